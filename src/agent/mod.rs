@@ -1,0 +1,1 @@
+//! Drivers: how an agent is launched, told, and understood.

@@ -1,0 +1,1 @@
+//! Reads `roles.toml`, prompts, tools and environments into a checked catalogue.

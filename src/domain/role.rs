@@ -1,0 +1,203 @@
+//! Roles and departments as the configuration defines them, resolved and checked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How long-lived work reaches a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A person talks to it in a terminal.
+    Interactive,
+    /// Works through the queue.
+    #[default]
+    Batch,
+    /// Looks at the system on a schedule.
+    Monitoring,
+    /// Maintenance commands.
+    Utility,
+}
+
+/// How an agent is driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Claude Code's stream-json on pipes: takes tasks.
+    ClaudeStreamJson,
+    /// Any command in a pseudo-terminal, shown as text.
+    Terminal,
+    /// Any command on pipes; its output is its log.
+    Plain,
+}
+
+/// An entry of `[agents]`: a program and how it is driven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// The key in `[agents]`.
+    pub name: String,
+    /// A program name looked up on the PATH, or a path.
+    pub command: String,
+    /// Arguments put before the driver's own.
+    pub args: Vec<String>,
+    /// How it is driven.
+    pub protocol: Protocol,
+    /// Variables, values not yet expanded (`${VAR}`).
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Whether the role's prompt extends the agent's own or stands in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptMode {
+    /// The agent's own prompt is kept and extended.
+    #[default]
+    Append,
+    /// The agent's own prompt is replaced.
+    Replace,
+}
+
+/// What becomes of a task whose process was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenCut {
+    /// It goes back to the queue, up to its retries.
+    #[default]
+    Retry,
+    /// It is held until a person releases it.
+    Ask,
+    /// It fails.
+    Fail,
+}
+
+/// A range from what is promised to what is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Range<T> {
+    /// Promised.
+    pub min: T,
+    /// Allowed at most.
+    pub max: T,
+}
+
+/// A department, with the limits that its roles begin from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Department {
+    /// The key, for example `development`.
+    pub key: String,
+    /// The title shown.
+    pub title: String,
+    /// In cores.
+    pub cpu: Range<f64>,
+    /// In bytes.
+    pub memory: Range<u64>,
+}
+
+/// A resolved role: every default applied, every name checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Role {
+    /// The key, for example `senior_developer`.
+    pub key: String,
+    /// The title shown, for example `Senior Developer`.
+    pub title: String,
+    /// The department's key.
+    pub department: String,
+    /// Kind of process that the role is hired as.
+    pub kind: Kind,
+    /// The agent's key in [`Catalogue::agents`].
+    pub agent: String,
+    /// The prompt file relative to the folder of `roles.toml`; `None` for a command that takes none.
+    pub prompt: Option<PathBuf>,
+    /// How the prompt meets the agent's own.
+    pub prompt_mode: PromptMode,
+    /// Words that tasks may ask for.
+    pub skills: Vec<String>,
+    /// Tools as the role lists them, aliases not expanded.
+    pub tools: Vec<String>,
+    /// Permission rules that wait for a person.
+    pub ask: Vec<String>,
+    /// Permission rules that refuse.
+    pub deny: Vec<String>,
+    /// Variables, later layers already merged over earlier ones, values not yet expanded.
+    pub environment: BTreeMap<String, String>,
+    /// A file of further variables, relative to the folder of `roles.toml`.
+    pub env_file: Option<PathBuf>,
+    /// The model, where the role names one.
+    pub model: Option<String>,
+    /// Turns that one task may take, where the role limits them.
+    pub max_turns: Option<u32>,
+    /// US dollars that one life of the process may cost, where the role limits it.
+    pub budget_usd: Option<f64>,
+    /// In cores.
+    pub cpu: Range<f64>,
+    /// In bytes.
+    pub memory: Range<u64>,
+    /// How long a stop lets the current task go on.
+    pub finish_task: Duration,
+    /// How long a stop waits between the request to end and the kill.
+    pub terminate: Duration,
+    /// How long one attempt at a task may take; waiting for a person does not count.
+    pub task_timeout: Duration,
+    /// How often a task is tried again.
+    pub task_retries: u32,
+    /// The wait before the first retry; it doubles.
+    pub task_retry_delay: Duration,
+    /// What becomes of a task whose process was cut.
+    pub when_cut: WhenCut,
+}
+
+/// The `[automation.auto_restart]` table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutoRestart {
+    /// Whether a failed process is started again at all.
+    pub enabled: bool,
+    /// Tries before the process is left in error.
+    pub max_retries: u32,
+    /// The wait before a try.
+    pub retry_delay: Duration,
+    /// A run of this length clears the counter.
+    pub stable_after: Duration,
+}
+
+impl Default for AutoRestart {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            max_retries: 3,
+            retry_delay: Duration::from_secs(30),
+            stable_after: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Everything that `roles.toml` says, resolved. Replaced as a whole, never edited.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Catalogue {
+    /// Departments in the order of the file.
+    pub departments: Vec<Department>,
+    /// Roles in the order of the file.
+    pub roles: Vec<Role>,
+    /// Tool aliases: a role's word to the agent's own permission rules.
+    pub tools: BTreeMap<String, Vec<String>>,
+    /// Agents by key.
+    pub agents: BTreeMap<String, Agent>,
+    /// Automatic restarts.
+    pub auto_restart: AutoRestart,
+}
+
+impl Catalogue {
+    /// The role of a key.
+    #[must_use]
+    pub fn role(&self, key: &str) -> Option<&Role> {
+        self.roles.iter().find(|role| role.key == key)
+    }
+
+    /// The department of a key.
+    #[must_use]
+    pub fn department(&self, key: &str) -> Option<&Department> {
+        self.departments
+            .iter()
+            .find(|department| department.key == key)
+    }
+}

@@ -1,0 +1,1 @@
+//! What the operating system does for us: the shim, pipes and pseudo-terminals, control groups, usage.

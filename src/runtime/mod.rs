@@ -1,0 +1,1 @@
+//! Carries effects out and reports what happened: the hub, its handle, one actor a process.

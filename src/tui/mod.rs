@@ -1,0 +1,1 @@
+//! The screens: pure functions of a snapshot and a little view state.

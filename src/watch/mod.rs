@@ -1,0 +1,1 @@
+//! Watches prompts and configuration on disk.
