@@ -1,7 +1,16 @@
 //! Every decision of the program, pure: no I/O, no async, no clock, no randomness.
 //!
-//! Its value [`fleet::Fleet`] takes inputs and answers with effects; `docs/ARCHITECTURE.md` has the map.
+//! Its value `fleet::Fleet` takes inputs and answers with effects; `docs/ARCHITECTURE.md` has the map.
 
+pub mod command;
+pub mod event;
+pub mod exit;
 pub mod fault;
 pub mod id;
+pub mod inbox;
+pub mod log;
+pub mod order;
 pub mod role;
+pub mod snapshot;
+pub mod task;
+pub mod time;

@@ -1,0 +1,206 @@
+//! What people, scripts and agents order, and what they are answered.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::exit::Exit;
+use crate::domain::fault::Fault;
+use crate::domain::id::{ProcessId, RequestId, TaskId};
+use crate::domain::role::Kind;
+use crate::domain::task::NewTask;
+
+/// Who orders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A person at a screen.
+    Terminal,
+    /// The command line.
+    Cli,
+    /// Another client of the HTTP interface.
+    Api,
+    /// An employee, known by the ancestry of its connection.
+    Employee(ProcessId),
+    /// The program itself.
+    Automation,
+}
+
+/// A process as it is asked for. What is not given comes from the role.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct NewProcess {
+    /// The role's key.
+    pub role: String,
+    /// The employee's name; one is chosen where it is not given.
+    pub name: Option<String>,
+    /// The kind.
+    pub kind: Option<Kind>,
+    /// Where it works; the workspace where it is not given.
+    pub working_directory: Option<PathBuf>,
+    /// Variables over the role's.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Tools in place of the role's.
+    pub tools: Option<Vec<String>>,
+    /// A prompt in place of the role's.
+    pub prompt: Option<PromptOverride>,
+    /// The model.
+    pub model: Option<String>,
+    /// Turns a task may take.
+    pub max_turns: Option<u32>,
+    /// Whether it is left down.
+    #[serde(default)]
+    pub no_start: bool,
+}
+
+/// A prompt of one process in place of its role's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptOverride {
+    /// The text itself.
+    Text(String),
+    /// A file, absolute.
+    File(PathBuf),
+}
+
+/// An order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Hires: answered when the process is ready, blocked or failed, or at once with `no_start`.
+    Create(Box<NewProcess>),
+    /// Starts: answered when it is ready, blocked or failed.
+    Start(ProcessId),
+    /// Stops after the current task: answered when nothing of it is left. A second one interrupts
+    /// the task, a third one kills.
+    Stop(ProcessId),
+    /// Kills the whole tree at once: answered when nothing of it is left.
+    Kill(ProcessId),
+    /// Stops gracefully and starts again: answered as `Start`.
+    Restart(ProcessId),
+    /// Removes a process that is down.
+    Remove(ProcessId),
+    /// Accepts a task: answered when it is on disk.
+    AddTask(Box<NewTask>),
+    /// Takes a task back; a process that works on it is interrupted.
+    CancelTask(TaskId),
+    /// Puts a task that ended without success back into the queue.
+    RetryTask(TaskId),
+    /// Releases a held task.
+    ReleaseTask(TaskId),
+    /// Allows a request once.
+    Approve(RequestId),
+    /// Allows a request, and what fits the rule for this process.
+    ApproveAlways {
+        /// The request.
+        request: RequestId,
+        /// The rule; the proposed one where it is not given.
+        rule: Option<String>,
+    },
+    /// Refuses a request.
+    Deny {
+        /// The request.
+        request: RequestId,
+        /// Why; the agent reads it.
+        reason: Option<String>,
+    },
+    /// Answers a question, in the order of its questions.
+    Answer {
+        /// The request.
+        request: RequestId,
+        /// One answer a question.
+        answers: Vec<String>,
+    },
+    /// Stops everything gracefully and ends the instance.
+    Shutdown,
+    /// Kills everything and ends the instance.
+    ShutdownNow,
+}
+
+/// What an order brought.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Done, with nothing to add.
+    Done,
+    /// Hired.
+    Created(ProcessId),
+    /// Up and ready.
+    Started(ProcessId),
+    /// Down, with the proof.
+    Stopped(ProcessId, Option<Box<Exit>>),
+    /// Accepted and on disk.
+    TaskAdded(TaskId),
+    /// An idempotency key was known: the first task stands.
+    TaskKnown(TaskId),
+}
+
+/// Why an order was refused or failed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// No process of that id.
+    #[error("there is no process {0}")]
+    UnknownProcess(ProcessId),
+    /// No task of that id.
+    #[error("there is no task {0}")]
+    UnknownTask(TaskId),
+    /// No request of that id.
+    #[error("there is no request {0}")]
+    UnknownRequest(RequestId),
+    /// No role of that key.
+    #[error("there is no role `{name}`{}", nearest(.near))]
+    UnknownRole {
+        /// What was asked for.
+        name: String,
+        /// Keys that are close to it.
+        near: Vec<String>,
+    },
+    /// The present state does not allow it.
+    #[error("{0}")]
+    State(String),
+    /// The caller may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The request makes no sense as it stands.
+    #[error("{0}")]
+    Invalid(String),
+    /// It was tried and did not come up; the process exists.
+    #[error("{process} did not start: {fault}")]
+    Fault {
+        /// The process.
+        process: ProcessId,
+        /// What is wrong.
+        fault: Fault,
+    },
+    /// It could not be written to disk; nothing was changed.
+    #[error("cannot write to the state folder: {0}")]
+    NotStored(String),
+    /// The instance ended before it was answered.
+    #[error("the instance ended")]
+    Gone,
+}
+
+fn nearest(near: &[String]) -> String {
+    if near.is_empty() {
+        String::new()
+    } else {
+        format!("; the nearest are {}", near.join(", "))
+    }
+}
+
+impl Refusal {
+    /// What to do about it, where there is something to say.
+    #[must_use]
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Fault { fault, .. } => Some(fault.remedy.clone()),
+            Self::UnknownRole { near, .. } if near.is_empty() => {
+                Some("list the roles with `headcount roles`".to_owned())
+            }
+            Self::UnknownRole { near, .. } => near.first().map(|key| format!("use `{key}`")),
+            Self::NotStored(_) => {
+                Some("make room on the disk or mend its permissions, then try again".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What waits on a person: permission requests and questions of the agents.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
+
+/// One choice of a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What is answered when it is chosen.
+    pub label: String,
+    /// What it means.
+    pub description: String,
+}
+
+/// One question of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// The question; answers are keyed by it.
+    pub text: String,
+    /// Its choices; any other text may be answered too.
+    pub choices: Vec<Choice>,
+    /// Whether several may be chosen.
+    pub several: bool,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Ask {
+    /// May this tool run with this input?
+    Permission {
+        /// The tool's name.
+        tool: String,
+        /// The command, the file, the address: what the tool acts on, in one line or more.
+        subject: String,
+        /// The change that it would make, as a unified diff, where it edits a file.
+        diff: Option<String>,
+        /// What the agent says of it.
+        description: Option<String>,
+        /// The permission rule that 'always' would make for this process.
+        rule: String,
+    },
+    /// A question with choices.
+    Question {
+        /// Its questions.
+        questions: Vec<Question>,
+    },
+}
+
+impl Ask {
+    /// One line that says what is asked, as it stands in the row.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match self {
+            Self::Permission { tool, subject, .. } => {
+                let first = subject.lines().next().unwrap_or("");
+                match tool.as_str() {
+                    "Bash" => format!("asks to run: {first}"),
+                    "Edit" | "Write" | "MultiEdit" | "NotebookEdit" => {
+                        format!("asks to change: {first}")
+                    }
+                    "Read" => format!("asks to read: {first}"),
+                    _ => format!("asks to use {tool}: {first}"),
+                }
+            }
+            Self::Question { questions } => {
+                format!(
+                    "asks: {}",
+                    questions
+                        .first()
+                        .map_or("", |question| question.text.as_str())
+                )
+            }
+        }
+    }
+}
+
+/// How a request was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Answer {
+    /// Allowed this once.
+    Once,
+    /// Allowed, and so is everything that fits the rule, for this process.
+    Always {
+        /// The rule that was made.
+        rule: String,
+    },
+    /// Refused.
+    Denied {
+        /// Why; the agent reads it.
+        reason: String,
+    },
+    /// A question was answered: question text and answer.
+    Answered {
+        /// Pairs of question and answer.
+        answers: Vec<(String, String)>,
+    },
+    /// Nobody answered: the turn ended before.
+    Withdrawn,
+}
+
+/// One thing that waits on a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Its id.
+    pub id: RequestId,
+    /// Who asks.
+    pub process: ProcessId,
+    /// In which run.
+    pub run: RunId,
+    /// For which task.
+    pub task: Option<TaskId>,
+    /// The agent's own id for it.
+    pub agent_key: String,
+    /// What is asked.
+    pub ask: Ask,
+    /// The tool's input as it came, to be given back when it is allowed.
+    pub input: Value,
+    /// When it was asked.
+    pub asked: Timestamp,
+    /// The answer, once there is one.
+    pub answer: Option<Answer>,
+    /// When it was answered.
+    pub answered: Option<Timestamp>,
+}
+
+impl Request {
+    /// Whether it still waits.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.answer.is_none()
+    }
+}

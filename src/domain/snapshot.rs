@@ -1,0 +1,403 @@
+//! What people see: one immutable value, made by the fleet, shared by every front end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::exit::Exit;
+use crate::domain::fault::Fault;
+use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
+use crate::domain::inbox::Request;
+use crate::domain::role::{Catalogue, Kind, PromptMode, Protocol, Range};
+use crate::domain::task::{Task, TaskState, Tokens};
+
+/// Where a process stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Ordered to run, not ready yet.
+    Starting,
+    /// Ready, idle or busy.
+    Running,
+    /// Waits for a person.
+    Waiting,
+    /// On its way down.
+    Stopping,
+    /// Down, and meant to be.
+    Stopped,
+    /// Down, a restart is pending.
+    Backoff,
+    /// Cannot work until a cause outside is gone.
+    Blocked,
+    /// Down, and left so.
+    Error,
+}
+
+impl Status {
+    /// The word that is shown and documented.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Backoff => "backoff",
+            Self::Blocked => "blocked",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What a live process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// Has nothing to do, by its own word.
+    Idle,
+    /// Works, by its own word.
+    Busy,
+    /// Has not said.
+    Unknown,
+}
+
+impl Activity {
+    /// The word that is shown and documented.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Answers.
+    Healthy,
+    /// Degraded.
+    Warning,
+    /// Errors or failures.
+    Critical,
+    /// Does not respond, or is down.
+    Offline,
+    /// Nothing is known.
+    Unknown,
+}
+
+impl Health {
+    /// The word that is shown and documented.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+            Self::Offline => "offline",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a status is known from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What said so, for example `the agent's own event`, `exit report`, `order`.
+    pub source: String,
+    /// When it said so.
+    pub at: Timestamp,
+}
+
+/// Figures of a whole process tree.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+pub struct Usage {
+    /// Of one core, 100 is a full one.
+    pub cpu_percent: f64,
+    /// Resident, in bytes.
+    pub memory_bytes: u64,
+    /// Threads of all processes.
+    pub threads: u32,
+    /// Open file descriptors of all processes.
+    pub files: u32,
+    /// Processes in the tree.
+    pub processes: u32,
+    /// Read from disk since the start, in bytes.
+    pub disk_read_bytes: u64,
+    /// Written to disk since the start, in bytes.
+    pub disk_written_bytes: u64,
+}
+
+/// Figures of the whole machine.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+pub struct Machine {
+    /// Of all cores together, 0 to 100.
+    pub cpu_percent: f64,
+    /// In use, in bytes.
+    pub memory_used: u64,
+    /// In all, in bytes.
+    pub memory_total: u64,
+    /// Cores.
+    pub cores: u32,
+}
+
+/// One process and the employee that it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessView {
+    /// Keeps over restarts.
+    pub id: ProcessId,
+    /// The employee.
+    pub employee: EmployeeId,
+    /// The employee's first name.
+    pub name: String,
+    /// The role's key.
+    pub role: String,
+    /// The role's title.
+    pub role_title: String,
+    /// The department's key.
+    pub department: String,
+    /// The kind.
+    pub kind: Kind,
+    /// How its agent is driven.
+    pub protocol: Protocol,
+    /// The agent's key in `[agents]`.
+    pub agent: String,
+    /// What the agent calls its version.
+    pub agent_version: Option<String>,
+    /// Whether the simulated agent runs here.
+    pub simulated: bool,
+    /// Where it stands.
+    pub status: Status,
+    /// What it does.
+    pub activity: Activity,
+    /// How it does.
+    pub health: Health,
+    /// What `status` is known from.
+    pub evidence: Evidence,
+    /// Since when it has this status and activity.
+    pub since: Timestamp,
+    /// When a pending restart or the end of a block is due.
+    pub until: Option<Timestamp>,
+    /// What it does, asks or suffers, in one line; empty when there is nothing to say.
+    pub now: String,
+    /// The stage of a stop, for example `after the current task`.
+    pub stopping: Option<String>,
+    /// PID of the agent.
+    pub pid: Option<u32>,
+    /// The current run.
+    pub run: Option<RunId>,
+    /// When the current run began.
+    pub started: Option<Timestamp>,
+    /// Figures of its tree; `None` when it is down or not measured yet.
+    pub usage: Option<Usage>,
+    /// CPU of the last minutes in per cent of a core, oldest first, one value a sample.
+    pub cpu_history: Vec<f32>,
+    /// Memory of the last minutes in bytes, oldest first.
+    pub memory_history: Vec<u64>,
+    /// Tasks leased to it, ever.
+    pub tasks_assigned: u32,
+    /// Tasks that it completed, ever.
+    pub tasks_completed: u32,
+    /// Attempts of it that failed, ever.
+    pub tasks_failed: u32,
+    /// Time over all completed tasks.
+    pub busy: Duration,
+    /// The task in flight.
+    pub task: Option<TaskId>,
+    /// Its last finished tasks, newest first, ten at most.
+    pub last_tasks: Vec<TaskId>,
+    /// US dollars, ever.
+    pub cost_usd: f64,
+    /// Tokens, ever.
+    pub tokens: Tokens,
+    /// Restarts, ever.
+    pub restarts: u32,
+    /// Failed starts and crashes in a row, and how many are allowed.
+    pub tries: (u32, u32),
+    /// The last fault, until a good start.
+    pub fault: Option<Fault>,
+    /// Its prompt or configuration changed on disk since it started.
+    pub updates_available: bool,
+    /// The conversation in force.
+    pub conversation: Option<Uuid>,
+    /// How many conversations it has had.
+    pub conversations: u32,
+    /// The role's prompt file as configured.
+    pub prompt_file: Option<PathBuf>,
+    /// The first digits of the hash of the prompt that runs.
+    pub prompt_hash: Option<String>,
+    /// How the prompt meets the agent's own.
+    pub prompt_mode: PromptMode,
+    /// Tools as the role lists them.
+    pub tools: Vec<String>,
+    /// Rules that wait for a person.
+    pub ask: Vec<String>,
+    /// Rules that a person allowed for this process.
+    pub allowed: Vec<String>,
+    /// Where it works.
+    pub working_directory: PathBuf,
+    /// The environment it runs with, secrets masked.
+    pub environment: Vec<(String, String)>,
+    /// The model that was asked for.
+    pub model: Option<String>,
+    /// Turns a task may take.
+    pub max_turns: Option<u32>,
+    /// In cores.
+    pub cpu: Range<f64>,
+    /// In bytes.
+    pub memory: Range<u64>,
+    /// Open requests, oldest first.
+    pub requests: Vec<RequestId>,
+    /// The last exit.
+    pub last_exit: Option<Exit>,
+    /// The command line that runs, without secrets.
+    pub command: Option<String>,
+}
+
+impl ProcessView {
+    /// Whether it has a run that is not over.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        self.run.is_some()
+    }
+
+    /// Whether it waits for a person to answer or to put something right.
+    #[must_use]
+    pub fn needs_a_person(&self) -> bool {
+        !self.requests.is_empty()
+            || matches!(self.status, Status::Waiting | Status::Error)
+            || (self.status == Status::Blocked && self.until.is_none())
+    }
+}
+
+/// How many tasks stand where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct TaskCounts {
+    /// Queued, held or blocked.
+    pub queued: u32,
+    /// With a process.
+    pub active: u32,
+    /// Succeeded.
+    pub succeeded: u32,
+    /// Failed, timed out or parked.
+    pub failed: u32,
+}
+
+impl TaskCounts {
+    /// Counts a task of this state.
+    pub const fn add(&mut self, state: TaskState) {
+        match state {
+            TaskState::Queued | TaskState::Held | TaskState::Blocked => self.queued += 1,
+            TaskState::Assigned | TaskState::Running | TaskState::Waiting => self.active += 1,
+            TaskState::Succeeded => self.succeeded += 1,
+            TaskState::Failed | TaskState::TimedOut | TaskState::Parked => self.failed += 1,
+            TaskState::Cancelled => {}
+        }
+    }
+}
+
+/// How loud a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// Wants a look.
+    Warning,
+    /// Went wrong.
+    Error,
+}
+
+/// A line for the message area: what just happened, such as the proof of a stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Counts up; a front end shows those that it has not shown.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// How loud.
+    pub level: Level,
+    /// About which process.
+    pub process: Option<ProcessId>,
+    /// The line.
+    pub text: String,
+}
+
+/// The state of the company at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// When it was made; ages are counted from the reader's clock, not from this.
+    pub at: Timestamp,
+    /// The folder that holds `roles.toml`.
+    pub workspace: PathBuf,
+    /// Where `roles.toml` comes from, for a person: a path, or `built in`.
+    pub configuration: String,
+    /// Whether every role runs on the simulated agent.
+    pub demo: bool,
+    /// Why no agent can be started, when it is not found: shown on the first screen.
+    pub agent_missing: Option<Fault>,
+    /// A mistake in the configuration on disk; the last good one is in force.
+    pub configuration_mistakes: Option<Arc<str>>,
+    /// Roles, departments, tools.
+    pub catalogue: Arc<Catalogue>,
+    /// Grouped by department in the catalogue's order, then by id. Never reordered by itself.
+    pub processes: Vec<Arc<ProcessView>>,
+    /// By id.
+    pub tasks: Vec<Arc<Task>>,
+    /// Why each queued task waits, by task id; only for queued ones.
+    pub waits: Vec<(TaskId, Arc<str>)>,
+    /// Open requests, longest waiting first, then up to 200 answered ones, newest first.
+    pub requests: Vec<Arc<Request>>,
+    /// Counts over all tasks.
+    pub counts: TaskCounts,
+    /// The machine.
+    pub machine: Machine,
+    /// US dollars since midnight of the machine's zone.
+    pub cost_today_usd: f64,
+    /// The last messages, oldest first, 50 at most.
+    pub messages: Vec<Arc<Message>>,
+    /// Terminals attached.
+    pub terminals: u32,
+    /// Whether the instance is on its way down.
+    pub shutting_down: bool,
+}
+
+impl Snapshot {
+    /// The process of an id.
+    #[must_use]
+    pub fn process(&self, id: ProcessId) -> Option<&Arc<ProcessView>> {
+        self.processes.iter().find(|process| process.id == id)
+    }
+
+    /// The task of an id.
+    #[must_use]
+    pub fn task(&self, id: TaskId) -> Option<&Arc<Task>> {
+        self.tasks
+            .binary_search_by_key(&id, |task| task.id)
+            .ok()
+            .and_then(|at| self.tasks.get(at))
+    }
+
+    /// The request of an id.
+    #[must_use]
+    pub fn request(&self, id: RequestId) -> Option<&Arc<Request>> {
+        self.requests.iter().find(|request| request.id == id)
+    }
+
+    /// Why a queued task waits.
+    #[must_use]
+    pub fn why(&self, id: TaskId) -> Option<&str> {
+        self.waits
+            .iter()
+            .find(|(task, _)| *task == id)
+            .map(|(_, why)| why.as_ref())
+    }
+}
