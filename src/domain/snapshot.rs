@@ -194,6 +194,8 @@ pub struct ProcessView {
     pub pid: Option<u32>,
     /// The current run.
     pub run: Option<RunId>,
+    /// The run before.
+    pub last_run: Option<RunId>,
     /// When the current run began.
     pub started: Option<Timestamp>,
     /// Figures of its tree; `None` when it is down or not measured yet.
@@ -267,6 +269,16 @@ impl ProcessView {
     #[must_use]
     pub const fn is_up(&self) -> bool {
         self.run.is_some()
+    }
+
+    /// The run whose output is itself the log: the present or last one of a command that is not
+    /// driven by a protocol.
+    #[must_use]
+    pub fn output_run(&self) -> Option<RunId> {
+        match self.protocol {
+            Protocol::ClaudeStreamJson => None,
+            Protocol::Terminal | Protocol::Plain => self.run.or(self.last_run),
+        }
     }
 
     /// Whether it waits for a person to answer or to put something right.

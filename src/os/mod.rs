@@ -1,1 +1,3 @@
 //! What the operating system does for us: the shim, pipes and pseudo-terminals, control groups, usage.
+
+pub mod ancestry;

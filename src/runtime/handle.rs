@@ -1,0 +1,166 @@
+//! The hub's handle: what front ends read and order.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::domain::command::{Command, Origin, Outcome, Refusal};
+use crate::domain::event::Event;
+use crate::domain::id::ProcessId;
+use crate::domain::log::{LogQuery, LogWindow};
+use crate::domain::snapshot::Snapshot;
+use crate::runtime::logs::{LogError, Logs};
+
+/// Where the answer to an order goes.
+pub(crate) type ReplySender = oneshot::Sender<Result<Outcome, Refusal>>;
+
+/// What the hub's inbox holds.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// An order, with the place for its answer.
+    Order {
+        origin: Origin,
+        command: Command,
+        reply: ReplySender,
+    },
+    /// A fact.
+    Fact(Event),
+}
+
+/// Who is at the other end of a connection, by the ancestry of its process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// Somebody outside: a person or a script of the user.
+    Person,
+    /// An employee: the connection comes from the tree of its run.
+    Employee(ProcessId),
+    /// A process of the instance's own tree that belongs to no known run.
+    Stray,
+}
+
+/// Lengths of the logs, for those who follow one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Growth(Arc<Mutex<HashMap<ProcessId, watch::Sender<u64>>>>);
+
+impl Growth {
+    /// Follows the length of a log.
+    pub(crate) fn follow(&self, process: ProcessId) -> watch::Receiver<u64> {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.entry(process)
+            .or_insert_with(|| watch::channel(0).0)
+            .subscribe()
+    }
+
+    /// Tells those who follow that a log has come to this length.
+    pub(crate) fn grew(&self, process: ProcessId, length: u64) {
+        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = map.get(&process) {
+            sender.send_replace(length);
+        }
+    }
+}
+
+/// The way to the hub. Cheap to clone; every front end has one.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    mail: mpsc::Sender<Mail>,
+    view: watch::Receiver<Arc<Snapshot>>,
+    logs: Arc<Logs>,
+    growth: Growth,
+    shims: watch::Receiver<Arc<HashMap<u32, ProcessId>>>,
+}
+
+impl Handle {
+    pub(crate) fn new(
+        mail: mpsc::Sender<Mail>,
+        view: watch::Receiver<Arc<Snapshot>>,
+        logs: Arc<Logs>,
+        growth: Growth,
+        shims: watch::Receiver<Arc<HashMap<u32, ProcessId>>>,
+    ) -> Self {
+        Self {
+            mail,
+            view,
+            logs,
+            growth,
+            shims,
+        }
+    }
+
+    /// Gives an order and waits for its answer; [`Command`] says when each is answered.
+    ///
+    /// # Errors
+    /// Why it was refused or failed; [`Refusal::Gone`] if the instance ended first.
+    pub async fn order(&self, origin: Origin, command: Command) -> Result<Outcome, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let order = Mail::Order {
+            origin,
+            command,
+            reply,
+        };
+        self.mail.send(order).await.map_err(|_| Refusal::Gone)?;
+        answer.await.map_err(|_| Refusal::Gone)?
+    }
+
+    /// Reports a fact; used by the parts of the program that see something of their own.
+    pub async fn report(&self, event: Event) {
+        // A hub that is gone has nobody left to tell.
+        drop(self.mail.send(Mail::Fact(event)).await);
+    }
+
+    /// The newest snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.view.borrow().clone()
+    }
+
+    /// Snapshots as they come.
+    #[must_use]
+    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.view.clone()
+    }
+
+    /// Reads a window of a log.
+    ///
+    /// # Errors
+    /// [`LogError`] if the files cannot be read.
+    pub async fn log_window(&self, query: LogQuery) -> Result<LogWindow, LogError> {
+        let logs = Arc::clone(&self.logs);
+        let output = self
+            .snapshot()
+            .process(query.process)
+            .and_then(|view| view.output_run());
+        tokio::task::spawn_blocking(move || logs.window(query, output))
+            .await
+            .unwrap_or(Err(LogError::Interrupted))
+    }
+
+    /// The length of a log as it grows, in bytes.
+    #[must_use]
+    pub fn follow_log(&self, process: ProcessId) -> watch::Receiver<u64> {
+        self.growth.follow(process)
+    }
+
+    /// Tells who calls, from the PID of the peer of a unix socket.
+    #[must_use]
+    pub fn caller(&self, peer: u32) -> Caller {
+        let shims = self.shims.borrow().clone();
+        for ancestor in crate::os::ancestry::line(peer) {
+            if let Some(process) = shims.get(&ancestor) {
+                return Caller::Employee(*process);
+            }
+            if ancestor == std::process::id() {
+                return Caller::Stray;
+            }
+        }
+        Caller::Person
+    }
+
+    /// The folder of the logs.
+    #[must_use]
+    pub fn log_folder(&self) -> &Path {
+        self.logs.folder()
+    }
+}

@@ -1,0 +1,371 @@
+//! Windows of logs, read from disk: the cost depends on the window, never on the log.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::domain::id::{ProcessId, RunId};
+use crate::domain::log::{LogAnchor, LogForm, LogLine, LogQuery, LogWindow};
+use crate::runtime::clean::clean;
+
+/// How much is read at once when lines are looked for.
+const CHUNK: u64 = 64 * 1024;
+/// A window never holds more than this, however long its lines are.
+const WINDOW: u64 = 4 * 1024 * 1024;
+
+/// Why a log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// A file or folder cannot be read.
+    #[error("cannot read the log {}", path.display())]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The reading thread was stopped.
+    #[error("the log was not read to the end")]
+    Interrupted,
+}
+
+/// Which files hold a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `logs/proc_001.log` or `.jsonl`, with what is rotated away beside it.
+    File(PathBuf),
+    /// The segments of a run: `runs/RUN/out.OFFSET`.
+    Run(PathBuf),
+}
+
+/// The folders that logs are in.
+#[derive(Debug, Clone)]
+pub struct Logs {
+    logs: PathBuf,
+    runs: PathBuf,
+}
+
+impl Logs {
+    pub(crate) fn new(logs: PathBuf, runs: PathBuf) -> Self {
+        Self { logs, runs }
+    }
+
+    /// The folder of the rendered logs.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.logs
+    }
+
+    /// The rendered log of a process.
+    pub(crate) fn rendered(&self, process: ProcessId) -> PathBuf {
+        self.logs.join(format!("{process}.log"))
+    }
+
+    /// The raw protocol lines of a process.
+    pub(crate) fn raw(&self, process: ProcessId) -> PathBuf {
+        self.logs.join(format!("{process}.jsonl"))
+    }
+
+    /// Which files hold what is asked for. `output` is the run whose output is itself the log: that
+    /// of a plain command or a terminal.
+    pub(crate) fn place(&self, query: &LogQuery, output: Option<RunId>) -> Place {
+        match (output, query.form) {
+            (Some(run), _) => Place::Run(self.runs.join(run.to_string())),
+            (None, LogForm::Rendered) => Place::File(self.rendered(query.process)),
+            (None, LogForm::Raw) => Place::File(self.raw(query.process)),
+        }
+    }
+
+    /// Reads a window.
+    ///
+    /// # Errors
+    /// [`LogError::Read`] if a file that is there cannot be read; a log that is not there is empty.
+    pub(crate) fn window(
+        &self,
+        query: LogQuery,
+        output: Option<RunId>,
+    ) -> Result<LogWindow, LogError> {
+        let place = self.place(&query, output);
+        let segments = Segments::list(&place)?;
+        let plain = output.is_some() || query.form == LogForm::Raw;
+        segments.window(query.anchor, query.lines, plain)
+    }
+}
+
+/// One file of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Segment {
+    begin: u64,
+    length: u64,
+    path: PathBuf,
+}
+
+/// The files of a log, in order, without gaps.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Segments(Vec<Segment>);
+
+impl Segments {
+    /// Lists the files of a log.
+    pub(crate) fn list(place: &Place) -> Result<Self, LogError> {
+        let (folder, prefix, current) = match place {
+            Place::Run(folder) => (folder.as_path(), "out.".to_owned(), None),
+            Place::File(path) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                (
+                    path.parent().unwrap_or(Path::new(".")),
+                    format!("{name}."),
+                    Some(path),
+                )
+            }
+        };
+        let mut segments = match numbered(folder, &prefix) {
+            Ok(segments) => segments,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => {
+                return Err(LogError::Read {
+                    path: folder.to_owned(),
+                    source,
+                });
+            }
+        };
+        segments.sort_by_key(|segment| segment.begin);
+        if let Some(path) = current
+            && let Ok(metadata) = fs::metadata(path)
+        {
+            let begin = segments.last().map_or(0, |last| last.begin + last.length);
+            segments.push(Segment {
+                begin,
+                length: metadata.len(),
+                path: path.clone(),
+            });
+        }
+        Ok(Self(segments))
+    }
+
+    /// Where the log begins now.
+    pub(crate) fn begin(&self) -> u64 {
+        self.0.first().map_or(0, |first| first.begin)
+    }
+
+    /// Where it ends now.
+    pub(crate) fn end(&self) -> u64 {
+        self.0.last().map_or(0, |last| last.begin + last.length)
+    }
+
+    /// Reads the bytes from `from` to `to`, less where a file has become shorter.
+    pub(crate) fn read(&self, from: u64, to: u64) -> Result<Vec<u8>, LogError> {
+        let mut bytes = Vec::new();
+        for segment in &self.0 {
+            let start = from.max(segment.begin);
+            let end = to.min(segment.begin + segment.length);
+            if start >= end {
+                continue;
+            }
+            let mut part = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
+            let read = File::open(&segment.path)
+                .and_then(|file| read_full_at(&file, &mut part, start - segment.begin))
+                .map_err(|source| LogError::Read {
+                    path: segment.path.clone(),
+                    source,
+                })?;
+            part.truncate(read);
+            bytes.append(&mut part);
+        }
+        Ok(bytes)
+    }
+
+    fn window(&self, anchor: LogAnchor, lines: usize, plain: bool) -> Result<LogWindow, LogError> {
+        let (begin, end) = (self.begin(), self.end());
+        let (start, bytes) = match anchor {
+            LogAnchor::At(offset) => self.forward(offset.clamp(begin, end), lines)?,
+            LogAnchor::Before(offset) => self.backward(offset.clamp(begin, end), lines)?,
+            LogAnchor::End => self.backward(end, lines)?,
+        };
+        let mut window = LogWindow {
+            lines: Vec::new(),
+            next: start,
+            begin,
+            end,
+        };
+        for raw in bytes.split_inclusive(|byte| *byte == b'\n').take(lines) {
+            let text = clean(raw.strip_suffix(b"\n").unwrap_or(raw));
+            window.lines.push(if plain {
+                LogLine::output(window.next, &text)
+            } else {
+                LogLine::parse(window.next, &text)
+            });
+            window.next += raw.len() as u64;
+        }
+        Ok(window)
+    }
+
+    /// The bytes of `lines` lines from `offset` on.
+    fn forward(&self, offset: u64, lines: usize) -> Result<(u64, Vec<u8>), LogError> {
+        let end = self.end();
+        let mut bytes = Vec::new();
+        let mut at = offset;
+        let mut found = 0;
+        while at < end && found < lines && at - offset < WINDOW {
+            let chunk = self.read(at, end.min(at + CHUNK))?;
+            if chunk.is_empty() {
+                break;
+            }
+            found += memchr::memchr_iter(b'\n', &chunk).count();
+            at += chunk.len() as u64;
+            bytes.extend(chunk);
+        }
+        Ok((offset, bytes))
+    }
+
+    /// The bytes of the `lines` lines that end before `offset`.
+    fn backward(&self, offset: u64, lines: usize) -> Result<(u64, Vec<u8>), LogError> {
+        let begin = self.begin();
+        let mut start = offset;
+        let mut bytes: Vec<u8> = Vec::new();
+        while start > begin && offset - start < WINDOW {
+            let from = begin.max(start.saturating_sub(CHUNK));
+            let mut chunk = self.read(from, start)?;
+            if chunk.is_empty() {
+                break;
+            }
+            chunk.append(&mut bytes);
+            bytes = chunk;
+            start = from;
+            // The newline that ends the last line belongs to it and is no boundary before it.
+            let body = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+            if let Some(cut) = memchr::memrchr_iter(b'\n', body).nth(lines.saturating_sub(1)) {
+                bytes.drain(..=cut);
+                return Ok((start + cut as u64 + 1, bytes));
+            }
+        }
+        Ok((start, bytes))
+    }
+}
+
+/// Files of a folder named `prefix` and a number.
+fn numbered(folder: &Path, prefix: &str) -> io::Result<Vec<Segment>> {
+    let mut segments = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(prefix));
+        let Some(begin) = number.and_then(|number| number.parse().ok()) else {
+            continue;
+        };
+        // A segment that is dropped between the listing and this look is not part of the log.
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        segments.push(Segment {
+            begin,
+            length: metadata.len(),
+            path: entry.path(),
+        });
+    }
+    Ok(segments)
+}
+
+fn read_full_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::log::LogKind;
+
+    fn texts(window: &LogWindow) -> Vec<&str> {
+        window.lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    fn log(parts: &[(u64, &str)]) -> (tempfile::TempDir, Segments) {
+        let folder = tempfile::tempdir().unwrap();
+        for (begin, text) in parts {
+            fs::write(folder.path().join(format!("out.{begin:020}")), text).unwrap();
+        }
+        let segments = Segments::list(&Place::Run(folder.path().to_owned())).unwrap();
+        (folder, segments)
+    }
+
+    #[test]
+    fn windows_cross_segments_in_both_directions() {
+        let (_folder, segments) = log(&[(0, "one\ntw"), (6, "o\nthree\n"), (14, "four")]);
+        let end = segments.window(LogAnchor::End, 2, true).unwrap();
+        assert_eq!(texts(&end), ["three", "four"]);
+        assert_eq!(
+            (end.lines[0].offset, end.next, end.begin, end.end),
+            (8, 18, 0, 18)
+        );
+        let before = segments.window(LogAnchor::Before(8), 5, true).unwrap();
+        assert_eq!(texts(&before), ["one", "two"]);
+        assert_eq!(before.next, 8);
+        let at = segments.window(LogAnchor::At(4), 2, true).unwrap();
+        assert_eq!(texts(&at), ["two", "three"]);
+        assert_eq!(at.next, 14);
+    }
+
+    #[test]
+    fn a_log_that_is_not_there_is_empty() {
+        let place = Place::Run(PathBuf::from("/nonexistent/headcount"));
+        let window = Segments::list(&place)
+            .unwrap()
+            .window(LogAnchor::End, 5, true)
+            .unwrap();
+        assert_eq!(window, LogWindow::default());
+    }
+
+    #[test]
+    fn a_rotated_log_says_where_it_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proc_001.log");
+        fs::write(
+            folder.path().join("proc_001.log.00000000000000000100"),
+            "old\n",
+        )
+        .unwrap();
+        fs::write(&path, "2026-11-23 10:41:07 | new\n").unwrap();
+        let segments = Segments::list(&Place::File(path)).unwrap();
+        let window = segments.window(LogAnchor::At(0), 9, false).unwrap();
+        assert_eq!((window.begin, window.end), (100, 130));
+        assert_eq!(texts(&window), ["old", "new"]);
+        assert_eq!(window.lines[1].kind, LogKind::Assistant);
+    }
+
+    #[test]
+    fn every_line_is_met_once_when_paging_through() {
+        let text: String = (0..5000)
+            .map(|n| format!("line {n} {}\n", "x".repeat(n % 97)))
+            .collect();
+        let (_folder, segments) = log(&[(0, &text[..70_000]), (70_000, &text[70_000..])]);
+        let mut forward = Vec::new();
+        let mut at = 0;
+        while at < segments.end() {
+            let window = segments.window(LogAnchor::At(at), 37, true).unwrap();
+            forward.extend(window.lines);
+            at = window.next;
+        }
+        let mut backward = Vec::new();
+        let mut before = segments.end();
+        while before > 0 {
+            let window = segments
+                .window(LogAnchor::Before(before), 41, true)
+                .unwrap();
+            before = window.lines[0].offset;
+            backward.extend(window.lines.into_iter().rev());
+        }
+        backward.reverse();
+        assert_eq!(forward.len(), 5000);
+        assert!(forward == backward);
+    }
+}
