@@ -38,7 +38,9 @@ pub(super) struct Role {
     pub(super) key: Spanned<String>,
     pub(super) title: Set<String>,
     pub(super) department: Set<String>,
+    pub(super) lacks_department: bool,
     pub(super) prompt: Set<String>,
+    pub(super) lacks_prompt: bool,
     pub(super) layer: Layer,
 }
 
@@ -47,9 +49,11 @@ pub(super) struct Role {
 pub(super) struct Agent {
     pub(super) key: Spanned<String>,
     pub(super) command: Set<String>,
+    pub(super) lacks_command: bool,
     pub(super) protocol: Set<Protocol>,
+    pub(super) lacks_protocol: bool,
     pub(super) args: Vec<String>,
-    pub(super) environment: BTreeMap<String, Spanned<String>>,
+    pub(super) environment: Option<BTreeMap<String, Spanned<String>>>,
 }
 
 /// A role that a cluster names.
@@ -151,7 +155,9 @@ fn role(key: Spanned<String>, table: Table<'_>) -> Role {
         key,
         title: table.read("title", Value::text),
         department: table.read("department", Value::text),
+        lacks_department: table.lacks("department"),
         prompt: table.read("prompt", Value::text),
+        lacks_prompt: table.lacks("prompt"),
         layer: Layer::read(&table),
     };
     table.finish();
@@ -171,12 +177,13 @@ fn agent(key: Spanned<String>, table: Table<'_>) -> Agent {
     let agent = Agent {
         key,
         command: table.read("command", Value::text),
+        lacks_command: table.lacks("command"),
+        lacks_protocol: table.lacks("protocol"),
         protocol: table.read("protocol", |value| value.choice(&protocols)),
         args: args.into_iter().map(Spanned::into_inner).collect(),
         environment: table
             .get("environment")
-            .map(|value| layer::environment(&value))
-            .unwrap_or_default(),
+            .map(|value| layer::environment(&value)),
     };
     table.finish();
     agent
@@ -208,7 +215,7 @@ fn cluster(table: Table<'_>) -> Vec<Member> {
                 role: member.read("role", Value::text),
                 layer: Layer::read(&member),
             };
-            if read.role.is_none() && member.get("role").is_none() {
+            if member.lacks("role") {
                 item.wrong::<()>(
                     "names no role",
                     "no role here",

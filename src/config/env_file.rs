@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::environment::{EnvironmentError, Variables, is_name};
+use super::environment::{EnvironmentError, Variables};
+use super::reference::is_name;
 
 /// A larger file is not an env file.
 const LARGEST: u64 = 1 << 20;
@@ -14,7 +15,7 @@ const LARGEST: u64 = 1 << 20;
 ///
 /// # Errors
 /// [`EnvironmentError::File`] if it cannot be read, [`EnvironmentError::FileLine`] if a line is no assignment.
-pub fn read(path: &Path) -> Result<Variables, EnvironmentError> {
+pub(super) fn read(path: &Path) -> Result<Variables, EnvironmentError> {
     match read_text(path) {
         Ok(text) => parse(&text, path),
         Err(error) if error.kind() == io::ErrorKind::NotFound && may_be_missing(path) => {
@@ -57,7 +58,7 @@ fn read_text(path: &Path) -> io::Result<String> {
 ///
 /// # Errors
 /// [`EnvironmentError::FileLine`] for the first line that is neither an assignment, nor empty, nor a comment.
-pub fn parse(text: &str, path: &Path) -> Result<Variables, EnvironmentError> {
+pub(super) fn parse(text: &str, path: &Path) -> Result<Variables, EnvironmentError> {
     let mut variables = Variables::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {

@@ -14,6 +14,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::role::{Catalogue, Role};
 
 use super::env_file;
+use super::reference::{Failed, expand, is_name};
 use super::source::Source;
 
 /// Variables by name.
@@ -315,50 +316,6 @@ fn check_name(name: &str, of: &str) -> Result<(), EnvironmentError> {
     })
 }
 
-/// Whether every shell and program can read a variable of this name.
-pub(super) fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    bytes
-        .next()
-        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-enum Failed {
-    NotSet(String),
-    BadReference,
-}
-
-fn expand(value: &str, look_up: &dyn Fn(&str) -> Option<String>) -> Result<String, Failed> {
-    let mut out = String::with_capacity(value.len());
-    let mut rest = value;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        let after = &rest[at + 1..];
-        rest = if let Some(reference) = after.strip_prefix('{') {
-            let (inside, behind) = reference.split_once('}').ok_or(Failed::BadReference)?;
-            let (name, default) = inside
-                .split_once(":-")
-                .map_or((inside, None), |(name, default)| (name, Some(default)));
-            if !is_name(name) {
-                return Err(Failed::BadReference);
-            }
-            // As in a shell, the default also stands in for an empty value.
-            let set = look_up(name).filter(|set| default.is_none() || !set.is_empty());
-            match set.as_deref().or(default) {
-                Some(text) => out.push_str(text),
-                None => return Err(Failed::NotSet(name.to_owned())),
-            }
-            behind
-        } else {
-            out.push('$');
-            after.strip_prefix('$').unwrap_or(after)
-        };
-    }
-    out.push_str(rest);
-    Ok(out)
-}
-
 /// Returns the value as it may be shown: secrets are masked, by their names.
 #[must_use]
 pub fn mask<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
@@ -406,20 +363,6 @@ mod tests {
             },
         ];
         resolve(&layers, &file, &parent)
-    }
-
-    #[test]
-    fn references_expand() {
-        for (value, expected) in [
-            ("plain", "plain"),
-            ("${SET}/bin:${FILE}", "set/bin:from file"),
-            ("${UNSET:-default}", "default"),
-            ("${UNSET:-}", ""),
-            ("$$HOME costs $5", "$HOME costs $5"),
-            ("$", "$"),
-        ] {
-            assert_eq!(one(value, Unset::Refuse).unwrap()["X"], expected, "{value}");
-        }
     }
 
     #[test]

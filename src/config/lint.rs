@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::domain::role::Role;
 
 /// The sections that the company expects, by their headings.
-pub const SECTIONS: &[&str] = &[
+const SECTIONS: &[&str] = &[
     "Core Responsibilities",
     "Communication Style",
     "Success Behaviors",
@@ -96,9 +96,13 @@ fn check_section(section: &str, lines: &[&str], findings: &mut Vec<Finding>) {
     }
 }
 
-/// A blank of a template that nobody filled in.
+/// A blank of a template that nobody filled in; in backticks it is code that the prompt talks about.
 fn check_blanks(lines: &[&str], findings: &mut Vec<Finding>) {
-    for (at, line) in lines.iter().enumerate() {
+    let prose = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| !line.contains('`'));
+    for (at, line) in prose {
         let blank = ["{{", "<Role>", "[Role]", "TBD"]
             .into_iter()
             .find(|blank| line.contains(blank));

@@ -116,9 +116,8 @@ impl Report {
         list.sort_by_key(|mistake| mistake.span.as_ref().map_or(0, |span| span.start));
         let text = displayable(text);
         Err(Mistakes {
-            source: NamedSource::new(path.display().to_string(), text.clone()),
+            source: Box::new(NamedSource::new(path.display().to_string(), text)),
             path: path.to_owned(),
-            text,
             list,
         })
     }
@@ -128,8 +127,8 @@ impl Report {
 #[derive(Clone)]
 pub struct Mistakes {
     path: PathBuf,
-    text: String,
-    source: NamedSource<String>,
+    /// The file's text, with control characters made harmless.
+    source: Box<NamedSource<String>>,
     list: Vec<Mistake>,
 }
 
@@ -153,8 +152,7 @@ impl Mistakes {
     pub(super) fn of_the_file(path: &Path, mistake: Mistake) -> Self {
         Self {
             path: path.to_owned(),
-            text: String::new(),
-            source: NamedSource::new(path.display().to_string(), String::new()),
+            source: Box::new(NamedSource::new(path.display().to_string(), String::new())),
             list: vec![mistake],
         }
     }
@@ -179,7 +177,7 @@ impl Mistakes {
             let place = mistake
                 .span
                 .as_ref()
-                .map(|span| Place::of(&self.text, span));
+                .map(|span| Place::of(self.source.inner(), span));
             MistakeEntry {
                 path: self.path.clone(),
                 line: place.as_ref().map(|place| place.line),
@@ -225,7 +223,7 @@ impl Mistakes {
         match &mistake.span {
             None => writeln!(out, "{path}: {}", mistake.message)?,
             Some(span) => {
-                let place = Place::of(&self.text, span);
+                let place = Place::of(self.source.inner(), span);
                 let number = place.line.to_string();
                 let gutter = " ".repeat(number.len());
                 writeln!(out, "{path}:{number}:{}: {}", place.column, mistake.message)?;
@@ -238,7 +236,11 @@ impl Mistakes {
             }
         }
         if let Some((span, label)) = &mistake.also {
-            writeln!(out, "  line {}: {label}", Place::of(&self.text, span).line)?;
+            writeln!(
+                out,
+                "  line {}: {label}",
+                Place::of(self.source.inner(), span).line
+            )?;
         }
         if let Some(help) = &mistake.help {
             writeln!(out, "  help: {help}")?;
@@ -271,7 +273,7 @@ impl std::error::Error for Mistakes {}
 
 impl Diagnostic for Mistakes {
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.source)
+        Some(self.source.as_ref())
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {

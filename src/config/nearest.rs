@@ -15,6 +15,9 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .collect();
     close.sort_unstable();
     close.dedup();
+    // A clear winner stands alone.
+    let best = close.first().map_or(0, |(far, _)| *far);
+    close.retain(|(far, _)| *far <= best + 1);
     close.truncate(MOST);
     close.into_iter().map(|(_, candidate)| candidate).collect()
 }

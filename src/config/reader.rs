@@ -51,16 +51,16 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The full name, `roles.sre`; empty at the top.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The value of a key, if it is there.
     pub(super) fn get(&self, key: &'static str) -> Option<Value<'a>> {
         self.asked.borrow_mut().push(key);
         let inner = self.entries.get(key)?;
         Some(self.value(key, inner))
+    }
+
+    /// Whether a key that is needed is not there; a wrong value is reported where it is read.
+    pub(super) fn lacks(&self, key: &str) -> bool {
+        !self.entries.contains_key(key)
     }
 
     /// The value of a key read as `read` says, with its place; `None` if absent or wrong.
@@ -215,7 +215,7 @@ impl<'a> Value<'a> {
 
     /// A duration such as `"30s"`.
     pub(super) fn duration(&self) -> Option<Duration> {
-        self.spelled("a duration such as \"30s\"", |text| values::duration(text))
+        self.spelled("a duration such as \"30s\"", values::duration)
     }
 
     /// A duration above zero: what comes round again must not come round at once.
@@ -229,7 +229,7 @@ impl<'a> Value<'a> {
 
     /// A size such as `"512MB"`, in bytes.
     pub(super) fn size(&self) -> Option<u64> {
-        self.spelled("a size such as \"512MB\"", |text| values::size(text))
+        self.spelled("a size such as \"512MB\"", values::size)
     }
 
     /// A schedule such as `"every 30m"`, as it was written.

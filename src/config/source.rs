@@ -223,87 +223,71 @@ mod tests {
         }
     }
 
+    /// Folders with a `roles.toml`, `--workspace`; then the origin, workspace and folder expected.
+    type Case<'a> = (&'a [&'a str], &'a str, Origin, &'a str, &'a str);
+
     #[test]
     fn the_order_is_named_then_upwards_then_user_then_embedded() {
-        let deep = Some("project/src/deep");
-        // (folders that have a roles.toml, start, --workspace, origin, workspace, folder)
-        let cases: &[(&[&str], Option<&str>, Option<&str>, Origin, &str, &str)] = &[
+        let cases: &[Case] = &[
+            // A named workspace goes before all others, and may be named by its file.
             (
                 &["other", "project", "config"],
-                deep,
-                Some("other"),
+                "other",
                 Origin::Workspace,
                 "other",
                 "other",
             ),
             (
                 &["other"],
-                deep,
-                Some("other/roles.toml"),
+                "other/roles.toml",
                 Origin::Workspace,
                 "other",
                 "other",
             ),
+            // Then the nearest folder upwards.
             (
                 &["project", "config"],
-                deep,
-                None,
+                "",
                 Origin::Workspace,
                 "project",
                 "project",
             ),
             (
                 &["project", "project/src"],
-                deep,
-                None,
+                "",
                 Origin::Workspace,
                 "project/src",
                 "project/src",
             ),
-            (
-                &["config"],
-                deep,
-                None,
-                Origin::User,
-                "data/workspace",
-                "config",
-            ),
-            (
-                &["config"],
-                deep,
-                Some("other"),
-                Origin::User,
-                "other",
-                "config",
-            ),
-            (&[], deep, Some("other"), Origin::Embedded, "other", "other"),
+            // Then the user's own, then the embedded copy; a named workspace stays the workspace.
+            (&["config"], "", Origin::User, "data/workspace", "config"),
+            (&["config"], "other", Origin::User, "other", "config"),
+            (&[], "other", Origin::Embedded, "other", "other"),
             (
                 &[],
-                deep,
-                None,
-                Origin::Embedded,
-                "data/workspace",
-                "data/workspace",
-            ),
-            (
-                &[],
-                Some("gone"),
-                None,
+                "",
                 Origin::Embedded,
                 "data/workspace",
                 "data/workspace",
             ),
         ];
-        for (roles, start, explicit, origin, workspace, folder) in cases {
+        for (roles, explicit, origin, workspace, folder) in cases {
             let place = place(roles);
-            let start = place.root.join(start.unwrap());
-            let explicit = explicit.map(|path| place.root.join(path));
+            let explicit = (!explicit.is_empty()).then(|| place.root.join(explicit));
+            let start = place.root.join("project/src/deep");
             let found = find_with(&start, explicit.as_deref(), Some(&place.user)).unwrap();
             assert_eq!(found.origin(), *origin, "{roles:?}");
             assert_eq!(found.workspace(), place.root.join(workspace), "{roles:?}");
             assert_eq!(found.folder(), place.root.join(folder), "{roles:?}");
             assert_eq!(found.file().is_some(), *origin != Origin::Embedded);
         }
+    }
+
+    #[test]
+    fn a_start_that_is_gone_still_has_the_users_folders() {
+        let place = place(&["config"]);
+        let found = find_with(&place.root.join("gone"), None, Some(&place.user)).unwrap();
+        assert_eq!(found.origin(), Origin::User);
     }
 
     #[test]

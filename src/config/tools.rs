@@ -371,8 +371,8 @@ mod tests {
     fn what_means_nothing_to_the_agent_is_an_error_with_a_remedy() {
         for (word, message, remedy) in [
             (
-                "Rad",
-                "unknown tool `Rad`",
+                "Reed",
+                "unknown tool `Reed`",
                 "write `Read`, or define the name in [tools]",
             ),
             (
