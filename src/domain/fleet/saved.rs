@@ -144,7 +144,10 @@ impl Fleet {
         }
         // The disk refuses writes at present. What can be taken back is refused at once, the rest
         // waits with what waits already.
-        self.refuse_what_can_be(&mut pending, "an earlier write failed and is being tried again");
+        self.refuse_what_can_be(
+            &mut pending,
+            "an earlier write failed and is being tried again",
+        );
         if let Some((_, waiting)) = &mut self.again {
             waiting.dirty.merge(pending.dirty);
             waiting.then.extend(pending.then);
