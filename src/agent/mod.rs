@@ -1,1 +1,3 @@
 //! Drivers: how an agent is launched, told, and understood.
+
+pub mod simulated;
