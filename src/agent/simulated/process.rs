@@ -97,11 +97,11 @@ fn open_session(flags: &Flags, environment: &Environment) -> Result<Session, u8>
 }
 
 fn live(flags: Flags, environment: Environment, session: Session) -> u8 {
+    // Before any other thread exists, so that all of them inherit the mask.
+    signals::block();
     let (endings, ended) = mpsc::channel();
     let system = system_prompt(&flags, &session);
     let shared = Arc::new(Shared::new(flags, environment, session, system, endings));
-    // Before any other thread exists, so that all of them inherit the mask.
-    signals::block();
     for job in [signals::listen, intake::read, work::work] {
         let shared = Arc::clone(&shared);
         thread::spawn(move || job(&shared));
