@@ -493,9 +493,13 @@ fn prompts(message: &Value) -> Vec<String> {
     };
     let cleaned = texts.into_iter().map(|text| {
         let text = without(text, "<system-reminder>", "</system-reminder>");
-        without(&text, "[Request interrupted by user", "]")
-            .trim()
-            .to_owned()
+        let text = without(&text, "[Request interrupted by user", "]");
+        let is_note = text.starts_with("<local-command-") || text.starts_with("<command-name>");
+        if is_note {
+            String::new()
+        } else {
+            text.trim().to_owned()
+        }
     });
     cleaned.filter(|text| !text.is_empty()).collect()
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    environment::Start,
     flags::Flags,
     rules::Rules,
     state::{Shared, State},
@@ -75,6 +76,14 @@ pub(super) fn servers(flags: &Flags) -> Vec<Value> {
         .collect()
 }
 
+fn login(shared: &Shared) -> &'static str {
+    if shared.environment.start == Start::NoLogin {
+        "none"
+    } else {
+        MODEL
+    }
+}
+
 /// Returns the answer to `initialize`.
 pub(super) fn initialized(shared: &Shared, state: &State) -> Value {
     json!({
@@ -82,7 +91,7 @@ pub(super) fn initialized(shared: &Shared, state: &State) -> Value {
         "agents": [{"name": "general-purpose", "description": "Simulated"}],
         "output_style": "default", "available_output_styles": ["default"],
         "models": [{"value": "default", "resolvedModel": MODEL, "displayName": "Simulated", "description": "Simulated"}],
-        "account": {"tokenSource": MODEL, "apiKeySource": MODEL, "apiProvider": MODEL},
+        "account": {"tokenSource": login(shared), "apiKeySource": login(shared), "apiProvider": MODEL},
         "pid": std::process::id(), "claude_code_version": shared.environment.version(),
         "current_permission_mode": state.mode, "session_state": if state.busy { "running" } else { "idle" },
         "fast_mode_state": "off",
@@ -96,7 +105,7 @@ pub(super) fn init(shared: &Shared, uuids: &[String]) -> Value {
     json!({
         "type": "system", "subtype": "init", "cwd": shared.environment.cwd, "model": MODEL,
         "tools": tools(&shared.flags, &state.rules), "mcp_servers": servers(&shared.flags),
-        "permissionMode": state.mode, "apiKeySource": MODEL, "claude_code_version": shared.environment.version(),
+        "permissionMode": state.mode, "apiKeySource": login(shared), "claude_code_version": shared.environment.version(),
         "slash_commands": ["clear"], "terminal_slash_commands": [], "output_style": "default",
         "agents": ["general-purpose"], "skills": [], "plugins": [],
         "capabilities": ["interrupt_receipt_v1", "interrupt_cancel_queued_v1", "msg_lifecycle_v1"],

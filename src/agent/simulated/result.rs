@@ -8,6 +8,8 @@ use super::{clock, output::new_id, turn::Turn, usage::Usage};
 #[derive(Debug)]
 pub(super) enum End {
     Done,
+    /// The conversation was begun anew, and nothing else.
+    Cleared,
     /// Interrupted while it answered.
     AbortedStreaming,
     /// Interrupted while it used a tool, or stopped by the answer to a permission request.
@@ -25,7 +27,7 @@ pub(super) enum End {
 impl End {
     /// Says what becomes of the messages that the turn was for.
     pub(super) fn lifecycle(&self) -> &'static str {
-        if matches!(self, Self::Done | Self::MaxTurns) {
+        if matches!(self, Self::Done | Self::Cleared | Self::MaxTurns) {
             "completed"
         } else {
             "cancelled"
@@ -33,12 +35,12 @@ impl End {
     }
 
     pub(super) fn is_error(&self) -> bool {
-        !matches!(self, Self::Done)
+        !matches!(self, Self::Done | Self::Cleared)
     }
 
     fn subtype_and_reason(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Done => ("success", "completed"),
+            Self::Done | Self::Cleared => ("success", "completed"),
             Self::Api { .. } => ("success", "api_error"),
             Self::AbortedStreaming => ("error_during_execution", "aborted_streaming"),
             Self::AbortedTools | Self::Crash(_) => ("error_during_execution", "aborted_tools"),
@@ -73,6 +75,14 @@ pub(super) fn message(turn: &Turn<'_>, end: &End) -> Value {
         End::Done => {
             result["result"] = turn.said.as_str().into();
             result["api_error_status"] = Value::Null;
+        }
+        End::Cleared => {
+            result["result"] = "".into();
+            result["local_command"] = "clear".into();
+            result["num_turns"] = 0.into();
+            if let Some(fields) = result.as_object_mut() {
+                fields.remove("terminal_reason");
+            }
         }
         End::Api { status, text } => {
             result["result"] = text.as_str().into();

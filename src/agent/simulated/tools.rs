@@ -9,6 +9,7 @@ use super::{
     result::End,
     rules::{Place, Verdict},
     script::Call,
+    state::Interrupted,
     stream::Block,
     turn::Turn,
     usage::Usage,
@@ -90,7 +91,7 @@ impl Turn<'_> {
                         json!({"decision": "accept", "source": "config", "reason_type": reason});
                     self.run(id, call, &call.input, &meta)
                 }
-                Fate::Asked(request) => self.await_answer(id, call, &request, asks),
+                Fate::Asked(request) => self.await_answer(id, call, &request),
                 Fate::Refused(text) => {
                     let decision = json!({"decision": "reject", "source": "config"});
                     let meta = json!({"non_execution_kind": "permission-rule", "permission_decision": decision});
@@ -162,36 +163,29 @@ impl Turn<'_> {
         }
     }
 
-    fn await_answer(
-        &mut self,
-        id: &str,
-        call: &Call,
-        request: &str,
-        asks: bool,
-    ) -> Result<(), End> {
-        let Ok(answer) = permission::answer(self.shared, request) else {
-            self.deny(id, call);
-            return Err(End::AbortedTools);
-        };
-        if asks && self.shared.lock().requests.is_empty() {
+    fn await_answer(&mut self, id: &str, call: &Call, request: &str) -> Result<(), End> {
+        let answer = permission::answer(self.shared, request);
+        if !matches!(answer, Ok(Answer::Allow(_) | Answer::Deny(_))) {
+            // The turn ends, and with it all its questions.
+            self.shared.withdraw_requests(&mut self.shared.lock());
+        }
+        if self.shared.lock().requests.is_empty() {
             self.shared.tell_state("running");
         }
         match answer {
-            Answer::Allow(input) => {
+            Ok(Answer::Allow(input)) => {
                 let meta = json!({"decision": "accept", "source": "user_temporary"});
                 self.run(id, call, input.as_ref().unwrap_or(&call.input), &meta)
             }
-            Answer::Deny(text) => {
+            Ok(Answer::Deny(text)) => {
                 self.deny(id, call);
                 let decision = json!({"decision": "reject", "source": "user_reject"});
                 let meta = json!({"non_execution_kind": "permission-rule", "permission_decision": decision});
                 self.tell(id, &Outcome::error(&text), meta);
                 Ok(())
             }
-            Answer::Stop => {
+            Ok(Answer::Stop) | Err(Interrupted) => {
                 self.deny(id, call);
-                let mut state = self.shared.lock();
-                self.shared.withdraw_requests(&mut state);
                 Err(End::AbortedTools)
             }
         }

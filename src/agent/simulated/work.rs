@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::{
+    clock,
     environment::Start,
+    greeting,
     output::new_id,
     result::{self, End},
     script::{self, Step},
@@ -52,9 +54,8 @@ fn turn(shared: &Shared, messages: &[Message], trouble: &mut Trouble) -> Option<
     let is_clear = matches!(messages, [only] if only.text.trim() == "/clear");
     let mut turn = Turn::begin(shared, messages);
     let end = if is_clear {
-        clear(shared);
-        turn.messages = 0;
-        End::Done
+        clear(shared, &turn.uuids);
+        End::Cleared
     } else {
         turn.greet(messages);
         let failed = turn.play(plan(shared, messages), trouble).err();
@@ -106,12 +107,18 @@ fn plan(shared: &Shared, messages: &[Message]) -> Vec<Step> {
 }
 
 /// Begins a fresh conversation: a new id, no memory, totals from nothing.
-fn clear(shared: &Shared) {
+fn clear(shared: &Shared, uuids: &[String]) {
+    shared.output.say(json!({
+        "type": "conversation_reset", "trigger": "clear", "new_conversation_id": new_id(),
+        "user_message_uuid": uuids.last(), "timestamp": clock::timestamp(),
+    }));
     let mut state = shared.lock();
     state.session = Session::fresh(new_id(), &shared.environment);
     state.totals = Usage::default();
     state.since_result = Usage::default();
     shared.output.set_session_id(state.session.id.clone());
+    drop(state);
+    shared.output.say(greeting::init(shared, uuids));
 }
 
 /// Says what a message of ours looks like when it comes back.
