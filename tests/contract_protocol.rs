@@ -469,8 +469,7 @@ fn a_fresh_conversation_begins_with_clear() {
             Close,
         ],
         facts: r#"
-            begins | says a | result success completed 1 | completes | is running | queued | started
-                result success completed 0 | completes
+            begins | says a | result success completed 1 | completes | is running | queued | started | init | result success - 0 | completes
             begins | says ["RECALL"] | result success completed 1 | completes
         "#,
         code: 0,

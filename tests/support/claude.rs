@@ -8,6 +8,10 @@ use std::{
 /// Returns where the real Claude Code is; says what is skipped, if it is not.
 ///
 /// `HEADCOUNT_TEST_CLAUDE` names it; otherwise it is looked for below `target/claude-code`.
+#[expect(
+    clippy::print_stdout,
+    reason = "what a test run skips is said in its output"
+)]
 pub(crate) fn find() -> Option<PathBuf> {
     let path = env::var_os("HEADCOUNT_TEST_CLAUDE").map_or_else(
         || {
