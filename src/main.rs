@@ -1,7 +1,12 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A shim is single-threaded and the simulated agent is a program of its own: both branch off
+    // before anything is set up.
     if let Some(code) = headcount::os::entry(std::env::args_os()) {
+        return code;
+    }
+    if let Some(code) = headcount::agent::simulated::entry(std::env::args_os()) {
         return code;
     }
     ExitCode::SUCCESS

@@ -11,5 +11,6 @@ pub mod find;
 pub mod launch;
 pub mod plain;
 mod shown;
+pub mod simulated;
 pub mod stream_json;
 pub mod terminal;
