@@ -129,12 +129,16 @@ fn read(connection: &Connection, boot: &str) -> rusqlite::Result<Saved> {
         one.query_map([key], |row| row.get(0))?.next().transpose()
     };
     let before = meta("boot")?;
-    connection.execute("insert or replace into meta values ('boot', ?1)", [boot])?;
+    let generation = meta("generation")?.and_then(|text| text.parse().ok()).unwrap_or(0_u64) + 1;
+    let mut put = connection.prepare("insert or replace into meta values (?1, ?2)")?;
+    put.execute(("boot", boot))?;
+    put.execute(("generation", generation.to_string()))?;
     Ok(Saved {
         processes: documents("process")?,
         tasks: documents("task")?,
         requests: documents("request")?,
         meta: meta("fleet")?,
+        generation,
         rebooted: before.is_some_and(|before| before != boot),
     })
 }

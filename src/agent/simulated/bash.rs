@@ -43,7 +43,7 @@ pub(super) enum Group {
 /// back, and leaves our session, in a program of its own.
 pub(super) fn command(words: &[&str], group: Group) -> Command {
     let mut command = Command::new("/proc/self/exe");
-    command.arg("__agent").arg(match group {
+    command.arg(super::COMMAND).arg(match group {
         Group::Ours => "@child",
         Group::Own => "@session",
     });

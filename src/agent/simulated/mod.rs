@@ -34,4 +34,7 @@ mod turn;
 mod usage;
 mod work;
 
+/// The hidden subcommand that makes this binary the simulated agent.
+pub const COMMAND: &str = "__agent";
+
 pub use process::entry;

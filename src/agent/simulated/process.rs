@@ -31,7 +31,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// `headcount __agent` takes the flags of `claude`. Returns when the agent has ended.
 pub fn entry(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut args = args.into_iter().skip(1);
-    if args.next()? != "__agent" {
+    if args.next()? != super::COMMAND {
         return None;
     }
     let args: Vec<OsString> = args.collect();

@@ -23,6 +23,7 @@ pub(super) fn of(result: &Value, total_before: Option<f64>) -> TurnEnd {
         conversation: uuid(result, "session_id"),
         success,
         interrupted,
+        retryable: !is_final(text(result, "terminal_reason")),
         text: words(result, interrupted),
         turns: u32::try_from(count(result, "num_turns")).unwrap_or(u32::MAX),
         cost_usd,
@@ -32,6 +33,11 @@ pub(super) fn of(result: &Value, total_before: Option<f64>) -> TurnEnd {
             .map(denial)
             .collect(),
     }
+}
+
+/// Whether the same task would end the same way again: its limits are used up, or it does not fit.
+fn is_final(reason: &str) -> bool {
+    matches!(reason, "max_turns" | "budget_exhausted" | "prompt_too_long" | "blocking_limit")
 }
 
 /// Whether it is the answer to a start that failed, and no turn at all.

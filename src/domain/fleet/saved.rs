@@ -32,6 +32,8 @@ pub struct Saved {
     pub requests: Vec<String>,
     /// Counters.
     pub meta: Option<String>,
+    /// Counts the instances that have opened this state.
+    pub generation: u64,
     /// Whether the machine was started anew since: deadlines and runs of before mean nothing.
     pub rebooted: bool,
 }
