@@ -17,8 +17,12 @@ use std::process::ExitCode;
 
 pub mod ancestry;
 pub mod cgroup;
+pub mod detach;
+pub mod folder_lock;
 pub mod identity;
+pub mod leftovers;
 pub mod link;
+pub mod orphans;
 mod proc;
 pub mod run_folder;
 pub mod segments;
@@ -27,6 +31,7 @@ pub mod signal;
 pub mod spec;
 mod text;
 pub mod tree;
+pub mod usage;
 pub mod wire;
 
 /// The hidden subcommand that makes this binary a shim.
