@@ -101,7 +101,10 @@ fn colours_are_used_where_they_are_wanted() {
 #[test]
 fn escapes_in_the_file_do_not_reach_the_terminal() {
     let text = "\"a\\u001b[2J\" = 1\n# \u{1b}[2J\n[roles.\"\\u001b\"]\n";
-    let mistakes = load(text).unwrap_err();
+    let text = format!(
+        "{text}env_file = \"\\u001b\"\nprompt = \"\\u001b\"\nenvironment = {{ \"\\u001b\" = \"${{\" }}\n"
+    );
+    let mistakes = load(&text).unwrap_err();
     assert!(!mistakes.plain().contains('\u{1b}'), "{}", mistakes.plain());
     assert!(!mistakes.fancy(false, 80).contains('\u{1b}'));
 }
@@ -284,4 +287,14 @@ fn a_role_that_is_there_twice_points_at_both() {
         "{BASE}[roles.a]\ndepartment = \"support\"\nprompt = \"corporate-prompts/operations/sre.md\"\n[roles.a]\ntitle = \"Again\"\n"
     );
     insta::assert_snapshot!(plain(&text));
+}
+
+#[test]
+fn deep_nesting_is_a_syntax_error_and_no_overflow() {
+    for (open, close) in [("[", "]"), ("{a=", "}")] {
+        let text = format!("x = {}{}", open.repeat(50_000), close.repeat(50_000));
+        assert!(load(&text).is_err());
+        assert!(load(&format!("x = {}", open.repeat(50_000))).is_err());
+    }
+    assert!(load(&format!("[{}a]", "a.".repeat(50_000))).is_err());
 }
