@@ -100,13 +100,23 @@ fn colours_are_used_where_they_are_wanted() {
 
 #[test]
 fn escapes_in_the_file_do_not_reach_the_terminal() {
-    let text = "\"a\\u001b[2J\" = 1\n# \u{1b}[2J\n[roles.\"\\u001b\"]\n";
-    let text = format!(
-        "{text}env_file = \"\\u001b\"\nprompt = \"\\u001b\"\nenvironment = {{ \"\\u001b\" = \"${{\" }}\n"
+    let raw = "# \u{1b}[2J\nx = 1\n";
+    let escaped = concat!(
+        "\"a\\u001b[2J\" = 1\n[roles.\"\\u001b\"]\nkind = 1\ntitle = \"\\u001b\"\nprompt = \"\\u001b\"\n",
+        "env_file = \"\\u001b\"\ntools = [\"\\u001b\", \"B(\\u001b)\"]\nagent = \"\\u001b\"\n",
+        "environment = { \"\\u001b\" = \"x\", A = \"${\" }\n[agents.\"\\u001b\"]\n[tools]\n\"\\u001b\" = [\"LS\"]\n",
     );
-    let mistakes = load(&text).unwrap_err();
-    assert!(!mistakes.plain().contains('\u{1b}'), "{}", mistakes.plain());
-    assert!(!mistakes.fancy(false, 80).contains('\u{1b}'));
+    for text in [raw, escaped] {
+        let mistakes = load(text).unwrap_err();
+        for report in [mistakes.plain(), mistakes.fancy(false, 80)] {
+            assert!(!report.contains('\u{1b}'), "{report:?}");
+        }
+        let said = |text: &str| assert!(!text.contains('\u{1b}'), "{text:?}");
+        for entry in mistakes.list() {
+            said(&entry.message);
+            said(entry.help.as_deref().unwrap_or_default());
+        }
+    }
 }
 
 /// Each mistake alone: the file, and the beginning of its report.
