@@ -96,7 +96,13 @@ fn settings(request: &LaunchRequest<'_>) -> String {
             allow.push(rule);
         }
     }
-    json!({"permissions": {"allow": allow, "ask": request.ask, "deny": request.deny}}).to_string()
+    // An ask rule wins over an allow rule: what a person has allowed for good must not stay in both.
+    let ask: Vec<&String> = request
+        .ask
+        .iter()
+        .filter(|rule| !request.remembered.contains(rule))
+        .collect();
+    json!({"permissions": {"allow": allow, "ask": ask, "deny": request.deny}}).to_string()
 }
 
 fn environment(request: &LaunchRequest<'_>) -> BTreeMap<String, String> {
@@ -181,9 +187,9 @@ mod tests {
             }),
             tools: strings(&["Bash", "Read", "Edit"]),
             allowed: strings(&["Bash", "Read", "Edit", "Bash(git *)"]),
-            ask: strings(&["Bash(git push *)"]),
+            ask: strings(&["Bash(git push *)", "Bash(npm publish *)"]),
             deny: strings(&["Bash(rm *)"]),
-            remembered: strings(&["Bash(echo a, (b))", "Bash(git *)"]),
+            remembered: strings(&["Bash(echo a, (b))", "Bash(git *)", "Bash(npm publish *)"]),
             model: Some("sonnet".to_owned()),
             max_turns: Some(20),
             budget_usd: Some(2.5),
@@ -228,7 +234,7 @@ mod tests {
         --system-prompt-snapshot=off
         --tools=Bash,Read,Edit,AskUserQuestion
         --disallowedTools=ListAgents,SendMessage
-        --settings={"permissions":{"allow":["Bash","Read","Edit","Bash(git *)","Bash(echo a, (b))"],"ask":["Bash(git push *)"],"deny":["Bash(rm *)"]}}
+        --settings={"permissions":{"allow":["Bash","Read","Edit","Bash(git *)","Bash(echo a, (b))","Bash(npm publish *)"],"ask":["Bash(git push *)"],"deny":["Bash(rm *)"]}}
         --setting-sources=user
         --strict-mcp-config
         --model=sonnet

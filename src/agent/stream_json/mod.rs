@@ -5,6 +5,7 @@
 //! come: a reader that begins in the middle of a run says the same of what follows, but for a line
 //! that introduces the model once more. `docs/claude-code.md` describes the conversation.
 
+mod account;
 mod ask;
 mod command;
 mod diff;

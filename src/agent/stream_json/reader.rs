@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::agent::stream_json::account::{instant, is_usage_limit, logged_in, reset_in};
 use crate::agent::stream_json::framing::{Framing, LONGEST_LINE, Line};
 use crate::agent::stream_json::render::Lines;
 use crate::agent::stream_json::text::{first_line, readable};
@@ -101,6 +102,7 @@ struct State {
     // Said in this turn already.
     login_told: bool,
     limit_told: bool,
+    error_told: bool,
     // What the conversation has cost; unknown after a start in the middle.
     total: Option<f64>,
     answered: VecDeque<Uuid>,
@@ -237,6 +239,7 @@ impl State {
         if error.is_empty() {
             return;
         }
+        self.error_told = true;
         let content = message
             .get("message")
             .map_or(&[][..], |inner| list(inner, "content"));
@@ -267,8 +270,9 @@ impl State {
         if !end.success && end.text.starts_with("Not logged in") {
             self.not_logged_in(&end.text, facts);
         }
-        lines.ended(message, &end);
-        (self.in_turn, self.login_told, self.limit_told) = (false, false, false);
+        lines.ended(message, &end, self.error_told);
+        (self.in_turn, self.error_told) = (false, false);
+        (self.login_told, self.limit_told) = (false, false);
         self.answered.extend(&end.messages);
         while self.answered.len() > REMEMBERED {
             self.answered.pop_front();
@@ -285,7 +289,9 @@ impl State {
         match text(info, "status") {
             // What is paid for beside the plan goes on.
             "rejected" if !is(info, "isUsingOverage") => {
-                let when = until.map_or_else(String::new, |until| format!(" until {until}"));
+                let when = until.map_or_else(String::new, |until| {
+                    format!(" until {}", until.strftime("%Y-%m-%d %H:%M UTC"))
+                });
                 lines.line(
                     LogKind::Error,
                     format!("the account's usage limit is reached{when}"),
@@ -339,15 +345,6 @@ fn answer(message: &Value, facts: &mut Vec<Fact>) {
     });
 }
 
-/// Whether there is a login or a key. Other providers have their own ways, which are not told.
-fn logged_in(account: &Value) -> Option<bool> {
-    let has = |key| !matches!(text(account, key), "" | "none");
-    if has("tokenSource") || has("apiKeySource") {
-        return Some(true);
-    }
-    matches!(text(account, "apiProvider"), "" | "firstParty").then_some(false)
-}
-
 /// A request of the agent to us.
 fn request(message: &Value, facts: &mut Vec<Fact>, lines: &mut Lines) {
     let request = message.get("request").unwrap_or(&Value::Null);
@@ -363,25 +360,4 @@ fn request(message: &Value, facts: &mut Vec<Fact>, lines: &mut Lines) {
         ask,
         input: request.get("input").cloned().unwrap_or(Value::Null),
     });
-}
-
-/// Whether the words are about the account's limit; a short rate limit of a key says the same code.
-fn is_usage_limit(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    text.contains("usage limit reached")
-        || (text.contains("limit") && (text.contains("resets") || text.contains("hit your")))
-}
-
-/// The time behind a bar, as older versions put it: `… limit reached|1795398488`.
-fn reset_in(text: &str) -> Option<Timestamp> {
-    instant(text.rsplit_once('|')?.1.trim().parse().ok()?)
-}
-
-/// Seconds or milliseconds since 1970.
-fn instant(number: i64) -> Option<Timestamp> {
-    if number > 100_000_000_000 {
-        Timestamp::from_millisecond(number).ok()
-    } else {
-        Timestamp::from_second(number).ok()
-    }
 }

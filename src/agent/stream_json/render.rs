@@ -22,6 +22,9 @@ const MOST_RESULT: usize = 1024 * 1024;
 /// The end of a result in one line.
 const MOST_SUMMARY: usize = 300;
 
+/// Begins the result of a call that was interrupted or refused without a reason.
+const NOT_RUN: &str = "The user doesn't want to proceed with this tool use";
+
 /// Lines of one message, in order.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
@@ -124,6 +127,10 @@ impl Lines {
                 LogKind::Result
             };
             match block.get("content") {
+                // What it tells the model of a call that a person stopped is not for people.
+                Some(Value::String(content)) if content.starts_with(NOT_RUN) => {
+                    self.line(kind, "not run, or ended before its time");
+                }
                 Some(Value::String(content)) => self.result(kind, content),
                 Some(Value::Array(parts)) => {
                     for part in parts {
@@ -191,7 +198,9 @@ impl Lines {
     }
 
     /// The end of a turn.
-    pub(super) fn ended(&mut self, result: &Value, end: &TurnEnd) {
+    ///
+    /// `told` is whether the words for its failure stand in the log already.
+    pub(super) fn ended(&mut self, result: &Value, end: &TurnEnd, told: bool) {
         if text(result, "local_command") == "clear" {
             return self.line(LogKind::System, "a fresh conversation begins");
         }
@@ -210,6 +219,7 @@ impl Lines {
         match (end.success, end.interrupted) {
             (true, _) => self.line(LogKind::System, format!("done: {figures}")),
             (false, true) => self.line(LogKind::System, format!("interrupted: {figures}")),
+            (false, false) if told => self.line(LogKind::Error, format!("failed: {figures}")),
             (false, false) => {
                 let why = first_line(&end.text, MOST_SUMMARY);
                 self.line(LogKind::Error, format!("failed: {why} ({figures})"));
@@ -276,7 +286,8 @@ fn within<'a>(subject: &'a str, directory: Option<&str>) -> &'a str {
 
 fn seconds(ms: u64) -> String {
     match ms {
-        0..10_000 => format!("{:.1} s", ms as f64 / 1000.0),
+        0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{:.1} s", ms as f64 / 1000.0),
         10_000..60_000 => format!("{} s", ms / 1000),
         _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
     }
