@@ -106,8 +106,13 @@ async fn b3_a_line_without_end_is_just_bytes() {
     let mut rig = Rig::start(Mode::Walk, sh("head -c 200000000 /dev/zero")).await;
     let report = rig.finish().await;
     assert_eq!(report.out, 200_000_000);
-    let starts: Vec<u64> =
-        rig.folder.segments(Stream::Out).expect("lists").iter().map(|s| s.start).collect();
+    let starts: Vec<u64> = rig
+        .folder
+        .segments(Stream::Out)
+        .expect("lists")
+        .iter()
+        .map(|s| s.start)
+        .collect();
     assert_eq!(starts, [0, 64 << 20, 128 << 20]);
 }
 
@@ -122,11 +127,14 @@ async fn b9_a_terminal_that_nobody_looks_at_is_drained() {
     drop((rig.sender, rig.receiver));
     let (link, _) = soon("the record", async {
         loop {
-            let (link, hello) =
-                headcount::os::link::Link::connect(&folder, 9).await.expect("a link");
+            let (link, hello) = headcount::os::link::Link::connect(&folder, 9)
+                .await
+                .expect("a link");
             let tail = hello.out.saturating_sub(20);
             let mut bytes = [0; 20];
-            let read = folder.read_at(Stream::Out, tail, &mut bytes).unwrap_or_default();
+            let read = folder
+                .read_at(Stream::Out, tail, &mut bytes)
+                .unwrap_or_default();
             if bytes[..read].ends_with(b"done\r\n") {
                 return (link, hello);
             }
@@ -146,7 +154,12 @@ async fn a_command_keeps_its_newest_segments_and_an_agent_those_not_dropped() {
     let mut rig = Rig::start(Mode::Walk, spec.clone()).await;
     assert_eq!(rig.finish().await.out, 10_000);
     let starts = |rig: &Rig| -> Vec<u64> {
-        rig.folder.segments(Stream::Out).expect("lists").iter().map(|s| s.start).collect()
+        rig.folder
+            .segments(Stream::Out)
+            .expect("lists")
+            .iter()
+            .map(|s| s.start)
+            .collect()
     };
     assert_eq!(starts(&rig), [7000, 8000, 9000]);
 
@@ -156,7 +169,14 @@ async fn a_command_keeps_its_newest_segments_and_an_agent_those_not_dropped() {
     assert_eq!(starts(&rig).len(), 10);
     rig.folder.drop_before(Stream::Out, 8500).expect("drops");
     assert_eq!(starts(&rig), [8000, 9000]);
-    assert_eq!(rig.folder.moments(Stream::Out).expect("reads").first().map(|m| m.offset), Some(0));
+    assert_eq!(
+        rig.folder
+            .moments(Stream::Out)
+            .expect("reads")
+            .first()
+            .map(|m| m.offset),
+        Some(0)
+    );
 }
 
 /// A small file system of its own, where one may make one.
@@ -201,11 +221,15 @@ async fn b6_a_full_disk_holds_the_child_back_and_loses_nothing() {
     spec.segment_size = 64 << 10;
     let mut rig = Rig::idle_below(Mode::Walk, temp, disk.path()).await;
     rig.launch(spec).await;
-    rig.until("the disk is full", |m| matches!(m, FromShim::Held { .. }).then_some(())).await;
+    rig.until("the disk is full", |m| {
+        matches!(m, FromShim::Held { .. }).then_some(())
+    })
+    .await;
     assert!(!done.exists(), "the child waits");
     fs::remove_file(&ballast).expect("is removed");
     let freed = os_support::now();
-    rig.until("room", |m| matches!(m, FromShim::Flowing).then_some(())).await;
+    rig.until("room", |m| matches!(m, FromShim::Flowing).then_some(()))
+        .await;
     assert!(freed.elapsed() < Duration::from_secs(1));
     // From here on we consume, as the instance does for an agent.
     let mut reader = rig.folder.reader(Stream::Out, 0);
@@ -217,7 +241,9 @@ async fn b6_a_full_disk_holds_the_child_back_and_loses_nothing() {
                 read => text.extend_from_slice(&buffer[..read]),
             }
         }
-        rig.folder.drop_before(Stream::Out, reader.offset()).expect("drops");
+        rig.folder
+            .drop_before(Stream::Out, reader.offset())
+            .expect("drops");
         if let FromShim::Exited(report) = rig.next("the end").await {
             break report;
         }
@@ -231,7 +257,11 @@ async fn b6_a_full_disk_holds_the_child_back_and_loses_nothing() {
     assert_eq!(report.outcome, Outcome::Exited { code: 0 });
     assert_eq!((report.out, text.len()), (400_000 * 7, 400_000 * 7));
     let text = String::from_utf8(text).expect("is text");
-    assert!(text.lines().zip(1..).all(|(line, n)| line == format!("{n:06}")));
+    assert!(
+        text.lines()
+            .zip(1..)
+            .all(|(line, n)| line == format!("{n:06}"))
+    );
 }
 
 #[tokio::test]

@@ -235,17 +235,25 @@ async fn a11_the_group_of_a_reaped_leader_is_ended_too() {
     rig.send(ToShim::Kill).await;
     let report = rig.finish().await;
     assert_eq!(report.by, EndedBy::Itself);
-    assert!(report.killed.iter().any(|member| member.name == "sh"), "{report:?}");
+    assert!(
+        report.killed.iter().any(|member| member.name == "sh"),
+        "{report:?}"
+    );
 }
 
 #[tokio::test]
 async fn the_environment_is_what_the_spec_says_and_the_marks() {
     let mut spec = LaunchSpec::new("/usr/bin/env", "/tmp");
-    spec.environment =
-        vec![("A".into(), "1 2".into()), ("HEADCOUNT_MARK".into(), "forged".into())];
+    spec.environment = vec![
+        ("A".into(), "1 2".into()),
+        ("HEADCOUNT_MARK".into(), "forged".into()),
+    ];
     let mut rig = Rig::start(Mode::Walk, spec).await;
     rig.finish().await;
-    let expected = format!("A=1 2\nHEADCOUNT_RUN=run_000001\nHEADCOUNT_MARK={}\n", rig.mark);
+    let expected = format!(
+        "A=1 2\nHEADCOUNT_RUN=run_000001\nHEADCOUNT_MARK={}\n",
+        rig.mark
+    );
     assert_eq!(rig.text(), expected);
 }
 
@@ -262,7 +270,10 @@ async fn nothing_of_the_shim_reaches_the_child() {
     assert_eq!(lines[1], "SigBlk:\t0000000000000000");
     // The C library keeps 32 and 33 for itself, and lets nobody change them.
     let ignored = lines[2].strip_prefix("SigIgn:\t").expect("comes third");
-    assert_eq!(u64::from_str_radix(ignored, 16).expect("is hex") & !(0b11 << 31), 0);
+    assert_eq!(
+        u64::from_str_radix(ignored, 16).expect("is hex") & !(0b11 << 31),
+        0
+    );
     assert_ne!(lines[3], "0077", "files of the child are not ours");
     assert_eq!(lines[4], lines[5], "it leads a session of its own");
 }
@@ -279,7 +290,9 @@ async fn b13_the_standard_input_is_never_a_terminal() {
 #[tokio::test]
 async fn merged_errors_stand_among_the_output() {
     let mut spec = sh("echo a; echo b >&2; echo c");
-    spec.stdio = Stdio::Pipes { stderr: Stderr::Merged };
+    spec.stdio = Stdio::Pipes {
+        stderr: Stderr::Merged,
+    };
     let mut rig = Rig::start(Mode::Walk, spec).await;
     assert_eq!(rig.finish().await.err, 0);
     assert_eq!(rig.text(), "a\nb\nc\n");
@@ -297,13 +310,24 @@ async fn what_cannot_be_launched_says_at_which_step() {
     for (spec, stage, errno) in [
         (missing, LaunchStage::Program, nix::errno::Errno::ENOENT),
         (relative, LaunchStage::Program, nix::errno::Errno::ENOENT),
-        (no_folder, LaunchStage::WorkingDirectory, nix::errno::Errno::ENOENT),
-        (not_executable, LaunchStage::Program, nix::errno::Errno::EACCES),
+        (
+            no_folder,
+            LaunchStage::WorkingDirectory,
+            nix::errno::Errno::ENOENT,
+        ),
+        (
+            not_executable,
+            LaunchStage::Program,
+            nix::errno::Errno::EACCES,
+        ),
         (torn, LaunchStage::Arguments, nix::errno::Errno::EINVAL),
     ] {
         let mut rig = Rig::start(Mode::Walk, spec).await;
         let report = rig.finish().await;
-        let failure = LaunchFailure { stage, errno: errno as i32 };
+        let failure = LaunchFailure {
+            stage,
+            errno: errno as i32,
+        };
         assert_eq!(report.outcome, Outcome::NotLaunched(failure));
         assert_eq!(report.processes, 0);
     }
@@ -319,7 +343,9 @@ async fn what_cannot_be_launched_says_at_which_step() {
 async fn a_shim_that_is_told_nothing_runs_nothing() {
     let mut rig = Rig::idle(Mode::Walk).await;
     drop((rig.sender, rig.receiver));
-    let status = os_support::soon("the end", rig.shim.wait()).await.expect("is reaped");
+    let status = os_support::soon("the end", rig.shim.wait())
+        .await
+        .expect("is reaped");
     assert!(status.success());
     assert_eq!(rig.folder.exit_report().expect("reads"), None);
     assert!(!rig.folder.is_served().expect("is tried"));
@@ -335,7 +361,11 @@ async fn a8_a_stop_before_the_launch_cancels_it() {
 
 #[tokio::test]
 async fn input_is_taken_once_over_two_instances() {
-    let mut rig = Rig::start(Mode::Walk, sh("while read line; do echo \"got $line\"; done")).await;
+    let mut rig = Rig::start(
+        Mode::Walk,
+        sh("while read line; do echo \"got $line\"; done"),
+    )
+    .await;
     rig.input(1, "a\n").await;
     rig.input(2, "b\n").await;
     rig.output("got b").await;
@@ -358,8 +388,12 @@ async fn input_that_nobody_reads_is_refused_and_stops_nothing() {
     let mut rig = Rig::start(Mode::Walk, sh("exec <&-; echo closed; exec sleep 100")).await;
     rig.output("closed").await;
     rig.input(1, "a").await;
-    let refused = FromShim::InputRefused { seq: 1, why: InputRefusal::Closed };
-    rig.until("the refusal", |message| (*message == refused).then_some(())).await;
+    let refused = FromShim::InputRefused {
+        seq: 1,
+        why: InputRefusal::Closed,
+    };
+    rig.until("the refusal", |message| (*message == refused).then_some(()))
+        .await;
     rig.send(ToShim::Kill).await;
     rig.finish().await;
 
@@ -367,16 +401,23 @@ async fn input_that_nobody_reads_is_refused_and_stops_nothing() {
     let large = "x".repeat(3 << 20);
     rig.input(1, &large).await;
     rig.input(2, &large).await;
-    let full = FromShim::InputRefused { seq: 2, why: InputRefusal::Full };
-    rig.until("the refusal", |message| (*message == full).then_some(())).await;
+    let full = FromShim::InputRefused {
+        seq: 2,
+        why: InputRefusal::Full,
+    };
+    rig.until("the refusal", |message| (*message == full).then_some(()))
+        .await;
     rig.send(ToShim::Kill).await;
     rig.finish().await;
 }
 
 #[tokio::test]
 async fn an_interrupt_reaches_the_leader() {
-    let mut rig = Rig::start(Mode::Walk, sh("trap 'echo int; exit 0' INT; echo up; sleep 5 & wait"))
-        .await;
+    let mut rig = Rig::start(
+        Mode::Walk,
+        sh("trap 'echo int; exit 0' INT; echo up; sleep 5 & wait"),
+    )
+    .await;
     rig.output("up").await;
     rig.send(ToShim::Interrupt).await;
     rig.output("int").await;
@@ -390,7 +431,13 @@ async fn the_newest_instance_has_the_run_and_an_older_one_is_refused() {
     let (newer, hello) = Link::connect(&rig.folder, 5).await.expect("takes over");
     assert_eq!((hello.out, hello.mark.as_str()), (3, rig.mark.as_str()));
     let closed = os_support::soon("the end of the older link", async {
-        while rig.receiver.next().await.expect("an unbroken link").is_some() {}
+        while rig
+            .receiver
+            .next()
+            .await
+            .expect("an unbroken link")
+            .is_some()
+        {}
     });
     closed.await;
     match Link::connect(&rig.folder, 4).await {
@@ -412,7 +459,9 @@ async fn a_run_that_ended_meanwhile_is_reported_to_the_next_instance_from_disk()
     rig.output("up").await;
     drop((rig.sender, rig.receiver));
     std::fs::write(go, "").expect("is written");
-    os_support::soon("the end", rig.shim.wait()).await.expect("is reaped");
+    os_support::soon("the end", rig.shim.wait())
+        .await
+        .expect("is reaped");
     match Link::connect(&rig.folder, 2).await {
         Err(LinkError::Connect { .. }) => {}
         other => panic!("nobody is there: {other:?}"),
@@ -424,7 +473,10 @@ async fn a_run_that_ended_meanwhile_is_reported_to_the_next_instance_from_disk()
 #[tokio::test]
 async fn an_unacknowledged_report_is_given_to_the_next_instance() {
     let mut rig = Rig::start(Mode::Walk, sh("exit 9")).await;
-    rig.until("the end", |message| matches!(message, FromShim::Exited(_)).then_some(())).await;
+    rig.until("the end", |message| {
+        matches!(message, FromShim::Exited(_)).then_some(())
+    })
+    .await;
     let (link, hello) = Link::connect(&rig.folder, 2).await.expect("is still there");
     assert!(matches!(hello.state, RunState::Exited(_)));
     (rig.sender, rig.receiver) = link.split();

@@ -275,7 +275,11 @@ impl ProcessView {
     /// driven by a protocol.
     #[must_use]
     pub fn output_run(&self) -> Option<RunId> {
-        if self.protocol.is_read() { None } else { self.run.or(self.last_run) }
+        if self.protocol.is_read() {
+            None
+        } else {
+            self.run.or(self.last_run)
+        }
     }
 
     /// Whether it waits for a person to answer or to put something right.

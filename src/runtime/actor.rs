@@ -122,7 +122,14 @@ impl Actor {
     /// Serves until the hub is gone or the process is removed.
     pub(crate) async fn serve(mut self) {
         loop {
-            let Self { told, run, again, reapers, behind, .. } = &mut self;
+            let Self {
+                told,
+                run,
+                again,
+                reapers,
+                behind,
+                ..
+            } = &mut self;
             let message = async {
                 match run {
                     Some(run) => run.message().await,
@@ -179,8 +186,12 @@ impl Actor {
     }
 
     async fn send(&mut self, run: RunId, order: Numbered) {
-        let Some(current) = self.run.as_mut().filter(|current| current.id == run) else { return };
-        let Some(line) = current.driver.encode(&order) else { return };
+        let Some(current) = self.run.as_mut().filter(|current| current.id == run) else {
+            return;
+        };
+        let Some(line) = current.driver.encode(&order) else {
+            return;
+        };
         current.input(order.seq, line).await;
         if let Order::Message { text, .. } = &order.order {
             let text = text.clone();
@@ -259,7 +270,9 @@ impl Actor {
             FromShim::Flowing => self.context.tell(Event::Flowing { run: id }).await,
             FromShim::LeaderExited { outcome } => {
                 let status = exits::status(&outcome);
-                self.context.tell(Event::LeaderExited { run: id, status }).await;
+                self.context
+                    .tell(Event::LeaderExited { run: id, status })
+                    .await;
             }
             FromShim::Stuck { processes } => {
                 let left = processes.iter().map(exits::ended).collect();
@@ -278,7 +291,9 @@ impl Actor {
             let failure = exits::not_launched(failure, shown.as_deref().unwrap_or("the agent"));
             let id = run.id;
             self.acknowledge(id).await;
-            self.context.tell(Event::LaunchFailed { run: id, failure }).await;
+            self.context
+                .tell(Event::LaunchFailed { run: id, failure })
+                .await;
             return;
         }
         self.exit = Some(report);
@@ -330,9 +345,13 @@ impl Actor {
         if self.backlog.is_some() {
             return false;
         }
-        let Some(run) = &mut self.run else { return false };
+        let Some(run) = &mut self.run else {
+            return false;
+        };
         let mark = run.mark;
-        let Some(output) = &mut run.output else { return false };
+        let Some(output) = &mut run.output else {
+            return false;
+        };
         match tokio::task::block_in_place(|| output.next(mark)) {
             Ok(chunk) if chunk.any => {
                 self.take_chunk(chunk).await;
@@ -358,7 +377,9 @@ impl Actor {
 
     /// Writes what a chunk brought into the logs, and only then reports it.
     async fn write_backlog(&mut self) {
-        let Some(mut backlog) = self.backlog.take() else { return };
+        let Some(mut backlog) = self.backlog.take() else {
+            return;
+        };
         let before = self.log.end();
         let written = self.log.append(&backlog.log).and_then(|()| {
             backlog.log.clear();
@@ -405,10 +426,19 @@ impl Actor {
         }
         self.committed = progress;
         let (id, mark) = (run.id, run.mark);
-        if let Err(error) = run.folder.drop_before(Stream::Out, mark.out.saturating_sub(LAG)) {
+        if let Err(error) = run
+            .folder
+            .drop_before(Stream::Out, mark.out.saturating_sub(LAG))
+        {
             tracing::debug!(run = %id, %error, "old output stays");
         }
-        self.context.tell(Event::Heard { run: id, mark, facts }).await;
+        self.context
+            .tell(Event::Heard {
+                run: id,
+                mark,
+                facts,
+            })
+            .await;
     }
 
     async fn is_held(&mut self, error: &str) {
@@ -442,8 +472,17 @@ impl Actor {
         let failure = exits::failure(run.driver, exit.status, &tail, run.ready);
         let id = run.id;
         self.commit(Vec::new(), true).await;
-        let exit = Box::new(Exit { stderr_tail: tail, ..exit });
-        self.context.tell(Event::Exited { run: id, exit, failure }).await;
+        let exit = Box::new(Exit {
+            stderr_tail: tail,
+            ..exit
+        });
+        self.context
+            .tell(Event::Exited {
+                run: id,
+                exit,
+                failure,
+            })
+            .await;
     }
 
     /// The report is stored: the shim may go, and what is not the log.
@@ -468,8 +507,11 @@ impl Actor {
                 }
             }
         }
-        let surplus =
-            if output_is_log { self.output_of.replace(run) } else { Some(run) };
+        let surplus = if output_is_log {
+            self.output_of.replace(run)
+        } else {
+            Some(run)
+        };
         if let Some(surplus) = surplus {
             let folder = self.context.folders.runs.join(surplus.to_string());
             // What cannot be removed now is removed when the next instance starts.
@@ -480,7 +522,11 @@ impl Actor {
     }
 
     fn remove_group(&self, folder: &RunFolder) {
-        let group = folder.shim().ok().flatten().and_then(|record| record.cgroup);
+        let group = folder
+            .shim()
+            .ok()
+            .flatten()
+            .and_then(|record| record.cgroup);
         if let Some(Err(error)) = group.map(|path| Leaf::at(path).remove()) {
             tracing::debug!(%error, "a control group stays");
         }
@@ -520,4 +566,3 @@ fn render(lines: &[(LogKind, String)]) -> Vec<u8> {
     }
     bytes
 }
-

@@ -20,13 +20,19 @@ impl Clock {
     pub(crate) fn start() -> Self {
         let mono = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
         let mono = Mono(u64::try_from(mono.as_millis()).unwrap_or(u64::MAX));
-        Self { mono, started: Instant::now() }
+        Self {
+            mono,
+            started: Instant::now(),
+        }
     }
 
     /// The present.
     pub(crate) fn now(&self) -> Now {
         let mono = self.mono + self.started.elapsed();
-        Now { mono, wall: Timestamp::now() }
+        Now {
+            mono,
+            wall: Timestamp::now(),
+        }
     }
 
     /// When a deadline comes, for tokio.

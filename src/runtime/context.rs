@@ -95,7 +95,12 @@ impl Context {
 
     /// The configuration in force.
     pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
-        Arc::clone(&self.catalogue.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .catalogue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// The shims that run, by PID: whoever descends from one is that employee.

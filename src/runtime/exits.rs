@@ -12,11 +12,11 @@ use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::os::leftovers;
 use crate::os::link::{Link, LinkError};
-use crate::os::wire::{FromShim, ToShim};
 use crate::os::run_folder::RunFolder;
 use crate::os::segments::Stream;
 use crate::os::spec::{EndedBy, ExitReport, LaunchStage, Outcome};
 use crate::os::tree::Member;
+use crate::os::wire::{FromShim, ToShim};
 
 /// How long the tree of a killed shim may take to end.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -34,7 +34,10 @@ pub(crate) fn status(outcome: &Outcome) -> ExitStatus {
 
 /// One process, for a person.
 pub(crate) fn ended(member: &Member) -> Ended {
-    Ended { pid: member.pid, name: member.name.clone() }
+    Ended {
+        pid: member.pid,
+        name: member.name.clone(),
+    }
 }
 
 /// The report of a shim.
@@ -42,7 +45,9 @@ pub(crate) fn of_report(report: &ExitReport) -> Exit {
     let at = i64::try_from(report.ended_unix_ms).ok();
     Exit {
         status: status(&report.outcome),
-        at: at.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default(),
+        at: at
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+            .unwrap_or_default(),
         ended: u32::try_from(report.processes).unwrap_or(u32::MAX),
         killed: report.killed.iter().map(ended).collect(),
         leaked: report.left.iter().map(ended).collect(),
@@ -106,7 +111,9 @@ pub(crate) async fn end_served(folder: &RunFolder) {
 /// The last of what a run wrote to its standard error; a command's errors are in its output.
 pub(crate) fn stderr_tail(folder: &RunFolder, separate: bool) -> String {
     let stream = if separate { Stream::Err } else { Stream::Out };
-    let Ok(length) = folder.length(stream) else { return String::new() };
+    let Ok(length) = folder.length(stream) else {
+        return String::new();
+    };
     let from = length.saturating_sub(TAIL);
     let mut tail = Vec::new();
     let mut reader = folder.reader(stream, from);
@@ -139,7 +146,10 @@ pub(crate) fn failure(
             "its shim was killed, and its processes were ended with it",
             "nothing to do: it is started again",
         );
-        return Some(LaunchFailure { fault, permanent: false });
+        return Some(LaunchFailure {
+            fault,
+            permanent: false,
+        });
     }
     match driver.judge_exit(status, stderr_tail, ready) {
         Verdict::Finished => None,
@@ -174,7 +184,14 @@ pub(crate) fn not_launched(failure: &crate::os::spec::LaunchFailure, shown: &str
             cause,
             "the machine is out of processes, memory or file descriptors: stop something",
         ),
-        _ => Fault::new(FaultCode::EnvironmentSetupFailed, cause, "see headcount.log"),
+        _ => Fault::new(
+            FaultCode::EnvironmentSetupFailed,
+            cause,
+            "see headcount.log",
+        ),
     };
-    LaunchFailure { fault, permanent: !scarce }
+    LaunchFailure {
+        fault,
+        permanent: !scarce,
+    }
 }

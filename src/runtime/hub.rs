@@ -37,7 +37,9 @@ pub(crate) struct Hub {
 
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hub").field("actors", &self.actors.len()).finish_non_exhaustive()
+        f.debug_struct("Hub")
+            .field("actors", &self.actors.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,11 +80,19 @@ impl Hub {
     fn take(&mut self, mail: Mail) {
         let input = match mail {
             Mail::Fact(event) => Input::Event(event),
-            Mail::Order { origin, command, reply } => {
+            Mail::Order {
+                origin,
+                command,
+                reply,
+            } => {
                 self.next_reply += 1;
                 let id = ReplyId(self.next_reply);
                 self.replies.insert(id, reply);
-                Input::Order { reply: id, origin, command }
+                Input::Order {
+                    reply: id,
+                    origin,
+                    command,
+                }
             }
         };
         self.apply(input);
@@ -104,12 +114,20 @@ impl Hub {
     fn run(&mut self, effect: Effect) {
         match effect {
             Effect::Launch(plan) => self.tell(plan.process, Told::Launch(plan)),
-            Effect::Send { process, run, order } => self.tell(process, Told::Send { run, order }),
+            Effect::Send {
+                process,
+                run,
+                order,
+            } => self.tell(process, Told::Send { run, order }),
             Effect::CloseInput { process, run } => self.tell(process, Told::CloseInput { run }),
             Effect::Terminate { process, run } => self.tell(process, Told::Terminate { run }),
             Effect::Kill { process, run } => self.tell(process, Told::Kill { run }),
             Effect::Acknowledge { process, run } => self.tell(process, Told::Acknowledge { run }),
-            Effect::Note { process, kind, text } => self.tell(process, Told::Note { kind, text }),
+            Effect::Note {
+                process,
+                kind,
+                text,
+            } => self.tell(process, Told::Note { kind, text }),
             Effect::Forget { process } => {
                 self.tell(process, Told::Forget);
                 self.actors.remove(&process);
@@ -169,15 +187,21 @@ impl Hub {
         for process in gone {
             self.actors.remove(&process);
             let text = "a part of headcount failed; see headcount.log".to_owned();
-            self.apply(Input::Event(Event::Trouble { process: Some(process), text }));
+            self.apply(Input::Event(Event::Trouble {
+                process: Some(process),
+                text,
+            }));
             self.adopt_one(process);
         }
     }
 
     /// Takes up every run that was not over when the last instance ended.
     fn adopt(&mut self) {
-        let processes: Vec<ProcessId> =
-            self.fleet.live_runs().map(|(process, _)| process.id).collect();
+        let processes: Vec<ProcessId> = self
+            .fleet
+            .live_runs()
+            .map(|(process, _)| process.id)
+            .collect();
         for process in processes {
             self.adopt_one(process);
         }
@@ -196,7 +220,9 @@ impl Hub {
 }
 
 fn adoption(process: &Process) -> Option<Adoption> {
-    let Phase::Live(live) = &process.phase else { return None };
+    let Phase::Live(live) = &process.phase else {
+        return None;
+    };
     Some(Adoption {
         run: live.run,
         protocol: process.protocol,

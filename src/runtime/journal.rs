@@ -41,7 +41,13 @@ impl LogFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => return Err(error),
         };
-        Ok(Self { path, file: None, begin, length, limit })
+        Ok(Self {
+            path,
+            file: None,
+            begin,
+            length,
+            limit,
+        })
     }
 
     /// The offset behind the last byte.
@@ -82,7 +88,9 @@ impl LogFile {
 
     /// The open file; opened anew when somebody has moved or removed it.
     fn writable(&mut self) -> io::Result<&mut File> {
-        let there = fs::metadata(&self.path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+        let there = fs::metadata(&self.path)
+            .map(|metadata| (metadata.dev(), metadata.ino()))
+            .ok();
         let open = match &self.file {
             Some(file) => {
                 let metadata = file.metadata()?;
@@ -91,11 +99,17 @@ impl LogFile {
             None => None,
         };
         if open.is_none() || open != there {
-            let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+            let file = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .open(&self.path)?;
             self.length = file.metadata()?.len();
             self.file = Some(file);
         }
-        self.file.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.file
+            .as_mut()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -116,7 +130,10 @@ impl LogFile {
 /// The rotated files of a log, oldest first.
 fn rotated(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let prefix = format!("{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    let prefix = format!(
+        "{}.",
+        path.file_name().unwrap_or_default().to_string_lossy()
+    );
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -144,7 +161,8 @@ mod tests {
             let mut log = LogFile::with_limit(path.clone(), 100).unwrap();
             assert_eq!(log.end(), end);
             for line in 0..10 {
-                log.append(format!("round {round} line {line}\n").as_bytes()).unwrap();
+                log.append(format!("round {round} line {line}\n").as_bytes())
+                    .unwrap();
             }
             end = log.end();
         }

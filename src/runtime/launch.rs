@@ -46,7 +46,9 @@ impl Actor {
     }
 
     async fn launch_failed(&mut self, run: RunId, failure: LaunchFailure) {
-        self.context.tell(Event::LaunchFailed { run, failure }).await;
+        self.context
+            .tell(Event::LaunchFailed { run, failure })
+            .await;
     }
 
     async fn try_launch(&mut self, plan: &LaunchPlan) -> Result<(), LaunchFailure> {
@@ -59,7 +61,9 @@ impl Actor {
                 .await
                 .unwrap_or_else(|_| Err(interrupted()))?
         };
-        self.start(plan, &prepared, folder).await.map_err(|error| start_failed(&error))
+        self.start(plan, &prepared, folder)
+            .await
+            .map_err(|error| start_failed(&error))
     }
 
     async fn start(
@@ -68,16 +72,26 @@ impl Actor {
         prepared: &Prepared,
         folder: RunFolder,
     ) -> Result<(), StartError> {
-        let shim = spawn_shim(&self.context.exe, &folder).await.map_err(StartError::Spawn)?;
-        let (link, _) =
-            Link::connect(&folder, self.context.generation).await.map_err(StartError::Link)?;
+        let shim = spawn_shim(&self.context.exe, &folder)
+            .await
+            .map_err(StartError::Spawn)?;
+        let (link, _) = Link::connect(&folder, self.context.generation)
+            .await
+            .map_err(StartError::Link)?;
         let mut spec = launch_spec(&self.context, plan, prepared);
         spec.cgroup = self.context.cgroups.as_ref().and_then(|groups| {
             // Without a group of its own the tree is found by way of /proc.
-            groups.make(shim.mark()).ok().map(|leaf| leaf.path().to_owned())
+            groups
+                .make(shim.mark())
+                .ok()
+                .map(|leaf| leaf.path().to_owned())
         });
         let (sender, receiver) = link.split();
-        let mark = Mark { log: self.log.end(), raw: self.raw.end(), ..Mark::default() };
+        let mark = Mark {
+            log: self.log.end(),
+            raw: self.raw.end(),
+            ..Mark::default()
+        };
         let mut run = Run::new(plan.run, prepared.driver, folder, mark);
         run.shim_pid = Some(shim.pid());
         run.shim = Some(shim);
@@ -98,7 +112,9 @@ impl Actor {
     /// The agent's process exists.
     pub(crate) async fn launched(&mut self, pid: u32) {
         let Some(run) = &mut self.run else { return };
-        let Some(details) = run.details.take() else { return };
+        let Some(details) = run.details.take() else {
+            return;
+        };
         let details = Box::new(RunDetails { pid, ..details });
         let run = run.id;
         self.context.tell(Event::Launched { run, details }).await;
@@ -108,7 +124,9 @@ impl Actor {
     pub(crate) async fn adopt(&mut self, adoption: Adoption) {
         let run = adoption.run;
         let path = self.context.folders.runs.join(run.to_string());
-        let Ok(folder) = RunFolder::open(path) else { return };
+        let Ok(folder) = RunFolder::open(path) else {
+            return;
+        };
         if !folder.is_served().unwrap_or(false) {
             self.adopt_dead(adoption, folder).await;
             return;
@@ -138,7 +156,13 @@ impl Actor {
         if let (RunState::Running { leader }, false) = (&hello.state, adoption.launched) {
             self.launched(leader.pid).await;
         }
-        self.context.tell(Event::Adopted { run, accepted: hello.accepted, alive }).await;
+        self.context
+            .tell(Event::Adopted {
+                run,
+                accepted: hello.accepted,
+                alive,
+            })
+            .await;
         match hello.state {
             RunState::Ending { outcome } => {
                 let status = exits::status(&outcome);
@@ -151,9 +175,10 @@ impl Actor {
 
     /// A run of an earlier instance; the logs are cut back to where that one had committed.
     fn past_run(&mut self, adoption: Adoption, folder: RunFolder) -> Run {
-        for (file, offset) in
-            [(&mut self.log, adoption.mark.log), (&mut self.raw, adoption.mark.raw)]
-        {
+        for (file, offset) in [
+            (&mut self.log, adoption.mark.log),
+            (&mut self.raw, adoption.mark.raw),
+        ] {
             if let Err(error) = file.cut_back_to(offset) {
                 tracing::warn!(process = %self.id, %error, "a log keeps lines twice");
             }
@@ -174,7 +199,11 @@ impl Actor {
     /// The run is over, or its shim is gone.
     async fn adopt_dead(&mut self, adoption: Adoption, folder: RunFolder) {
         let run = adoption.run;
-        let began = folder.shim().ok().flatten().is_some_and(|record| record.leader.is_some());
+        let began = folder
+            .shim()
+            .ok()
+            .flatten()
+            .is_some_and(|record| record.leader.is_some());
         let report = folder.exit_report().ok().flatten();
         if report.is_none() && !began {
             self.never_launched(run).await;
@@ -183,7 +212,13 @@ impl Actor {
         let mut current = self.past_run(adoption, folder.clone());
         current.over = true;
         self.begin(current);
-        self.context.tell(Event::Adopted { run, accepted: 0, alive: false }).await;
+        self.context
+            .tell(Event::Adopted {
+                run,
+                accepted: 0,
+                alive: false,
+            })
+            .await;
         match report {
             Some(report) => self.ended(Box::new(report)).await,
             None => {
@@ -195,13 +230,26 @@ impl Actor {
     }
 
     async fn never_launched(&mut self, run: RunId) {
-        self.context.tell(Event::Adopted { run, accepted: 0, alive: false }).await;
+        self.context
+            .tell(Event::Adopted {
+                run,
+                accepted: 0,
+                alive: false,
+            })
+            .await;
         let fault = Fault::new(
             FaultCode::FailedToStart,
             "the instance ended while it was being started",
             "nothing to do: it is started again",
         );
-        self.launch_failed(run, LaunchFailure { fault, permanent: false }).await;
+        self.launch_failed(
+            run,
+            LaunchFailure {
+                fault,
+                permanent: false,
+            },
+        )
+        .await;
     }
 }
 
@@ -211,7 +259,10 @@ fn cancelled() -> LaunchFailure {
         "it was stopped before it was started",
         "start it when you want it",
     );
-    LaunchFailure { fault, permanent: false }
+    LaunchFailure {
+        fault,
+        permanent: false,
+    }
 }
 
 fn interrupted() -> LaunchFailure {
@@ -220,7 +271,10 @@ fn interrupted() -> LaunchFailure {
         "the launch was interrupted by a failure inside headcount",
         "see headcount.log, and report it",
     );
-    LaunchFailure { fault, permanent: false }
+    LaunchFailure {
+        fault,
+        permanent: false,
+    }
 }
 
 /// A launch that failed on our side: out of disk, processes or descriptors, mostly.
@@ -236,5 +290,8 @@ fn start_failed(error: &StartError) -> LaunchFailure {
         cause,
         "see that the disk has room and the machine has processes left; it is tried again",
     );
-    LaunchFailure { fault, permanent: false }
+    LaunchFailure {
+        fault,
+        permanent: false,
+    }
 }

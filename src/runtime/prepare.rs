@@ -38,15 +38,22 @@ pub(crate) fn prepare(
     plan: &LaunchPlan,
     run_folder: &Path,
 ) -> Result<Prepared, LaunchFailure> {
-    let permanent = |fault| LaunchFailure { fault, permanent: true };
+    let permanent = |fault| LaunchFailure {
+        fault,
+        permanent: true,
+    };
     check_folder(&plan.working_directory).map_err(permanent)?;
-    let protocol =
-        if plan.simulated { Protocol::ClaudeStreamJson } else { plan.agent.protocol };
+    let protocol = if plan.simulated {
+        Protocol::ClaudeStreamJson
+    } else {
+        plan.agent.protocol
+    };
     let driver = Driver::from(protocol);
     let prompt = read_prompt(context, plan, driver).map_err(permanent)?;
     let catalogue = context.catalogue();
     let names = plan.spec.tools.as_ref().unwrap_or(&plan.role.tools);
-    let tools = tools::for_agent(&catalogue, names).map_err(|error| permanent(Fault::from(&error)))?;
+    let tools =
+        tools::for_agent(&catalogue, names).map_err(|error| permanent(Fault::from(&error)))?;
     let parent = |name: &str| context.environment.get(name).cloned();
     let mut variables = environment::for_role(
         &context.source,
@@ -61,10 +68,16 @@ pub(crate) fn prepare(
         // It needs no login, and must not write where the real one keeps its conversations.
         variables.retain(|name, _| !environment::is_secret(name));
         let folder = context.folders.state.join("simulated");
-        variables.insert("CLAUDE_CONFIG_DIR".to_owned(), folder.to_string_lossy().into_owned());
+        variables.insert(
+            "CLAUDE_CONFIG_DIR".to_owned(),
+            folder.to_string_lossy().into_owned(),
+        );
     }
     let (program, prefix) = if plan.simulated {
-        (context.exe.clone(), vec![crate::agent::simulated::COMMAND.to_owned()])
+        (
+            context.exe.clone(),
+            vec![crate::agent::simulated::COMMAND.to_owned()],
+        )
     } else {
         let path = variables.get("PATH").map_or("", String::as_str);
         let program = find(&plan.agent.command, OsStr::new(path))
@@ -75,9 +88,10 @@ pub(crate) fn prepare(
         agent: &plan.agent,
         program,
         prefix,
-        prompt: prompt
-            .as_ref()
-            .map(|(text, _)| PromptText { text: text.clone(), mode: plan.role.prompt_mode }),
+        prompt: prompt.as_ref().map(|(text, _)| PromptText {
+            text: text.clone(),
+            mode: plan.role.prompt_mode,
+        }),
         tools: tools.exist,
         allowed: tools.allowed,
         ask: plan.role.ask.clone(),
@@ -95,13 +109,20 @@ pub(crate) fn prepare(
         working_directory: plan.working_directory.clone(),
         run_folder,
     };
-    let line = driver.command_line(&request).map_err(|error| permanent(error.fault()))?;
+    let line = driver
+        .command_line(&request)
+        .map_err(|error| permanent(error.fault()))?;
     let environment = line
         .environment
         .iter()
         .map(|(name, value)| (name.clone(), mask(name, value).into_owned()))
         .collect();
-    Ok(Prepared { driver, line, prompt_hash: prompt.map(|(_, hash)| hash), environment })
+    Ok(Prepared {
+        driver,
+        line,
+        prompt_hash: prompt.map(|(_, hash)| hash),
+        environment,
+    })
 }
 
 /// What the shim is told.
@@ -109,16 +130,31 @@ pub(crate) fn launch_spec(context: &Context, plan: &LaunchPlan, prepared: &Prepa
     let line = &prepared.line;
     let mut spec = LaunchSpec::new(&line.program, &line.working_directory);
     spec.arguments = line.args.iter().map(Into::into).collect();
-    spec.environment =
-        line.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    spec.environment.push(("HEADCOUNT_PROCESS".into(), plan.process.to_string().into()));
+    spec.environment = line
+        .environment
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
+    spec.environment
+        .push(("HEADCOUNT_PROCESS".into(), plan.process.to_string().into()));
     let agent = prepared.driver.takes_tasks();
     spec.stdio = match prepared.driver.stdio() {
-        Stdio::Terminal => spec::Stdio::Terminal { rows: TERMINAL.0, cols: TERMINAL.1 },
-        Stdio::Pipes if agent => spec::Stdio::Pipes { stderr: Stderr::Separate },
-        Stdio::Pipes => spec::Stdio::Pipes { stderr: Stderr::Merged },
+        Stdio::Terminal => spec::Stdio::Terminal {
+            rows: TERMINAL.0,
+            cols: TERMINAL.1,
+        },
+        Stdio::Pipes if agent => spec::Stdio::Pipes {
+            stderr: Stderr::Separate,
+        },
+        Stdio::Pipes => spec::Stdio::Pipes {
+            stderr: Stderr::Merged,
+        },
     };
-    spec.keep = if agent { Keep::UntilConsumed } else { Keep::Last(KEPT) };
+    spec.keep = if agent {
+        Keep::UntilConsumed
+    } else {
+        Keep::Last(KEPT)
+    };
     spec.open_files = context.open_files;
     spec.adopt_within = context.adopt_within;
     spec.terminate_grace = plan.role.terminate;
@@ -134,7 +170,9 @@ fn check_folder(folder: &Path) -> Result<(), Fault> {
             Err(error) => Err(Fault::new(
                 code,
                 format!("the working directory {name} cannot be entered: {error}"),
-                format!("give yourself access with `chmod u+rx {name}`, or hire it for another folder"),
+                format!(
+                    "give yourself access with `chmod u+rx {name}`, or hire it for another folder"
+                ),
             )),
         },
         Ok(_) => Err(Fault::new(
@@ -163,7 +201,10 @@ fn nearest_folder(folder: &Path) -> String {
         .collect();
     match nearest(&wanted, neighbours.iter().map(String::as_str)).first() {
         Some(near) => format!("the nearest is {}; or make it", parent.join(near).display()),
-        None => format!("make it with `mkdir -p {}`, or hire it for another folder", folder.display()),
+        None => format!(
+            "make it with `mkdir -p {}`, or hire it for another folder",
+            folder.display()
+        ),
     }
 }
 
@@ -182,9 +223,7 @@ fn read_prompt(
             prompt::read(&context.source, path).map_err(|error| Fault::from(&error))?
         }
         None if plan.role.prompt.is_none() => return Ok(None),
-        None => {
-            prompt::load(&context.source, &plan.role).map_err(|error| Fault::from(&error))?
-        }
+        None => prompt::load(&context.source, &plan.role).map_err(|error| Fault::from(&error))?,
     };
     let hash = prompt.sha256.chars().take(6).collect();
     Ok(Some((prompt.text, hash)))

@@ -82,7 +82,9 @@ impl Run {
 
     /// Tells the shim something; a shim that is gone shows in the other direction.
     pub(crate) async fn tell(&mut self, message: ToShim) {
-        let Some(sender) = &mut self.sender else { return };
+        let Some(sender) = &mut self.sender else {
+            return;
+        };
         if let Err(error) = sender.send(&message).await {
             tracing::debug!(run = %self.id, %error, "the shim did not take a message");
         }
@@ -91,13 +93,21 @@ impl Run {
     /// Writes an order to the agent, and keeps it until the shim has it in the pipe.
     pub(crate) async fn input(&mut self, seq: u64, line: String) {
         self.unsent.push_back((seq, line.clone()));
-        self.tell(ToShim::Input { seq, data: line.into() }).await;
+        self.tell(ToShim::Input {
+            seq,
+            data: line.into(),
+        })
+        .await;
     }
 
     /// Sends again what the shim has not confirmed; it takes each number once.
     pub(crate) async fn input_again(&mut self) {
         for (seq, line) in self.unsent.clone() {
-            self.tell(ToShim::Input { seq, data: line.into() }).await;
+            self.tell(ToShim::Input {
+                seq,
+                data: line.into(),
+            })
+            .await;
         }
     }
 }
@@ -138,24 +148,33 @@ impl Output {
 
     /// Reads the next chunk of both streams.
     pub(crate) fn next(&mut self, mark: Mark) -> Result<Chunk, SegmentError> {
-        let mut chunk = Chunk { out: mark.out, err: mark.err, ..Chunk::default() };
-        let read = read(&mut self.out, &mut self.buffer)?;
-        chunk.any |= read > 0;
+        let mut chunk = Chunk {
+            out: mark.out,
+            err: mark.err,
+            ..Chunk::default()
+        };
+        let length = read(&mut self.out, &mut self.buffer)?;
+        chunk.any |= length > 0;
         let mut said = Vec::new();
-        self.reader.push(&self.buffer[..read], &mut said);
+        self.reader.push(&self.buffer[..length], &mut said);
         for said in said {
             take(&mut chunk, said);
         }
-        let read = read(&mut self.err, &mut self.buffer)?;
-        chunk.any |= read > 0;
-        self.errors.extend_from_slice(&self.buffer[..read]);
+        let length = read(&mut self.err, &mut self.buffer)?;
+        chunk.any |= length > 0;
+        self.errors.extend_from_slice(&self.buffer[..length]);
         self.take_errors(&mut chunk, false);
         Ok(chunk)
     }
 
     /// What is left when no more will come.
     pub(crate) fn finish(&mut self, mark: Mark) -> Chunk {
-        let mut chunk = Chunk { out: mark.out, err: mark.err, any: true, ..Chunk::default() };
+        let mut chunk = Chunk {
+            out: mark.out,
+            err: mark.err,
+            any: true,
+            ..Chunk::default()
+        };
         if let Some(said) = self.reader.finish() {
             take(&mut chunk, said);
         }
@@ -201,4 +220,3 @@ fn read(reader: &mut SegmentReader, buffer: &mut [u8]) -> Result<usize, SegmentE
         other => other,
     }
 }
-

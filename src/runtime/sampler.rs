@@ -48,7 +48,7 @@ pub(crate) async fn sample(context: Arc<Context>, mut view: watch::Receiver<Arc<
             })
             .collect();
         let runs: Vec<Target> = targets.iter().map(|(target, _)| *target).collect();
-        let now = std::time::Instant::from(tokio::time::Instant::now().into_std());
+        let now = tokio::time::Instant::now().into_std();
         let taken = tokio::task::spawn_blocking(move || {
             let sample = sampler.sample(&runs, now);
             (sampler, sample)

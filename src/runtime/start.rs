@@ -111,7 +111,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
     }
     let (mail, inbox) = mpsc::channel(INBOX);
     let (confirm, written) = mpsc::unbounded_channel();
-    let (store, saved) = Store::open(&folders.database, &boot_id(), move |what| {
+    let (store, saved) = Store::open(&folders.database, boot_id(), move |what| {
         // A hub that is gone has nobody to tell.
         drop(confirm.send(what));
     })?;
@@ -124,7 +124,11 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
             .map_or_else(|| "built in".to_owned(), |path| path.display().to_string()),
         demo,
         zone: TimeZone::system(),
-        agent_missing: if demo { None } else { missing_agent(&catalogue, &environment) },
+        agent_missing: if demo {
+            None
+        } else {
+            missing_agent(&catalogue, &environment)
+        },
         seed: Uuid::new_v4(),
     };
     let mut fleet = Fleet::restore(fleet_options, Arc::clone(&catalogue), &saved, clock.now())
@@ -175,7 +179,10 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
 fn make_folder(path: &std::path::Path) -> Result<(), StartError> {
     match DirBuilder::new().recursive(true).mode(0o700).create(path) {
         Ok(()) => Ok(()),
-        Err(source) => Err(StartError::Folder { path: path.to_owned(), source }),
+        Err(source) => Err(StartError::Folder {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
@@ -186,7 +193,9 @@ fn missing_agent(catalogue: &Catalogue, environment: &HashMap<String, String>) -
         .agents
         .values()
         .find(|agent| agent.protocol == Protocol::ClaudeStreamJson)?;
-    find(&agent.command, path.as_ref()).err().map(|missing| missing.fault(agent))
+    find(&agent.command, path.as_ref())
+        .err()
+        .map(|missing| missing.fault(agent))
 }
 
 /// Run folders that the fleet does not know as live: what is left of runs whose end is recorded, or
@@ -195,7 +204,9 @@ fn strangers(context: &Context, fleet: &Fleet) -> Vec<RunFolder> {
     let known: Vec<_> = fleet
         .processes()
         .flat_map(|process| {
-            let output = (!process.protocol.is_read()).then_some(process.last_run).flatten();
+            let output = (!process.protocol.is_read())
+                .then_some(process.last_run)
+                .flatten();
             [process.live().map(|live| live.run), output]
         })
         .flatten()

@@ -129,7 +129,10 @@ fn read(connection: &Connection, boot: &str) -> rusqlite::Result<Saved> {
         one.query_map([key], |row| row.get(0))?.next().transpose()
     };
     let before = meta("boot")?;
-    let generation = meta("generation")?.and_then(|text| text.parse().ok()).unwrap_or(0_u64) + 1;
+    let generation = meta("generation")?
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0_u64)
+        + 1;
     let mut put = connection.prepare("insert or replace into meta values (?1, ?2)")?;
     put.execute(("boot", boot))?;
     put.execute(("generation", generation.to_string()))?;

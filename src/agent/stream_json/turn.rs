@@ -37,7 +37,10 @@ pub(super) fn of(result: &Value, total_before: Option<f64>) -> TurnEnd {
 
 /// Whether the same task would end the same way again: its limits are used up, or it does not fit.
 fn is_final(reason: &str) -> bool {
-    matches!(reason, "max_turns" | "budget_exhausted" | "prompt_too_long" | "blocking_limit")
+    matches!(
+        reason,
+        "max_turns" | "budget_exhausted" | "prompt_too_long" | "blocking_limit"
+    )
 }
 
 /// Whether it is the answer to a start that failed, and no turn at all.

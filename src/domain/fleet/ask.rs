@@ -33,6 +33,25 @@ impl Fleet {
         {
             return;
         }
+        // The agent's own ask rules stand above what it remembers, so it asks again for what a
+        // person has allowed for good.
+        if let Ask::Permission { rule, .. } = &ask
+            && self
+                .processes
+                .get(&id)
+                .is_some_and(|process| process.allowed.contains(rule))
+        {
+            self.note(id, LogKind::Ask, &format!("allowed by your rule {rule}"));
+            self.send(
+                id,
+                Order::Allow {
+                    key,
+                    input,
+                    remember: None,
+                },
+            );
+            return;
+        }
         self.meta.request += 1;
         self.dirty.meta = true;
         let now = self.now;
