@@ -1,0 +1,319 @@
+//! `roles.toml` as it stands on the page: every table read, nothing resolved yet.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use crate::domain::role::{AutoRestart, Protocol};
+
+use super::layer::{self, Layer, Set};
+use super::mistakes::{Mistake, Report};
+use super::reader::{Entry, Table, Value, shown};
+
+/// The whole file.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    pub(super) defaults: Layer,
+    pub(super) departments: Vec<Department>,
+    pub(super) roles: Vec<Role>,
+    pub(super) tools: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
+    pub(super) agents: Vec<Agent>,
+    pub(super) members: Vec<Member>,
+    pub(super) auto_restart: AutoRestart,
+}
+
+/// A `[departments.…]` table.
+#[derive(Debug)]
+pub(super) struct Department {
+    pub(super) key: Spanned<String>,
+    pub(super) title: Set<String>,
+    pub(super) layer: Layer,
+}
+
+/// A `[roles.…]` table.
+#[derive(Debug)]
+pub(super) struct Role {
+    pub(super) key: Spanned<String>,
+    pub(super) title: Set<String>,
+    pub(super) department: Set<String>,
+    pub(super) lacks_department: bool,
+    pub(super) prompt: Set<String>,
+    pub(super) lacks_prompt: bool,
+    pub(super) layer: Layer,
+}
+
+/// An `[agents.…]` table.
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) key: Spanned<String>,
+    pub(super) command: Set<String>,
+    pub(super) lacks_command: bool,
+    pub(super) protocol: Set<Protocol>,
+    pub(super) lacks_protocol: bool,
+    pub(super) args: Vec<String>,
+    pub(super) environment: Option<BTreeMap<String, Spanned<String>>>,
+}
+
+/// A role that a cluster names.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) role: Set<String>,
+    pub(super) layer: Layer,
+}
+
+impl Document {
+    /// Reads every table; what does not fit goes to the report and is left out.
+    pub(super) fn read(entries: &DeTable<'_>, report: &Report) -> Self {
+        let root = Table::root(entries, report);
+        let defaults = root.table("defaults").map(|table| {
+            let layer = Layer::read(&table);
+            table.finish();
+            layer
+        });
+        let document = Self {
+            defaults: defaults.unwrap_or_default(),
+            departments: keyed(&root, "departments", report, department),
+            roles: keyed(&root, "roles", report, role),
+            tools: root
+                .table("tools")
+                .map(|table| aliases(&table))
+                .unwrap_or_default(),
+            agents: keyed(&root, "agents", report, agent),
+            members: keyed(&root, "clusters", report, |_, table| cluster(table))
+                .into_iter()
+                .flatten()
+                .collect(),
+            auto_restart: root.table("automation").map(automation).unwrap_or_default(),
+        };
+        check_unused(&root);
+        root.finish();
+        document
+    }
+}
+
+/// Reads a table of tables whose keys the user chooses.
+fn keyed<T>(
+    root: &Table<'_>,
+    key: &'static str,
+    report: &Report,
+    read: impl Fn(Spanned<String>, Table<'_>) -> T,
+) -> Vec<T> {
+    let entries = root
+        .table(key)
+        .map(|table| table.entries())
+        .unwrap_or_default();
+    let read_entry = |Entry { key, value }: Entry<'_>| {
+        check_key(&key, report);
+        let table = value.table()?;
+        Some(read(
+            Spanned::new(key.span(), (*key.get_ref()).to_owned()),
+            table,
+        ))
+    };
+    entries.into_iter().filter_map(read_entry).collect()
+}
+
+/// Keys are typed on command lines and stand in file names, so they are plain.
+fn check_key(key: &Spanned<&str>, report: &Report) {
+    const LONGEST: usize = 64;
+    let name = key.get_ref();
+    let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if begins && plain && name.len() <= LONGEST {
+        return;
+    }
+    let proposal = name.trim().to_lowercase().replace(['-', ' ', '.'], "_");
+    let fits = proposal.len() <= LONGEST && proposal.starts_with(|c: char| c.is_ascii_lowercase());
+    let proposal = fits.then(|| format!("write `{}`", shown(&proposal)));
+    report.add(
+        Mistake::at(
+            key.span(),
+            format!("`{}` cannot be a name here", shown(name)),
+        )
+        .label("not a plain name")
+        .help("use small letters, digits and `_`, a letter first, at most 64")
+        .maybe_help(proposal),
+    );
+}
+
+fn department(key: Spanned<String>, table: Table<'_>) -> Department {
+    let department = Department {
+        key,
+        title: table.read("title", Value::text),
+        layer: Layer::read(&table),
+    };
+    table.finish();
+    department
+}
+
+fn role(key: Spanned<String>, table: Table<'_>) -> Role {
+    let role = Role {
+        key,
+        title: table.read("title", Value::text),
+        department: table.read("department", Value::text),
+        lacks_department: table.lacks("department"),
+        prompt: table.read("prompt", Value::text),
+        lacks_prompt: table.lacks("prompt"),
+        layer: Layer::read(&table),
+    };
+    table.finish();
+    role
+}
+
+fn agent(key: Spanned<String>, table: Table<'_>) -> Agent {
+    let protocols = [
+        ("claude-stream-json", Protocol::ClaudeStreamJson),
+        ("terminal", Protocol::Terminal),
+        ("plain", Protocol::Plain),
+    ];
+    let args = table
+        .get("args")
+        .and_then(|value| value.list(Value::any_text))
+        .unwrap_or_default();
+    let agent = Agent {
+        key,
+        command: table.read("command", Value::text),
+        lacks_command: table.lacks("command"),
+        lacks_protocol: table.lacks("protocol"),
+        protocol: table.read("protocol", |value| value.choice(&protocols)),
+        args: args.into_iter().map(Spanned::into_inner).collect(),
+        environment: table
+            .get("environment")
+            .map(|value| layer::environment(&value)),
+    };
+    table.finish();
+    agent
+}
+
+fn aliases(table: &Table<'_>) -> Vec<(Spanned<String>, Vec<Spanned<String>>)> {
+    let read = |Entry { key, value }: Entry<'_>| {
+        let key = Spanned::new(key.span(), (*key.get_ref()).to_owned());
+        Some((key, value.texts()?))
+    };
+    table.entries().into_iter().filter_map(read).collect()
+}
+
+/// Clusters are part of the format; of them only the roles that they name are looked at later.
+fn cluster(table: Table<'_>) -> Vec<Member> {
+    table.read("load_balancing", |value| {
+        value.choice(&[("round_robin", ()), ("least_busy", ()), ("fastest", ())])
+    });
+    if let Some(health) = table.table("health") {
+        health.read("interval", Value::interval);
+        health.read("timeout", Value::interval);
+        health.finish();
+    }
+    let members = table.get("processes").and_then(|value| {
+        value.list(|item| {
+            let member = item.table()?;
+            member.read("instances", |value| value.whole(1..=1000));
+            let read = Member {
+                role: member.read("role", Value::text),
+                layer: Layer::read(&member),
+            };
+            if member.lacks("role") {
+                item.wrong::<()>(
+                    "names no role",
+                    "no role here",
+                    "write for example { role = \"sre\", instances = 2 }",
+                );
+            }
+            member.finish();
+            Some(read)
+        })
+    });
+    table.finish();
+    members
+        .unwrap_or_default()
+        .into_iter()
+        .map(Spanned::into_inner)
+        .collect()
+}
+
+fn automation(table: Table<'_>) -> AutoRestart {
+    if let Some(start) = table.table("auto_start") {
+        start.read("enabled", Value::boolean);
+        let triggers = [("high_task_queue", ()), ("employee_availability", ())];
+        start.read("triggers", |value| {
+            value.list(|trigger| trigger.choice(&triggers))
+        });
+        start.read("max_processes", |value| value.whole(1..=10_000));
+        start.finish();
+    }
+    if let Some(stop) = table.table("auto_stop") {
+        stop.read("enabled", Value::boolean);
+        stop.read("idle_timeout", Value::interval);
+        stop.read("min_processes", |value| value.whole(0..=10_000));
+        stop.finish();
+    }
+    let restart = table
+        .table("auto_restart")
+        .map(auto_restart)
+        .unwrap_or_default();
+    table.finish();
+    restart
+}
+
+fn auto_restart(table: Table<'_>) -> AutoRestart {
+    let standard = AutoRestart::default();
+    table.read("backoff", |value| {
+        value.choice(&[("constant", ()), ("exponential", ())])
+    });
+    let read = AutoRestart {
+        enabled: value_or(table.read("enabled", Value::boolean), standard.enabled),
+        max_retries: value_or(
+            table.read("max_retries", |value| value.whole(0..=1000)),
+            standard.max_retries,
+        ),
+        retry_delay: value_or(
+            table.read("retry_delay", Value::duration),
+            standard.retry_delay,
+        ),
+        stable_after: value_or(
+            table.read("stable_after", Value::duration),
+            standard.stable_after,
+        ),
+    };
+    table.finish();
+    read
+}
+
+/// Checks the tables of features that the program does not have yet.
+fn check_unused(root: &Table<'_>) {
+    if let Some(alerts) = root.table("alerts") {
+        alerts.read("cpu_percent", |value| value.whole(1..=100));
+        alerts.read("memory_percent", |value| value.whole(1..=100));
+        layer::texts(&alerts, "command");
+        alerts.finish();
+    }
+    if let Some(budgets) = root.table("budgets") {
+        budgets.read("day_usd", layer::amount);
+        budgets.finish();
+    }
+    if let Some(api) = root.table("api") {
+        api.read("listen", address);
+        api.finish();
+    }
+}
+
+fn address(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    let numeric = text.replacen("localhost:", "127.0.0.1:", 1);
+    if numeric.parse::<SocketAddr>().is_err() {
+        return value.wrong(
+            "is not an address to listen on",
+            "not an address and a port",
+            "write for example \"127.0.0.1:8080\"",
+        );
+    }
+    Some(text)
+}
+
+/// The value that was set, or the one that holds otherwise.
+pub(super) fn value_or<T>(set: Set<T>, otherwise: T) -> T {
+    set.map_or(otherwise, Spanned::into_inner)
+}

@@ -1,0 +1,287 @@
+//! Whole error reports of `roles.toml`, as people and programs see them.
+
+use std::path::Path;
+
+use headcount::config::{self, Mistakes, Source, UserFolders};
+
+/// The company of these tests: no file on disk, so paths in messages are the same everywhere.
+fn source() -> Source {
+    let user = UserFolders {
+        config: "/nonexistent/config".into(),
+        workspace: "/nonexistent/workspace".into(),
+    };
+    config::find_with(Path::new("/nonexistent"), None, Some(&user)).expect("an embedded source")
+}
+
+fn load(text: &str) -> Result<config::Loaded, Mistakes> {
+    config::load_text(&source(), Path::new("roles.toml"), text, &|_| None)
+}
+
+fn plain(text: &str) -> String {
+    load(text).expect_err("mistakes").plain()
+}
+
+/// Two departments and a role: what each table below needs around it.
+const BASE: &str = r#"
+[departments.development]
+[departments.support]
+"#;
+
+const MANY: &str = r#"
+[defaults]
+tools = ["Bash", "Git"]
+ask = ["Bash(git push *)", "Write(*.md)"]
+stop = { finish_task = "10", terminate = "-10s" }
+colour = "red"
+
+[departments.development]
+cpu = { min = 1.0, max = 4.0 }
+memory = { min = "512", max = "2GB" }
+
+[roles.senior_developer]
+title = "Senior Developer"
+department = "developement"
+prompt = "corporate-prompts/development/senior-develoer.md"
+tols = ["Bash"]
+max_turns = "twenty"
+
+[roles.sre]
+department = "development"
+prompt = "corporate-prompts/operations/sre.md"
+cpu = { min = 6.0 }
+schedule = "0 25 * * *"
+agent = "cloud"
+tools = ["Bash", "Kubernets"]
+environment = { "1ST" = "x", LOGS = "${LOGS" }
+
+[roles.sre]
+department = "development"
+
+[tools]
+Kubernetes = ["Bash(kubectl *)"]
+
+[clusters.front]
+load_balancing = "fairest"
+processes = [{ role = "senior_developr", instances = 0 }]
+
+[automation]
+auto_start = { enabled = "yes" }
+"#;
+
+#[test]
+fn many_mistakes_are_reported_at_once() {
+    insta::assert_snapshot!(plain(MANY));
+}
+
+#[test]
+fn many_mistakes_are_drawn_for_a_terminal() {
+    insta::assert_snapshot!(load(MANY).unwrap_err().fancy(false, 100));
+}
+
+#[test]
+fn mistakes_are_data_for_programs() {
+    let text = format!("{BASE}[roles.a]\ndepartment = 'support'\n\tprompt = 7\n");
+    insta::assert_json_snapshot!(load(&text).unwrap_err().list());
+}
+
+#[test]
+fn syntax_errors_come_alone() {
+    insta::assert_snapshot!(plain(
+        "[roles.a]\ntitle = \ndepartment = 'nowhere'\n[roles.b\ntols = 1\n"
+    ));
+}
+
+#[test]
+fn colours_are_used_where_they_are_wanted() {
+    let mistakes = load("x = 1").unwrap_err();
+    assert!(mistakes.fancy(true, 80).contains('\u{1b}'));
+    assert!(!mistakes.fancy(false, 80).contains('\u{1b}'));
+}
+
+#[test]
+fn escapes_in_the_file_do_not_reach_the_terminal() {
+    let text = "\"a\\u001b[2J\" = 1\n# \u{1b}[2J\n[roles.\"\\u001b\"]\n";
+    let mistakes = load(text).unwrap_err();
+    assert!(!mistakes.plain().contains('\u{1b}'), "{}", mistakes.plain());
+    assert!(!mistakes.fancy(false, 80).contains('\u{1b}'));
+}
+
+/// Each mistake alone: the file, and the beginning of its report.
+#[test]
+fn each_mistake_is_named_with_its_place_and_its_cure() {
+    let role = |line: &str| {
+        format!(
+            "{BASE}[roles.a]\ndepartment = \"support\"\nprompt = \"corporate-prompts/operations/sre.md\"\n{line}\n"
+        )
+    };
+    let cases: Vec<(String, &str, &str)> = vec![
+        (
+            role("kind = \"robot\""),
+            "7:8: `roles.a.kind` cannot be `robot`",
+            "write `interactive`, `batch`, `monitoring` or `utility`",
+        ),
+        (
+            role("tools = \"Bash\""),
+            "7:9: `roles.a.tools` must be a list in square brackets",
+            "",
+        ),
+        (
+            role("tools = [\"Bash\", 1]"),
+            "7:18: `roles.a.tools` must be text in quotes",
+            "",
+        ),
+        (
+            role("tools = [\"Bsh\"]"),
+            "7:10: unknown tool `Bsh`",
+            "write `Bash`, or define the name in [tools]",
+        ),
+        (
+            role("deny = [\"Bash(rm\"]"),
+            "7:9: `Bash(rm` is not a permission rule",
+            "write `Tool` or `Tool(pattern)`, for example `Bash(git push *)`",
+        ),
+        (
+            role("model = \"\""),
+            "7:9: `roles.a.model` is empty",
+            "write something, or leave the key out",
+        ),
+        (
+            role("max_turns = 0"),
+            "7:13: `roles.a.max_turns` is out of range",
+            "write a whole number from 1 up",
+        ),
+        (
+            role("budget = { usd = -1 }"),
+            "7:18: `roles.a.budget.usd` is out of range",
+            "write a number above 0, at most 1000000000",
+        ),
+        (
+            role("cpu = { max = inf }"),
+            "7:15: `roles.a.cpu.max` is out of range",
+            "write a number above 0, at most 65536",
+        ),
+        (
+            role("memory = { max = 512 }"),
+            "7:18: `roles.a.memory.max` must be a size such as \"512MB\"",
+            "write \"512MB\", or \"512B\" if bytes are meant",
+        ),
+        (
+            role("memory = { min = \"2GB\", max = \"1GB\" }"),
+            "7:31: the minimum of `memory` is above its maximum",
+            "lower the minimum or raise the maximum",
+        ),
+        (
+            role("task = { timeout = \"0s\" }"),
+            "7:20: `roles.a.task.timeout` is zero",
+            "write for example \"30s\"",
+        ),
+        (
+            role("schedule = \"every -5m\""),
+            "7:12: `roles.a.schedule` must be a schedule such as \"every 30m\"",
+            "leave the minus sign out",
+        ),
+        (
+            role("sandbox = { levl = \"off\" }"),
+            "7:13: unknown key `levl` in `roles.a.sandbox`",
+            "did you mean `level`?",
+        ),
+        (
+            role("sandbox = { ports = [70000] }"),
+            "7:22: `roles.a.sandbox.ports` is out of range",
+            "write a whole number from 1 to 65535",
+        ),
+        (
+            role("env_file = \"prod.env\""),
+            "7:12: the env file `prod.env` is not there",
+            "create /nonexistent/workspace/prod.env, or take the key out",
+        ),
+        (
+            role("[tools]\nBash = [\"Read\"]"),
+            "8:1: `Bash` is a tool of the agent and cannot mean something else",
+            "choose another name for the alias",
+        ),
+        (
+            role("[tools]\nOne = [\"LS\"]"),
+            "8:8: `LS` is an alias, which means nothing to the agent here",
+            "write the rule itself: `Bash(ls *)`",
+        ),
+        (
+            role("[agents.other]\nprotocol = \"plain\""),
+            "7:9: the agent `other` has no command",
+            "add `command = \"…\"`, a program on the PATH or a path",
+        ),
+        (
+            role("[alerts]\ncpu_percent = 120"),
+            "8:15: `alerts.cpu_percent` is out of range",
+            "write a whole number from 1 to 100",
+        ),
+        (
+            role("[api]\nlisten = \"8080\""),
+            "8:10: `api.listen` is not an address to listen on",
+            "write for example \"127.0.0.1:8080\"",
+        ),
+        (
+            role("[clusters.c]\nprocesses = [{ instances = 1 }]"),
+            "8:14: `clusters.c.processes` names no role",
+            "write for example { role = \"sre\", instances = 2 }",
+        ),
+        (
+            role("[automation.auto_start]\ntriggers = [\"noon\"]"),
+            "8:13: `automation.auto_start.triggers` cannot be `noon`",
+            "write `high_task_queue` or `employee_availability`",
+        ),
+        (
+            format!("{BASE}[roles.a]\nprompt = \"corporate-prompts/operations/sre.md\"\n"),
+            "4:8: the role `a` has no department",
+            "add `department = \"…\"`: `development` or `support`",
+        ),
+        (
+            format!("{BASE}[roles.a]\ndepartment = \"support\"\n"),
+            "4:8: the role `a` has no prompt",
+            "add `prompt = \"corporate-prompts/…/a.md\"`",
+        ),
+        (
+            format!(
+                "{BASE}[roles.a-b]\ndepartment = \"support\"\nagent = \"x\"\n[agents.x]\ncommand = \"x\"\nprotocol = \"plain\"\n"
+            ),
+            "4:8: `a-b` cannot be a name here",
+            "write `a_b`",
+        ),
+        (
+            format!(
+                "{BASE}[roles.a]\ndepartment = \"support\"\nprompt = \"corporate-prompts/support/sre.md\"\n"
+            ),
+            "6:10: the prompt file corporate-prompts/support/sre.md is not there",
+            "the nearest is corporate-prompts/operations/sre.md: use that, or create the file",
+        ),
+        (
+            "rolls = 1".to_owned(),
+            "1:1: unknown key `rolls` at the top of the file",
+            "did you mean `roles`?",
+        ),
+        ("roles = 1".to_owned(), "1:9: `roles` must be a table", ""),
+    ];
+    for (text, begins, help) in cases {
+        let mistakes = load(&text).unwrap_err();
+        let report = mistakes.plain();
+        assert_eq!(mistakes.len(), 1, "{text}\n{report}");
+        assert!(
+            report.starts_with(&format!("roles.toml:{begins}\n")),
+            "{report}"
+        );
+        let list = mistakes.list();
+        assert_eq!(
+            list[0].help.as_deref().unwrap_or_default(),
+            help,
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn a_role_that_is_there_twice_points_at_both() {
+    let text = format!(
+        "{BASE}[roles.a]\ndepartment = \"support\"\nprompt = \"corporate-prompts/operations/sre.md\"\n[roles.a]\ntitle = \"Again\"\n"
+    );
+    insta::assert_snapshot!(plain(&text));
+}

@@ -1,0 +1,348 @@
+//! The company that ships: it loads, it is complete, and its prompts are as they should be.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use headcount::config::{self, Loaded, Source, UserFolders, environment, prompt, tools};
+use headcount::domain::fault::{Fault, FaultCode};
+use headcount::domain::role::{Kind, Role, WhenCut};
+use proptest::prelude::*;
+
+fn none(_: &str) -> Option<String> {
+    None
+}
+
+/// The project's own folder: `roles.toml` lies at its top.
+fn on_disk() -> Source {
+    config::find(Path::new(env!("CARGO_MANIFEST_DIR")), None).expect("the shipped roles.toml")
+}
+
+fn embedded() -> Source {
+    let user = UserFolders {
+        config: "/nonexistent/config".into(),
+        workspace: "/nonexistent/workspace".into(),
+    };
+    config::find_with(Path::new("/nonexistent"), None, Some(&user)).expect("the embedded copy")
+}
+
+fn load(source: &Source) -> Loaded {
+    config::load(source, &none).unwrap_or_else(|mistakes| panic!("{}", mistakes.plain()))
+}
+
+fn role(key: &str) -> Role {
+    load(&embedded())
+        .catalogue
+        .role(key)
+        .expect("a shipped role")
+        .clone()
+}
+
+#[test]
+fn the_copy_in_the_binary_is_the_one_on_disk() {
+    assert_eq!(load(&embedded()).catalogue, load(&on_disk()).catalogue);
+    let listed: Vec<String> = prompt::list(&on_disk());
+    assert_eq!(prompt::list(&embedded()), listed);
+}
+
+#[test]
+fn fourteen_roles_in_four_departments_with_their_limits() {
+    let catalogue = load(&embedded()).catalogue;
+    let company: Vec<(String, Vec<String>)> = catalogue
+        .departments
+        .iter()
+        .map(|department| {
+            let roles = catalogue
+                .roles
+                .iter()
+                .filter(|role| role.department == department.key);
+            let limits = format!(
+                "{} {}-{} cores {}-{} MB",
+                department.key,
+                department.cpu.min,
+                department.cpu.max,
+                department.memory.min / 1_000_000,
+                department.memory.max / 1_000_000
+            );
+            (limits, roles.map(|role| role.key.clone()).collect())
+        })
+        .collect();
+    insta::assert_json_snapshot!(company);
+}
+
+#[test]
+fn the_roles_have_the_tools_environment_and_policies_of_their_trade() {
+    let senior = role("senior_developer");
+    assert_eq!(
+        senior.tools,
+        ["Bash", "Edit", "Write", "Read", "Grep", "Glob", "LS", "Git"]
+    );
+    assert_eq!(senior.environment["GIT_AUTHOR_EMAIL"], "senior@company.com");
+    assert_eq!(senior.environment["NODE_ENV"], "development");
+    assert_eq!((senior.when_cut, senior.task_retries), (WhenCut::Retry, 2));
+    assert_eq!(senior.task_timeout, Duration::from_secs(3600));
+    assert_eq!(
+        role("qa_engineer").tools,
+        ["Bash", "Read", "Write", "Test", "Grep", "Glob", "LS"]
+    );
+    assert_eq!(
+        role("technical_writer").tools,
+        ["Read", "Write", "Edit", "Markdown", "Documentation"]
+    );
+    let devops = role("devops_engineer");
+    assert_eq!(
+        devops.tools,
+        ["Bash", "Edit", "Write", "Read", "Docker", "Kubernetes"]
+    );
+    assert_eq!(
+        devops.environment["DOCKER_HOST"],
+        "unix:///var/run/docker.sock"
+    );
+    assert_eq!(devops.when_cut, WhenCut::Ask);
+    assert_eq!(role("utility_worker").kind, Kind::Utility);
+    for role in load(&embedded()).catalogue.roles {
+        for rule in [
+            "Bash(git push *)",
+            "Bash(sudo *)",
+            "Bash(npm publish *)",
+            "Bash(kubectl apply *)",
+        ] {
+            assert!(
+                role.ask.iter().any(|ask| ask == rule),
+                "{} {rule}",
+                role.key
+            );
+        }
+    }
+}
+
+#[test]
+fn every_tool_list_means_something_to_the_agent() {
+    let catalogue = load(&embedded()).catalogue;
+    let writer = tools::for_agent(
+        &catalogue,
+        &catalogue.role("technical_writer").unwrap().tools,
+    )
+    .unwrap();
+    assert_eq!(writer.exist, ["Read", "Write", "Edit"]);
+    let devops = tools::for_agent(
+        &catalogue,
+        &catalogue.role("devops_engineer").unwrap().tools,
+    )
+    .unwrap();
+    assert_eq!(devops.exist, ["Bash", "Edit", "Write", "Read"]);
+    assert!(devops.allowed.contains(&"Bash(kubectl *)".to_owned()));
+    for role in &catalogue.roles {
+        assert!(
+            !tools::for_agent(&catalogue, &role.tools)
+                .unwrap()
+                .exist
+                .is_empty()
+        );
+    }
+}
+
+#[test]
+fn every_prompt_is_complete_and_of_a_readable_length() {
+    let source = embedded();
+    let mut openings = BTreeSet::new();
+    for role in load(&source).catalogue.roles {
+        let prompt = prompt::load(&source, &role).unwrap();
+        assert_eq!(config::lint(&role, &prompt.text), [], "{}", role.key);
+        let expected = format!(
+            "corporate-prompts/{}/{}.md",
+            role.department,
+            role.key.replace('_', "-")
+        );
+        assert_eq!(prompt.path, PathBuf::from(expected));
+        let lines = prompt.text.lines().count();
+        assert!(
+            (60..=150).contains(&lines),
+            "{} has {lines} lines",
+            role.key
+        );
+        assert!(openings.insert(prompt.sha256));
+    }
+}
+
+/// A line of some length stands in one prompt only: each was written for its role.
+#[test]
+fn prompts_do_not_repeat_each_other() {
+    let mut seen = BTreeSet::new();
+    for (path, text) in config::PROMPTS {
+        for line in text.lines().filter(|line| line.len() > 60) {
+            assert!(seen.insert(line), "{path}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_prompt_that_lacks_everything_is_told_all_of_it() {
+    let text = "# SRE\n\nYou look after {{system}}.\n\n## Core Responsibilities\n\n## Success Behaviors\n- Calm.\n";
+    let found: Vec<String> = config::lint(&role("sre"), text)
+        .into_iter()
+        .map(|finding| format!("{:?} {}; {}", finding.line, finding.message, finding.help))
+        .collect();
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn a_prompt_that_cannot_be_used_says_why_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    config::init(folder.path()).unwrap();
+    let source = config::find(folder.path(), None).unwrap();
+    let mut role = role("sre");
+    let path = folder.path().join(role.prompt.clone().unwrap());
+    let mut fault = |content: Option<&[u8]>| {
+        match content {
+            Some(content) => fs::write(&path, content).unwrap(),
+            None => role.prompt = Some("corporate-prompts/operations/srre.md".into()),
+        }
+        Fault::from(&prompt::load(&source, &role).unwrap_err())
+    };
+    let too_long = vec![b'x'; 1_000_001];
+    for (content, cause) in [
+        (
+            Some(&b"a\0b"[..]),
+            "the prompt file corporate-prompts/operations/sre.md holds a NUL character",
+        ),
+        (
+            Some(b"\xff"),
+            "the prompt file corporate-prompts/operations/sre.md is not UTF-8",
+        ),
+        (
+            Some(b" \n"),
+            "the prompt file corporate-prompts/operations/sre.md is empty",
+        ),
+        (
+            Some(&too_long),
+            "the prompt file corporate-prompts/operations/sre.md is larger than 1 MB",
+        ),
+        (
+            None,
+            "the prompt file corporate-prompts/operations/srre.md is not there",
+        ),
+    ] {
+        let fault = fault(content);
+        assert_eq!(
+            (fault.code, fault.cause.as_str()),
+            (FaultCode::PromptNotFound, cause)
+        );
+    }
+    let missing = fault(None);
+    assert_eq!(
+        missing.remedy,
+        "the nearest is corporate-prompts/operations/sre.md: use that, or create the file"
+    );
+}
+
+#[test]
+fn prompts_are_found_by_the_names_that_people_use() {
+    let expected = Path::new("corporate-prompts/development/senior-developer.md");
+    for source in [embedded(), on_disk()] {
+        for name in [
+            "senior-developer",
+            "senior_developer",
+            "senior_developer.md",
+            "development/senior-developer",
+        ] {
+            assert_eq!(prompt::find(&source, name).unwrap(), expected, "{name}");
+        }
+        assert!(prompt::find(&source, "plumber").is_err());
+    }
+}
+
+#[test]
+fn the_environment_of_a_role_is_made_of_all_its_layers() {
+    let folder = tempfile::tempdir().unwrap();
+    config::init(folder.path()).unwrap();
+    fs::write(folder.path().join(".env"), "EDITOR=vim\nDATABASE=local\n").unwrap();
+    let source = config::find(folder.path(), None).unwrap();
+    let catalogue = load(&source).catalogue;
+    let parent = |name: &str| match name {
+        "HOME" => Some("/home/dev".to_owned()),
+        "ANTHROPIC_API_KEY" => Some("sk-test".to_owned()),
+        "AWS_PROFILE" => Some("not listed".to_owned()),
+        _ => None,
+    };
+    let process = [(
+        "DEPARTMENT".to_owned(),
+        "${DATABASE}-development".to_owned(),
+    )]
+    .into();
+    let role = catalogue.role("senior_developer").unwrap();
+    let resolved = environment::for_role(
+        &source,
+        &catalogue,
+        role,
+        &process,
+        environment::Facts::default(),
+        &parent,
+    )
+    .unwrap();
+    insta::assert_json_snapshot!(resolved);
+}
+
+#[test]
+fn the_command_of_claude_can_be_overridden() {
+    let parent = |name: &str| (name == config::COMMAND_OVERRIDE).then(|| "/opt/claude".to_owned());
+    let catalogue = config::load(&embedded(), &parent).unwrap().catalogue;
+    assert_eq!(catalogue.agents["claude"].command, "/opt/claude");
+}
+
+#[test]
+fn the_files_to_watch_are_the_roles_their_prompts_and_their_env_files() {
+    let folder = tempfile::tempdir().unwrap();
+    config::init(folder.path()).unwrap();
+    let source = config::find(folder.path(), None).unwrap();
+    assert_eq!(load(&source).files.len(), 16);
+}
+
+#[test]
+fn a_roles_toml_that_cannot_be_read_is_one_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("roles.toml");
+    fs::write(&file, "").unwrap();
+    let source = config::find(folder.path(), None).unwrap();
+    for (content, message) in [
+        (&b"# fine\n\xff"[..], "is not UTF-8 in line 2"),
+        (&[b'#'; (1 << 20) + 1], "is larger than 1 MiB"),
+    ] {
+        fs::write(&file, content).unwrap();
+        let mistakes = config::load(&source, &none).unwrap_err();
+        assert_eq!(mistakes.list()[0].message, message);
+        assert!(mistakes.fancy(false, 80).contains(message));
+    }
+    fs::remove_file(&file).unwrap();
+    assert!(
+        config::load(&source, &none)
+            .unwrap_err()
+            .plain()
+            .contains("cannot be read")
+    );
+}
+
+proptest! {
+    #[test]
+    fn garbage_never_panics(text in "\\PC{0,200}|[\\[\\]={}\"'a-z.\\n\\\\u0-9 -]{0,200}") {
+        let source = embedded();
+        if let Err(mistakes) = config::load_text(&source, Path::new("roles.toml"), &text, &none) {
+            prop_assert!(mistakes.len() == mistakes.list().len() && !mistakes.plain().is_empty());
+            prop_assert!(!mistakes.fancy(true, 80).is_empty());
+        }
+    }
+
+    /// The shipped file with a piece cut out, doubled or replaced: near to what people do to it.
+    #[test]
+    fn a_damaged_file_never_panics(at in 0usize..9000, length in 0usize..80, with in "[\\[\\]={}\"a-z\\n.é]{0,8}") {
+        let mut text: Vec<char> = config::ROLES.chars().collect();
+        let start = at.min(text.len());
+        let end = (start + length).min(text.len());
+        text.splice(start..end, with.chars());
+        let text: String = text.into_iter().collect();
+        if let Err(mistakes) = config::load_text(&embedded(), Path::new("roles.toml"), &text, &none) {
+            prop_assert!(!mistakes.plain().is_empty() && !mistakes.fancy(false, 80).is_empty());
+        }
+    }
+}
