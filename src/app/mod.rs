@@ -5,6 +5,7 @@
 //! - [`instance`] is that instance from its lock to its end.
 //! - [`screen`] attaches this terminal to it.
 
+mod engine;
 pub mod instance;
 mod own_log;
 pub mod place;

@@ -167,10 +167,10 @@ impl StateFolder {
         self.folder.join("headcount.log")
     }
 
-    /// What the running instance says of itself.
+    /// Its presence tells the running instance to stay when the last terminal leaves.
     #[must_use]
-    pub fn card(&self) -> PathBuf {
-        self.folder.join("instance.json")
+    pub fn keep_mark(&self) -> PathBuf {
+        self.folder.join("keep")
     }
 
     /// Held by whoever is about to start an instance.
