@@ -1,3 +1,5 @@
+//! The binary: the shim, the simulated agent and the instance first, then the command line.
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -9,5 +11,8 @@ fn main() -> ExitCode {
     if let Some(code) = headcount::agent::simulated::entry(std::env::args_os()) {
         return code;
     }
-    ExitCode::SUCCESS
+    if let Some(code) = headcount::app::instance::entry(std::env::args_os()) {
+        return code;
+    }
+    headcount::cli::main()
 }

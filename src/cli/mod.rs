@@ -1,1 +1,29 @@
-//! The command line.
+//! The command line: arguments, a client of the instance's HTTP interface, tables, JSON and exit codes.
+//!
+//! It decides nothing about the company: it asks the instance, prints the answer, and says by its exit
+//! code what came of it. `docs/cli.md` is the contract. It alone prints error chains.
+
+mod args;
+mod client;
+mod doctor;
+mod duration;
+mod error;
+mod exit;
+mod fields;
+mod format;
+mod inbox;
+mod init;
+mod instance;
+mod logs;
+mod output;
+mod place;
+mod process;
+mod report;
+mod resolve;
+mod roles;
+mod run;
+mod table;
+mod task;
+
+pub use args::{Cli, Verb};
+pub use run::main;

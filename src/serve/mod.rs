@@ -1,1 +1,22 @@
-//! The HTTP interface on the unix socket.
+//! HTTP on the instance's unix socket: JSON in, JSON out, for scripts, agents and our own command line.
+//!
+//! It reads snapshots and gives orders through the [`Handle`](crate::runtime::handle::Handle); it holds
+//! no truth of its own and decides nothing but who may call. Its documents are its own types
+//! ([`wire`]), so that a change inside the program does not change what scripts read.
+
+mod approvals;
+mod body;
+mod door;
+mod error;
+mod fresh;
+mod gate;
+mod hire;
+mod instance;
+mod logs;
+mod processes;
+mod roles;
+mod server;
+mod tasks;
+pub mod wire;
+
+pub use server::run;

@@ -1,0 +1,393 @@
+//! The arguments: every command, its options, and what `--help` says of them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::cli::duration;
+use crate::domain::role::Kind;
+use crate::domain::task::Priority;
+
+/// A terminal UI process manager for AI employees.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "headcount",
+    version,
+    about,
+    long_about = "A terminal UI process manager for AI employees.\n\n\
+        Without a command it opens the screen, and starts the instance if none runs. \
+        The instance works on when the screen is closed; `headcount down` ends it.",
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no instance, 4 not found, \
+        5 refused, 6 timed out.\nWhere PROC stands: proc_001, an employee's name, a role that one \
+        process holds, or the beginning of one of these."
+)]
+pub struct Cli {
+    /// Which company is meant.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Run instance and screen in this one process; both end together.
+    #[arg(long)]
+    pub foreground: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// Which company is meant.
+#[derive(Debug, Clone, Args)]
+pub struct PlaceArgs {
+    /// The folder with roles.toml; else the nearest one from here upwards, else your own.
+    #[arg(long, global = true, value_name = "DIR", env = "HEADCOUNT_WORKSPACE")]
+    pub workspace: Option<PathBuf>,
+    /// Where logs, queue and sockets are kept.
+    #[arg(long, global = true, value_name = "DIR", env = "HEADCOUNT_STATE")]
+    pub state: Option<PathBuf>,
+    /// Run every role on the simulated agent: no account, no cost.
+    #[arg(long, global = true)]
+    pub demo: bool,
+}
+
+/// A command.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Verb {
+    /// Start the instance without a screen; returns when it is ready.
+    Up,
+    /// Stop everything and end the instance.
+    Down(DownArgs),
+    /// Show whether an instance runs, and its totals.
+    Status(JsonArg),
+    /// Write the shipped roles.toml and prompts out for editing.
+    Init {
+        /// Where to; made if it is not there.
+        #[arg(value_name = "DIR", default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Check workspace, agent, login and machine; needs no instance.
+    Doctor(JsonArg),
+    /// List the roles; needs no instance.
+    Roles(JsonArg),
+    /// List the processes.
+    Ps(JsonArg),
+    /// Show everything about a process.
+    Inspect {
+        /// Which one.
+        #[arg(value_name = "PROC")]
+        process: String,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Hire employees; starts an instance if none runs.
+    Create(Box<CreateArgs>),
+    /// Start processes that are down.
+    Start(ProcArgs),
+    /// Stop processes after their current task.
+    Stop(ProcArgs),
+    /// Kill processes at once, with all that they started.
+    Kill(ProcArgs),
+    /// Stop processes and start them again with what is on disk now.
+    Restart(ProcArgs),
+    /// Remove processes that are down.
+    Rm(ProcArgs),
+    /// Print the log of a process.
+    Logs(LogsArgs),
+    /// Work with the task queue.
+    #[command(subcommand)]
+    Task(TaskVerb),
+    /// List what waits for you.
+    Inbox(JsonArg),
+    /// Allow what an employee asks for.
+    Approve {
+        /// Which request, for example req_0001.
+        #[arg(value_name = "ID")]
+        request: String,
+        /// Allow everything that fits its rule, for this process.
+        #[arg(long)]
+        always: bool,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Refuse what an employee asks for.
+    Deny {
+        /// Which request, for example req_0001.
+        #[arg(value_name = "ID")]
+        request: String,
+        /// Why; the employee reads it.
+        #[arg(long, value_name = "T")]
+        reason: Option<String>,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Answer an employee's question.
+    Answer {
+        /// Which request, for example req_0001.
+        #[arg(value_name = "ID")]
+        request: String,
+        /// One answer a question.
+        #[arg(value_name = "TEXT", required = true)]
+        answers: Vec<String>,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+}
+
+/// Whether the answer is JSON.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct JsonArg {
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How the instance ends.
+#[derive(Debug, Clone, Args)]
+pub struct DownArgs {
+    /// Kill everything at once.
+    #[arg(long)]
+    pub force: bool,
+    /// How long current tasks may take before all is killed.
+    #[arg(long, value_name = "D", default_value = "60s", value_parser = duration::parse)]
+    pub timeout: Duration,
+}
+
+/// Whom to hire.
+#[derive(Debug, Clone, Args)]
+pub struct CreateArgs {
+    /// Which roles.
+    #[arg(value_name = "ROLE", required = true)]
+    pub roles: Vec<String>,
+    /// How many of each.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub count: u32,
+    /// The employee's name; for one employee only.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The kind, in place of the role's.
+    #[arg(long, value_name = "K")]
+    pub kind: Option<KindArg>,
+    /// Where they work [default: this folder].
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// A variable of their environment; may be given several times.
+    #[arg(long, value_name = "K=V", value_parser = variable)]
+    pub env: Vec<(String, String)>,
+    /// Tools in place of the role's, divided by commas.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub tools: Option<Vec<String>>,
+    /// A prompt in place of the role's.
+    #[arg(long, value_name = "TEXT", conflicts_with = "prompt_file")]
+    pub prompt: Option<String>,
+    /// A file with a prompt in place of the role's.
+    #[arg(long, value_name = "F")]
+    pub prompt_file: Option<PathBuf>,
+    /// Turns that a task may take.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_turns: Option<u32>,
+    /// The model.
+    #[arg(long, value_name = "M")]
+    pub model: Option<String>,
+    /// Hire only; do not start.
+    #[arg(long)]
+    pub no_start: bool,
+    /// Whether the answer is JSON.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+/// Which processes.
+#[derive(Debug, Clone, Args)]
+pub struct ProcArgs {
+    /// Which ones.
+    #[arg(
+        value_name = "PROC",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub processes: Vec<String>,
+    /// All that this can be done to.
+    #[arg(long)]
+    pub all: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which part of a log.
+#[derive(Debug, Clone, Args)]
+pub struct LogsArgs {
+    /// Whose.
+    #[arg(value_name = "PROC")]
+    pub process: String,
+    /// Go on with what comes, until interrupted.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The last N lines, or `all`.
+    #[arg(short = 'n', long, value_name = "N", default_value = "200", value_parser = lines)]
+    pub lines: LineCount,
+    /// The protocol lines as they came.
+    #[arg(long)]
+    pub raw: bool,
+}
+
+/// How many lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineCount {
+    /// The last so many.
+    Last(usize),
+    /// All of them.
+    All,
+}
+
+/// A command about tasks.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TaskVerb {
+    /// Put work into the queue; starts an instance if none runs.
+    Add(Box<TaskAddArgs>),
+    /// List the tasks.
+    Ls {
+        /// One state, or `open` for all that are not over.
+        #[arg(long, value_name = "S")]
+        state: Option<String>,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Show everything about a task.
+    Show {
+        /// Which one.
+        #[arg(value_name = "TASK")]
+        task: String,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Wait until tasks are over, and print their results.
+    Wait {
+        /// Which ones.
+        #[arg(value_name = "TASK", required = true)]
+        tasks: Vec<String>,
+        /// For how long, all of them together.
+        #[arg(long, value_name = "D", value_parser = duration::parse)]
+        timeout: Option<Duration>,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Take tasks back.
+    Cancel(TasksArgs),
+    /// Put tasks that ended without success back into the queue.
+    Retry(TasksArgs),
+    /// Let held tasks go.
+    Release(TasksArgs),
+}
+
+/// Which tasks.
+#[derive(Debug, Clone, Args)]
+pub struct TasksArgs {
+    /// Which ones.
+    #[arg(value_name = "TASK", required = true)]
+    pub tasks: Vec<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is to be done, and by whom.
+#[derive(Debug, Clone, Args)]
+pub struct TaskAddArgs {
+    /// What to do; `-` reads it from standard input.
+    #[arg(
+        value_name = "TEXT",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
+    pub text: Option<String>,
+    /// A file of tasks: one a line, or several lines each with `---` between them.
+    #[arg(long, value_name = "F")]
+    pub file: Option<PathBuf>,
+    /// Any process of this role.
+    #[arg(long, value_name = "R")]
+    pub role: Option<String>,
+    /// This process and no other.
+    #[arg(long, value_name = "P")]
+    pub process: Option<String>,
+    /// Any process whose role has this skill; may be given several times.
+    #[arg(long = "skill", value_name = "S")]
+    pub skills: Vec<String>,
+    /// How urgent.
+    #[arg(long, value_name = "P", default_value = "normal")]
+    pub priority: PriorityArg,
+    /// How long one attempt may take [default: the role's].
+    #[arg(long, value_name = "D", value_parser = duration::parse)]
+    pub timeout: Option<Duration>,
+    /// How often it is tried again [default: the role's].
+    #[arg(long, value_name = "N")]
+    pub retries: Option<u32>,
+    /// An idempotency key: a second task with it is the first one.
+    #[arg(long, value_name = "K", conflicts_with = "file")]
+    pub key: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A kind, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    /// A person talks to it in a terminal.
+    Interactive,
+    /// Works through the queue.
+    Batch,
+    /// Looks at the system on a schedule.
+    Monitoring,
+    /// Maintenance commands.
+    Utility,
+}
+
+impl From<KindArg> for Kind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Interactive => Self::Interactive,
+            KindArg::Batch => Self::Batch,
+            KindArg::Monitoring => Self::Monitoring,
+            KindArg::Utility => Self::Utility,
+        }
+    }
+}
+
+/// A priority, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PriorityArg {
+    /// Before everything else.
+    Urgent,
+    /// Before the usual.
+    High,
+    /// The usual.
+    Normal,
+    /// When nothing else waits.
+    Low,
+}
+
+impl From<PriorityArg> for Priority {
+    fn from(priority: PriorityArg) -> Self {
+        match priority {
+            PriorityArg::Urgent => Self::Urgent,
+            PriorityArg::High => Self::High,
+            PriorityArg::Normal => Self::Normal,
+            PriorityArg::Low => Self::Low,
+        }
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=value"),
+    }
+}
+
+fn lines(text: &str) -> Result<LineCount, &'static str> {
+    if text == "all" {
+        return Ok(LineCount::All);
+    }
+    text.parse()
+        .map(LineCount::Last)
+        .map_err(|_| "write a number, or `all`")
+}

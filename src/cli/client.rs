@@ -1,0 +1,211 @@
+//! The client of the instance's HTTP interface, on its unix socket.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Method, Request, Response, header};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+
+use crate::serve::wire::{CLI_AGENT, ErrorBody, ErrorDoc};
+
+/// Why the instance could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClientError {
+    /// Nobody listens.
+    #[error("no instance runs for {}", workspace.display())]
+    NoInstance {
+        /// The workspace.
+        workspace: PathBuf,
+    },
+    /// The socket is there and cannot be opened.
+    #[error("cannot connect to {}", path.display())]
+    Connect {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection broke")]
+    Http(#[source] hyper::Error),
+    /// The answer is not what this build understands.
+    #[error("the answer cannot be read; is the instance of another version?")]
+    Answer(#[source] serde_json::Error),
+    /// A request could not be put together: a bug of ours.
+    #[error("the request cannot be written")]
+    Request(#[source] hyper::http::Error),
+    /// The instance said no.
+    #[error("{}", .0.message)]
+    Refused(Box<ErrorBody>),
+}
+
+/// The way to one instance. A connection is made for each request.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    socket: PathBuf,
+    workspace: PathBuf,
+}
+
+impl Client {
+    pub(super) fn new(socket: &Path, workspace: &Path) -> Self {
+        Self {
+            socket: socket.to_owned(),
+            workspace: workspace.to_owned(),
+        }
+    }
+
+    /// Whether somebody listens.
+    pub(super) async fn is_answered(&self) -> bool {
+        self.connect().await.is_ok()
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.send(Method::GET, path, None::<&()>).await
+    }
+
+    pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.send(Method::DELETE, path, None::<&()>).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        document: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.send(Method::POST, path, Some(document)).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        document: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
+        let mut answer = self.open(method, path, document).await?;
+        let body = answer.response.body_mut().collect().await;
+        let bytes = body.map_err(ClientError::Http)?.to_bytes();
+        serde_json::from_slice(&bytes).map_err(ClientError::Answer)
+    }
+
+    /// Asks for a stream of lines.
+    pub(super) async fn stream(&self, path: &str) -> Result<Lines, ClientError> {
+        let answer = self.open(Method::GET, path, None::<&()>).await?;
+        Ok(Lines {
+            answer,
+            buffer: Vec::new(),
+        })
+    }
+
+    async fn connect(&self) -> Result<UnixStream, ClientError> {
+        UnixStream::connect(&self.socket).await.map_err(|source| {
+            // A socket whose instance was killed is still a file.
+            if matches!(
+                source.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) {
+                ClientError::NoInstance {
+                    workspace: self.workspace.clone(),
+                }
+            } else {
+                ClientError::Connect {
+                    path: self.socket.clone(),
+                    source,
+                }
+            }
+        })
+    }
+
+    async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        document: Option<&impl Serialize>,
+    ) -> Result<Answer, ClientError> {
+        let stream = self.connect().await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(ClientError::Http)?;
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
+            // What breaks here breaks the answer as well, where it is told.
+            drop(connection.await);
+        });
+        let bytes = match document {
+            Some(document) => serde_json::to_vec(document).map_err(ClientError::Answer)?,
+            None => Vec::new(),
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "localhost")
+            .header(header::USER_AGENT, CLI_AGENT)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(bytes)))
+            .map_err(ClientError::Request)?;
+        let mut response = sender
+            .send_request(request)
+            .await
+            .map_err(ClientError::Http)?;
+        if !response.status().is_success() {
+            let body = response.body_mut().collect().await;
+            let bytes = body.map_err(ClientError::Http)?.to_bytes();
+            let error: ErrorDoc = serde_json::from_slice(&bytes).map_err(ClientError::Answer)?;
+            return Err(ClientError::Refused(Box::new(error.error)));
+        }
+        Ok(Answer {
+            response,
+            _driver: driver,
+        })
+    }
+}
+
+/// An answer whose body is still to be read; its connection ends with it.
+#[derive(Debug)]
+struct Answer {
+    response: Response<Incoming>,
+    _driver: JoinSet<()>,
+}
+
+/// Lines as they come.
+#[derive(Debug)]
+pub(super) struct Lines {
+    answer: Answer,
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    /// The documents that have come whole, at least one; `None` at the end.
+    pub(super) async fn next<T: DeserializeOwned>(
+        &mut self,
+    ) -> Result<Option<Vec<T>>, ClientError> {
+        loop {
+            if let Some(end) = memchr::memrchr(b'\n', &self.buffer) {
+                let rest = self.buffer.split_off(end + 1);
+                let whole = std::mem::replace(&mut self.buffer, rest);
+                let lines = whole.split(|byte| *byte == b'\n');
+                let documents: Result<Vec<T>, _> = lines
+                    .filter(|line| !line.is_empty())
+                    .map(serde_json::from_slice)
+                    .collect();
+                return documents.map(Some).map_err(ClientError::Answer);
+            }
+            match self.answer.response.body_mut().frame().await {
+                Some(Ok(frame)) => {
+                    if let Some(bytes) = frame.data_ref() {
+                        self.buffer.extend_from_slice(bytes);
+                    }
+                }
+                Some(Err(error)) => return Err(ClientError::Http(error)),
+                None => return Ok(None),
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Looks at everything that a company needs, and names what is missing with its cure.
+//!
+//! It needs no instance, changes nothing, and never reads a secret: only whether one is there.
+
+mod agent;
+mod check;
+mod machine;
+mod state;
+mod workspace;
+
+use serde::Serialize;
+
+use crate::cli::args::JsonArg;
+use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::error::CliError;
+use crate::cli::exit::Code;
+use crate::cli::output::Output;
+use crate::cli::place::Place;
+
+/// Everything that was looked at.
+#[derive(Debug, Serialize)]
+struct Report {
+    ok: bool,
+    checks: Vec<Check>,
+}
+
+/// Looks and tells; fails if anything failed.
+pub(super) async fn run(json: JsonArg, place: &Place, output: &mut Output) -> Result<(), CliError> {
+    let (mut checks, catalogue) = workspace::check(place.source());
+    if place.demo() {
+        let detail = "the simulated agent is built in";
+        checks.push(Check::ok("agent", detail));
+    } else {
+        checks.extend(agent::check(catalogue.as_ref()).await);
+    }
+    checks.extend(state::check(place.state()));
+    checks.extend(machine::check().await);
+    let ok = checks.iter().all(|check| check.verdict != Verdict::Fail);
+    let report = Report { ok, checks };
+    if json.json {
+        output.json(&report)?;
+    } else {
+        for check in &report.checks {
+            output.text(&check.draw(output.colour()))?;
+        }
+    }
+    if ok {
+        Ok(())
+    } else {
+        Err(CliError::Said(Code::Failed))
+    }
+}

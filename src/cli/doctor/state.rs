@@ -1,0 +1,113 @@
+//! The state folder: writable, on a file system that keeps its promises, with room left.
+
+use std::path::Path;
+
+use nix::sys::statfs::statfs;
+use nix::unistd::{AccessFlags, access};
+
+use crate::cli::doctor::check::Check;
+use crate::cli::format::bytes;
+
+/// Below this an agent's work may not fit.
+const LITTLE: u64 = 1024 * 1024 * 1024;
+/// Below this the queue itself is in danger.
+const TOO_LITTLE: u64 = 100 * 1024 * 1024;
+
+/// File systems whose locks and sockets are shared by machines, by magic number.
+const NETWORK: [(i64, &str); 10] = [
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFF53_4D42, "CIFS"),
+    (0xFE53_4D42, "SMB"),
+    (0x6573_5546, "FUSE"),
+    (0x5346_414F, "AFS"),
+    (0x0102_1997, "9P"),
+    (0x00C3_6400, "Ceph"),
+    (0x0BD0_0BD0, "Lustre"),
+    (0x4750_4653, "GPFS"),
+];
+
+/// Looks at the folder, or at the nearest parent that exists.
+pub(super) fn check(folder: &Path) -> Vec<Check> {
+    let there = folder
+        .ancestors()
+        .find(|path| path.is_dir())
+        .unwrap_or(Path::new("/"));
+    let mut checks = vec![writable(folder, there)];
+    match statfs(there) {
+        Ok(stat) => {
+            #[expect(
+                clippy::useless_conversion,
+                reason = "the width of the type differs between platforms"
+            )]
+            let kind = i64::from(stat.filesystem_type().0) & 0xFFFF_FFFF;
+            checks.push(file_system(kind));
+            let block = u64::try_from(stat.block_size()).unwrap_or(0);
+            checks.push(room(stat.blocks_available().saturating_mul(block)));
+        }
+        Err(error) => checks.push(Check::warn(
+            "file system",
+            format!("{} cannot be looked at: {error}", there.display()),
+            "choose another folder with --state",
+        )),
+    }
+    checks
+}
+
+fn writable(folder: &Path, there: &Path) -> Check {
+    let name = "state folder";
+    match access(there, AccessFlags::W_OK | AccessFlags::X_OK) {
+        Ok(()) if folder == there => Check::ok(name, folder.display().to_string()),
+        Ok(()) => Check::ok(name, format!("{}, not made yet", folder.display())),
+        Err(error) => Check::fail(
+            name,
+            format!("{} is not writable: {error}", there.display()),
+            "mend its permissions, or choose another folder with --state",
+        ),
+    }
+}
+
+fn file_system(kind: i64) -> Check {
+    match NETWORK.iter().find(|(magic, _)| *magic == kind) {
+        Some((_, name)) => Check::warn(
+            "file system",
+            format!("the state folder is on {name}, where locks and sockets are not dependable"),
+            "choose a folder on a local disk with --state",
+        ),
+        None => Check::ok("file system", "local"),
+    }
+}
+
+fn room(free: u64) -> Check {
+    let detail = format!("{} free", bytes(free));
+    if free < TOO_LITTLE {
+        Check::fail("disk", detail, "make room: the queue cannot be kept safely")
+    } else if free < LITTLE {
+        Check::warn("disk", detail, "make room before the logs grow")
+    } else {
+        Check::ok("disk", detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::check::Verdict;
+
+    #[test]
+    fn a_network_file_system_and_a_full_disk_are_told() {
+        assert_eq!(file_system(0x6969).verdict, Verdict::Warn);
+        assert_eq!(file_system(0xEF53).verdict, Verdict::Ok);
+        assert_eq!(room(1024).verdict, Verdict::Fail);
+        assert_eq!(room(500 * 1024 * 1024).verdict, Verdict::Warn);
+        assert_eq!(room(50 * LITTLE).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_made_yet_is_judged_by_its_parent() {
+        let folder = tempfile::tempdir().unwrap();
+        let checks = check(&folder.path().join("a/b"));
+        assert_eq!(checks[0].verdict, Verdict::Ok);
+        assert!(checks[0].detail.ends_with("not made yet"));
+    }
+}

@@ -1,0 +1,197 @@
+//! What can go wrong on the command line, with its exit code and its cure.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::cli::client::ClientError;
+use crate::cli::exit::Code;
+use crate::cli::place::PlaceError;
+use crate::config::{InitError, Mistakes};
+use crate::serve::wire::{ErrorBody, ErrorKind, FaultDoc};
+
+/// Why a command did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// Nobody answers for this workspace.
+    #[error("no instance runs for {}", workspace.display())]
+    NoInstance {
+        /// The workspace.
+        workspace: PathBuf,
+    },
+    /// The instance said no.
+    #[error("{}", .0.message)]
+    Api(ErrorBody),
+    /// The instance could not be asked.
+    #[error("cannot talk to the instance")]
+    Client(#[source] ClientError),
+    /// A process was asked to come up and did not.
+    #[error("{who} did not come up")]
+    NotUp {
+        /// Name and id.
+        who: String,
+        /// What is wrong, where it is known.
+        #[source]
+        cause: Option<FaultCause>,
+    },
+    /// A task ended without success.
+    #[error("{task} {state}")]
+    TaskFailed {
+        /// Its id.
+        task: String,
+        /// Its state, as a verb: `failed`, `was cancelled`.
+        state: &'static str,
+        /// Why.
+        #[source]
+        cause: Option<Plain>,
+    },
+    /// A name fits several things.
+    #[error("`{text}` may mean {}", either(.candidates))]
+    Ambiguous {
+        /// What was given.
+        text: String,
+        /// What it may mean.
+        candidates: Vec<String>,
+    },
+    /// A name fits nothing.
+    #[error("there is no {what} `{text}`")]
+    Unknown {
+        /// `process`, `task`, `request` or `role`.
+        what: &'static str,
+        /// What was given.
+        text: String,
+        /// What is close to it.
+        near: Vec<String>,
+    },
+    /// The arguments contradict each other or cannot be read.
+    #[error("{0}")]
+    Usage(String),
+    /// A time passed.
+    #[error("{0}")]
+    TimedOut(String),
+    /// The running instance is not what was asked for.
+    #[error("{message}")]
+    Refused {
+        /// Why.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// Workspace or state folder cannot be found, or no instance started.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The configuration has mistakes; they are drawn as they are.
+    #[error("{} has {}", .0.path().display(), count(.0.len()))]
+    Mistakes(Box<Mistakes>),
+    /// A shipped file cannot be written.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// A file that was named cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Standard output does not take any more.
+    #[error("cannot write to standard output")]
+    Write(#[source] io::Error),
+    /// The screen ended badly.
+    #[error("the screen cannot be shown")]
+    Screen(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What is wrong has been said already.
+    #[error("some of it did not work out")]
+    Said(Code),
+}
+
+/// A fault as the cause of an error.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{} ({})", .0.cause, .0.code)]
+pub(super) struct FaultCause(pub(super) FaultDoc);
+
+/// A text as the cause of an error.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Plain(pub(super) String);
+
+impl CliError {
+    /// The exit code.
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::NoInstance { .. } => Code::NoInstance,
+            Self::Api(body) => match body.kind {
+                ErrorKind::NotFound => Code::NotFound,
+                ErrorKind::Refused | ErrorKind::Forbidden => Code::Refused,
+                ErrorKind::Invalid => Code::Usage,
+                ErrorKind::Fault | ErrorKind::NotStored => Code::Failed,
+                ErrorKind::Gone => Code::NoInstance,
+            },
+            Self::Ambiguous { .. } | Self::Usage(_) => Code::Usage,
+            Self::Unknown { .. } => Code::NotFound,
+            Self::TimedOut(_) => Code::TimedOut,
+            Self::Refused { .. } => Code::Refused,
+            Self::Said(code) => *code,
+            Self::Client(_)
+            | Self::NotUp { .. }
+            | Self::TaskFailed { .. }
+            | Self::Place(_)
+            | Self::Mistakes(_)
+            | Self::Init(_)
+            | Self::Read { .. }
+            | Self::Write(_)
+            | Self::Screen(_) => Code::Failed,
+        }
+    }
+
+    /// What to do about it, where there is something to say.
+    pub(super) fn remedy(&self) -> Option<String> {
+        match self {
+            Self::NoInstance { .. } => Some(
+                "start one with `headcount up`, or name its folder with --workspace".to_owned(),
+            ),
+            Self::Api(body) => body.remedy.clone(),
+            Self::NotUp { cause, .. } => cause.as_ref().map(|cause| cause.0.remedy.clone()),
+            Self::Ambiguous { .. } => Some("use one of these ids".to_owned()),
+            Self::Unknown { what, near, .. } => Some(match (near.first(), *what) {
+                (Some(near), _) => format!("the nearest is `{near}`"),
+                (None, "role") => "list the roles with `headcount roles`".to_owned(),
+                (None, "task") => "list the tasks with `headcount task ls`".to_owned(),
+                (None, "request") => "list what waits with `headcount inbox`".to_owned(),
+                (None, _) => "list the processes with `headcount ps`".to_owned(),
+            }),
+            Self::Refused { remedy, .. } => Some(remedy.clone()),
+            Self::Place(error) => error.remedy(),
+            Self::Mistakes(_) => {
+                Some("mend the file; `headcount doctor` checks it again".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::NoInstance { workspace } => Self::NoInstance { workspace },
+            ClientError::Refused(body) => Self::Api(*body),
+            error => Self::Client(error),
+        }
+    }
+}
+
+fn either(candidates: &[String]) -> String {
+    match candidates {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [head @ .., last] => format!("{} or {last}", head.join(", ")),
+    }
+}
+
+fn count(mistakes: usize) -> String {
+    if mistakes == 1 {
+        "a mistake".to_owned()
+    } else {
+        format!("{mistakes} mistakes")
+    }
+}

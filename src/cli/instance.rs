@@ -1,0 +1,200 @@
+//! The instance as a whole: the screen, up, down, status.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::cli::args::{DownArgs, JsonArg, PlaceArgs};
+use crate::cli::client::{Client, ClientError};
+use crate::cli::error::CliError;
+use crate::cli::exit::Code;
+use crate::cli::fields::Fields;
+use crate::cli::format::{bytes, dollars};
+use crate::cli::output::Output;
+use crate::cli::place::Place;
+use crate::serve::wire::{ShutdownRequest, StatusDoc};
+
+/// How often the end of an instance is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long an instance may take to end once everything is killed.
+const LAST: Duration = Duration::from_secs(30);
+
+/// Opens the screen.
+pub(super) fn screen(args: &PlaceArgs, foreground: bool) -> Result<(), CliError> {
+    let place = Place::find(args)?;
+    place.screen(foreground).map_err(CliError::from)
+}
+
+/// Starts an instance if none runs.
+pub(super) async fn up(place: &Place, output: &mut Output) -> Result<(), CliError> {
+    let (_, status) = started(place).await?;
+    output.line(format_args!(
+        "instance {} runs for {}{}",
+        status.instance.pid,
+        status.instance.workspace.display(),
+        if status.instance.demo {
+            ", simulated"
+        } else {
+            ""
+        },
+    ))
+}
+
+/// The client of an instance that runs: started if need be, and of the kind that was asked for.
+pub(super) async fn started(place: &Place) -> Result<(Client, StatusDoc), CliError> {
+    let client = place.client();
+    if !client.is_answered().await {
+        place.start().await?;
+    }
+    let status: StatusDoc = client.get("/api/status").await?;
+    if place.demo() && !status.instance.demo {
+        return Err(CliError::Refused {
+            message: "the instance that runs is not a demo".to_owned(),
+            remedy: "end it with `headcount down`, or give the demo a --state of its own"
+                .to_owned(),
+        });
+    }
+    Ok((client, status))
+}
+
+/// Ends the instance.
+pub(super) async fn down(
+    args: &DownArgs,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let client = place.client();
+    let status: StatusDoc = client.get("/api/status").await?;
+    let up = status.processes.up;
+    let gracefully = async {
+        shut(&client, args.force, args.timeout).await?;
+        gone(&client).await;
+        Ok::<(), CliError>(())
+    };
+    match tokio::time::timeout(args.timeout + LOOK, gracefully).await {
+        Ok(done) => done?,
+        Err(_) => {
+            if !args.force {
+                output.note("not all have stopped in time; killing what is left");
+                let forced = shut(&client, true, args.timeout);
+                // The instance may end under the request.
+                drop(tokio::time::timeout(LAST, forced).await);
+            }
+            tokio::time::timeout(LAST, gone(&client))
+                .await
+                .map_err(|_| CliError::TimedOut("the instance has not ended".to_owned()))?;
+        }
+    }
+    output.line(format_args!(
+        "instance {} ended, {up} {} stopped",
+        status.instance.pid,
+        if up == 1 { "process" } else { "processes" },
+    ))
+}
+
+async fn shut(client: &Client, force: bool, timeout: Duration) -> Result<(), CliError> {
+    let request = ShutdownRequest {
+        force,
+        timeout: Some(timeout.as_secs_f64()),
+    };
+    match client.post::<StatusDoc>("/api/shutdown", &request).await {
+        // An instance that ends before its answer has left has ended.
+        Ok(_) | Err(ClientError::Http(_) | ClientError::NoInstance { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn gone(client: &Client) {
+    while client.is_answered().await {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// What `status --json` says where no instance runs.
+#[derive(Debug, Serialize)]
+struct NotRunning<'a> {
+    running: bool,
+    workspace: &'a std::path::Path,
+}
+
+/// Shows the totals.
+pub(super) async fn status(
+    json: JsonArg,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let status: StatusDoc = match place.client().get("/api/status").await {
+        Ok(status) => status,
+        Err(ClientError::NoInstance { .. }) if json.json => {
+            output.json(&NotRunning {
+                running: false,
+                workspace: place.workspace(),
+            })?;
+            return Err(CliError::Said(Code::NoInstance));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if json.json {
+        return output.json(&status);
+    }
+    output.text(&totals(&status).draw())
+}
+
+fn totals(status: &StatusDoc) -> Fields {
+    let StatusDoc {
+        instance,
+        processes,
+        tasks,
+        machine,
+        ..
+    } = status;
+    let mut fields = Fields::default();
+    let kind = if instance.demo { ", simulated" } else { "" };
+    let end = if instance.shutting_down {
+        ", shutting down"
+    } else {
+        ""
+    };
+    fields.add(
+        "instance",
+        format!("{} (version {}{kind}{end})", instance.pid, instance.version),
+    );
+    fields.add("workspace", instance.workspace.display());
+    fields.add("roles", &instance.configuration);
+    fields.add("terminals", instance.terminals);
+    fields.add(
+        "processes",
+        format!(
+            "{} up, {} busy, {} in error, {} in all",
+            processes.up, processes.busy, processes.error, processes.total
+        ),
+    );
+    fields.add(
+        "tasks",
+        format!(
+            "{} queued, {} active, {} succeeded, {} failed",
+            tasks.queued, tasks.active, tasks.succeeded, tasks.failed
+        ),
+    );
+    fields.add("inbox", format!("{} waiting for you", status.inbox));
+    fields.add("cost today", dollars(status.cost_today_usd));
+    fields.add(
+        "machine",
+        format!(
+            "cpu {:.0}% of {} cores, memory {} of {}",
+            machine.cpu_percent,
+            machine.cores,
+            bytes(machine.memory_used),
+            bytes(machine.memory_total)
+        ),
+    );
+    fields.maybe(
+        "agent",
+        status
+            .agent_missing
+            .as_ref()
+            .map(|fault| format!("{} ({})\ntry: {}", fault.cause, fault.code, fault.remedy)),
+    );
+    fields.maybe("mistakes", status.configuration_mistakes.as_ref());
+    fields
+}

@@ -1,0 +1,131 @@
+//! Prints the log of a process, and goes on with it.
+
+use crate::cli::args::{LineCount, LogsArgs};
+use crate::cli::client::Client;
+use crate::cli::error::CliError;
+use crate::cli::output::Output;
+use crate::cli::place::Place;
+use crate::cli::process::one;
+use crate::domain::id::ProcessId;
+use crate::domain::log::LogLine;
+use crate::serve::wire::{LogDoc, LogEvent, LogLineDoc, ProcessDoc};
+
+/// Lines that are asked for at once.
+const PAGE: usize = 2_000;
+
+pub(super) async fn run(
+    args: &LogsArgs,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let client = place.client();
+    let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
+    let process = one(&args.process, &processes)?.id;
+    let raw = args.raw;
+    let next = match args.lines {
+        LineCount::All => {
+            // The end is that of the first page: a log that grows as fast as it is read is
+            // followed with -f, not here.
+            pages(&client, process, raw, 0, output).await?
+        }
+        LineCount::Last(0) => {
+            let path = format!("/api/processes/{process}/logs?lines=1&raw={raw}");
+            client.get::<LogDoc>(&path).await?.end
+        }
+        LineCount::Last(lines) if lines > PAGE => {
+            let from = back(&client, process, raw, lines).await?;
+            pages(&client, process, raw, from, output).await?
+        }
+        LineCount::Last(lines) => {
+            let path = format!("/api/processes/{process}/logs?lines={lines}&raw={raw}");
+            let page: LogDoc = client.get(&path).await?;
+            print(page.lines, output)?;
+            page.next
+        }
+    };
+    if args.follow {
+        follow(&client, process, raw, next, output).await?;
+    }
+    Ok(())
+}
+
+/// Prints from an offset to where the log ended when it began; returns where it stopped.
+async fn pages(
+    client: &Client,
+    process: ProcessId,
+    raw: bool,
+    from: u64,
+    output: &mut Output,
+) -> Result<u64, CliError> {
+    let mut at = from;
+    let mut end = None;
+    loop {
+        let path = format!("/api/processes/{process}/logs?lines={PAGE}&after={at}&raw={raw}");
+        let page: LogDoc = client.get(&path).await?;
+        let end = *end.get_or_insert(page.end);
+        let is_over = page.lines.is_empty() || page.next >= end;
+        at = page.next;
+        print(page.lines, output)?;
+        if is_over {
+            return Ok(at);
+        }
+    }
+}
+
+/// Where the last so many lines begin.
+async fn back(
+    client: &Client,
+    process: ProcessId,
+    raw: bool,
+    lines: usize,
+) -> Result<u64, CliError> {
+    let mut left = lines;
+    let mut before = u64::MAX;
+    loop {
+        let count = left.min(PAGE);
+        let path = format!("/api/processes/{process}/logs?lines={count}&before={before}&raw={raw}");
+        let page: LogDoc = client.get(&path).await?;
+        let Some(first) = page.lines.first() else {
+            return Ok(before.min(page.end));
+        };
+        left -= page.lines.len().min(left);
+        before = first.offset;
+        if left == 0 || before <= page.begin {
+            return Ok(before);
+        }
+    }
+}
+
+async fn follow(
+    client: &Client,
+    process: ProcessId,
+    raw: bool,
+    from: u64,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    output.flush()?;
+    let path = format!("/api/processes/{process}/logs/follow?after={from}&raw={raw}");
+    let mut lines = client.stream(&path).await?;
+    while let Some(events) = lines.next::<LogEvent>().await? {
+        for event in events {
+            match event {
+                LogEvent::Line(line) => print([line], output)?,
+                LogEvent::Skipped { bytes } => {
+                    output.note(format_args!("({bytes} bytes were rotated away unread)"));
+                }
+            }
+        }
+        output.flush()?;
+    }
+    Ok(())
+}
+
+fn print(lines: impl IntoIterator<Item = LogLineDoc>, output: &mut Output) -> Result<(), CliError> {
+    for line in lines {
+        match line.time {
+            Some(time) => output.line(LogLine::format(time, line.kind, &line.text))?,
+            None => output.line(line.text)?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,512 @@
+//! Processes: list, look, hire, start, stop, kill, restart, remove.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::args::{CreateArgs, JsonArg, ProcArgs};
+use crate::cli::client::Client;
+use crate::cli::error::{CliError, FaultCause};
+use crate::cli::exit::Code;
+use crate::cli::fields::Fields;
+use crate::cli::format::{age, bytes, dollars, or_dash, since};
+use crate::cli::instance::started;
+use crate::cli::output::Output;
+use crate::cli::place::Place;
+use crate::cli::resolve::{Candidate, resolve};
+use crate::cli::table::{Align, Table};
+use crate::domain::snapshot::{Activity, Status};
+use crate::serve::wire::{ErrorDoc, HireRequest, ProcessDoc, RoleDoc, StoppedDoc};
+
+/// Lists the processes.
+pub(super) async fn ps(json: JsonArg, place: &Place, output: &mut Output) -> Result<(), CliError> {
+    let processes: Vec<ProcessDoc> = place.client().get("/api/processes").await?;
+    if json.json {
+        return output.json(&processes);
+    }
+    if processes.is_empty() {
+        output.note("no processes; hire one with `headcount create ROLE`");
+        return Ok(());
+    }
+    output.table(&list(&processes))
+}
+
+fn list(processes: &[ProcessDoc]) -> Table {
+    let mut table = Table::new(&[
+        ("ID", Align::Left),
+        ("EMPLOYEE", Align::Left),
+        ("ROLE", Align::Left),
+        ("STATUS", Align::Left),
+        ("HEALTH", Align::Left),
+        ("PID", Align::Right),
+        ("CPU", Align::Right),
+        ("MEM", Align::Right),
+        ("UP", Align::Right),
+        ("DONE", Align::Right),
+        ("COST", Align::Right),
+        ("NOW", Align::Left),
+    ]);
+    for process in processes {
+        table.row([
+            process.id.to_string(),
+            process.name.clone(),
+            process.role.clone(),
+            status(process).to_owned(),
+            process.health.as_str().to_owned(),
+            or_dash(process.pid),
+            or_dash(process.cpu_percent.map(|cpu| format!("{cpu:.0}%"))),
+            or_dash(process.memory_bytes.map(bytes)),
+            or_dash(process.uptime_seconds.map(age)),
+            process.tasks_completed.to_string(),
+            dollars(process.cost_usd),
+            process.now.clone(),
+        ]);
+    }
+    table
+}
+
+/// A running one is told by what it does.
+fn status(process: &ProcessDoc) -> &'static str {
+    match (process.status, process.activity) {
+        (Status::Running, Activity::Idle | Activity::Busy) => process.activity.as_str(),
+        (status, _) => status.as_str(),
+    }
+}
+
+/// Shows everything about one.
+pub(super) async fn inspect(
+    process: &str,
+    json: JsonArg,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let client = place.client();
+    let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
+    let process = one(process, &processes)?;
+    if json.json {
+        return output.json(process);
+    }
+    output.text(&details(process, Timestamp::now()).draw())
+}
+
+fn details(process: &ProcessDoc, now: Timestamp) -> Fields {
+    let mut fields = Fields::default();
+    fields.add("process", process.id);
+    fields.add(
+        "employee",
+        format!("{} ({})", process.name, process.employee),
+    );
+    fields.add(
+        "role",
+        format!(
+            "{} ({}, {})",
+            process.role_title, process.role, process.department
+        ),
+    );
+    fields.add(
+        "status",
+        format!(
+            "{}, {}, for {}; by {}",
+            process.status.as_str(),
+            process.activity.as_str(),
+            since(process.since, now),
+            process.evidence.source
+        ),
+    );
+    fields.add("health", process.health.as_str());
+    fields.maybe("now", Some(&process.now).filter(|now| !now.is_empty()));
+    fields.maybe("until", process.until);
+    fields.maybe(
+        "fault",
+        process
+            .fault
+            .as_ref()
+            .map(|fault| format!("{} ({})\ntry: {}", fault.cause, fault.code, fault.remedy)),
+    );
+    fields.add("pid", or_dash(process.pid));
+    fields.maybe("started", process.started_at);
+    fields.maybe("up", process.uptime_seconds.map(age));
+    fields.maybe(
+        "cpu",
+        process
+            .cpu_percent
+            .map(|cpu| format!("{cpu:.1}% of a core")),
+    );
+    fields.maybe("memory", process.memory_bytes.map(bytes));
+    fields.maybe("threads", process.threads);
+    fields.maybe("files", process.file_descriptors);
+    fields.add(
+        "limits",
+        format!(
+            "cpu {} to {} cores, memory {} to {}; {}",
+            process.limits.cpu.min,
+            process.limits.cpu.max,
+            bytes(process.limits.memory.min),
+            bytes(process.limits.memory.max),
+            process
+                .limits
+                .enforced_by
+                .as_deref()
+                .unwrap_or("not enforced")
+        ),
+    );
+    let held = if process.sandbox.enforced {
+        ""
+    } else {
+        " (not enforced)"
+    };
+    fields.add("sandbox", format!("{}{held}", process.sandbox.level));
+    fields.add(
+        "tasks",
+        format!(
+            "{} assigned, {} completed, {} failed",
+            process.tasks_assigned, process.tasks_completed, process.tasks_failed
+        ),
+    );
+    fields.maybe("current task", process.current_task);
+    fields.add(
+        "cost",
+        format!(
+            "{}, {} tokens in, {} out",
+            dollars(process.cost_usd),
+            process.usage.input_tokens,
+            process.usage.output_tokens
+        ),
+    );
+    fields.add("restarts", process.restarts);
+    fields.add(
+        "updates",
+        if process.updates_available {
+            "available"
+        } else {
+            "none"
+        },
+    );
+    fields.maybe("session", process.session_id);
+    let simulated = if process.simulated { ", simulated" } else { "" };
+    let version = process
+        .agent_version
+        .as_deref()
+        .unwrap_or("version unknown");
+    fields.add("agent", format!("{} ({version}{simulated})", process.agent));
+    fields.maybe("model", process.model.as_ref());
+    fields.maybe("max turns", process.max_turns);
+    fields.maybe(
+        "prompt",
+        process.prompt_file.as_ref().map(|path| path.display()),
+    );
+    fields.add("tools", process.allowed_tools.join(" "));
+    fields.maybe("asks for", joined(&process.ask_rules));
+    fields.maybe("allowed", joined(&process.allowed_rules));
+    fields.add("folder", process.working_directory.display());
+    let variables = process.environment.iter();
+    let variables: Vec<String> = variables
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    fields.maybe(
+        "environment",
+        (!variables.is_empty()).then(|| variables.join("\n")),
+    );
+    fields.maybe("command", process.command.as_ref());
+    fields.maybe("last exit", process.last_exit.as_ref().map(exit));
+    fields
+}
+
+fn joined(rules: &[String]) -> Option<String> {
+    (!rules.is_empty()).then(|| rules.join(" "))
+}
+
+fn exit(exit: &crate::serve::wire::ExitDoc) -> String {
+    let how = match (exit.code, exit.signal) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "unseen".to_owned(),
+    };
+    format!(
+        "{how} at {}, {} ended, {} left",
+        exit.at,
+        exit.ended,
+        exit.left.len()
+    )
+}
+
+/// One of several that were asked for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Hired {
+    Process(Box<ProcessDoc>),
+    Refused(ErrorDoc),
+}
+
+/// Hires. Answers when each is up or has failed.
+pub(super) async fn create(
+    args: &CreateArgs,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    if args.name.is_some() && (args.roles.len() > 1 || args.count > 1) {
+        let message = "--name is for one employee; hire the others without it".to_owned();
+        return Err(CliError::Usage(message));
+    }
+    let shape = shape(args)?;
+    let (client, _) = started(place).await?;
+    let roles: Vec<RoleDoc> = client.get("/api/roles").await?;
+    let candidates: Vec<Candidate> = roles.iter().map(Candidate::from).collect();
+    let mut requests = Vec::new();
+    for role in &args.roles {
+        let role = &resolve("role", role, &candidates)?.id;
+        for _ in 0..args.count {
+            requests.push(HireRequest {
+                role: role.clone(),
+                ..shape.clone()
+            });
+        }
+    }
+    let hired: Vec<Hired> = match requests.as_slice() {
+        [request] => vec![Hired::Process(
+            client.post("/api/processes", request).await?,
+        )],
+        requests => client.post("/api/processes", &requests).await?,
+    };
+    if args.json.json {
+        match hired.as_slice() {
+            [one] => output.json(one)?,
+            several => output.json(&several)?,
+        }
+    }
+    let mut worst = None;
+    for one in hired {
+        let error = match one {
+            Hired::Process(process) => {
+                if !args.json.json {
+                    output.line(hired_line(&process))?;
+                }
+                not_up(&process)
+            }
+            Hired::Refused(refused) => Some(CliError::Api(refused.error)),
+        };
+        if let Some(error) = error {
+            output.error(&error);
+            worst.get_or_insert(error.code());
+        }
+    }
+    worst.map_or(Ok(()), |code| Err(CliError::Said(code)))
+}
+
+fn hired_line(process: &ProcessDoc) -> String {
+    format!(
+        "{} {}, {}: {}",
+        process.id,
+        process.name,
+        process.role_title,
+        status(process)
+    )
+}
+
+/// What is the same for all who are hired by one command.
+fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
+    let cwd = absolute(args.cwd.as_deref().unwrap_or(Path::new(".")))?;
+    let prompt_file = args.prompt_file.as_deref().map(absolute).transpose()?;
+    let environment: BTreeMap<String, String> = args.env.iter().cloned().collect();
+    Ok(HireRequest {
+        role: String::new(),
+        system_prompt: None,
+        custom_prompt: args.prompt.clone(),
+        prompt_file,
+        allowed_tools: args.tools.clone(),
+        working_directory: Some(cwd),
+        environment,
+        max_turns: args.max_turns,
+        name: args.name.clone(),
+        kind: args.kind.map(Into::into),
+        model: args.model.clone(),
+        no_start: args.no_start,
+    })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, CliError> {
+    path.canonicalize().map_err(|source| CliError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Why a process that was asked to come up is not up.
+fn not_up(process: &ProcessDoc) -> Option<CliError> {
+    let is_down = matches!(
+        process.status,
+        Status::Blocked | Status::Error | Status::Backoff
+    );
+    (is_down || (process.fault.is_some() && process.pid.is_none())).then(|| CliError::NotUp {
+        who: format!("{} ({})", process.name, process.id),
+        cause: process.fault.clone().map(FaultCause),
+    })
+}
+
+/// What is done to processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Start.
+    Start,
+    /// Stop gracefully.
+    Stop,
+    /// Kill.
+    Kill,
+    /// Stop and start.
+    Restart,
+    /// Remove.
+    Remove,
+}
+
+impl Act {
+    /// Whether `--all` means this process.
+    fn fits(self, process: &ProcessDoc) -> bool {
+        let is_up = process.pid.is_some()
+            || matches!(
+                process.status,
+                Status::Starting | Status::Running | Status::Waiting | Status::Stopping
+            );
+        match self {
+            Self::Start | Self::Remove => !is_up,
+            Self::Stop | Self::Kill => is_up || process.status == Status::Backoff,
+            Self::Restart => is_up,
+        }
+    }
+}
+
+/// What came of it for one process.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Acted {
+    Process(Box<ProcessDoc>),
+    Stopped(Box<StoppedDoc>),
+}
+
+/// Does one thing to several processes at once.
+pub(super) async fn act(
+    act: Act,
+    args: &ProcArgs,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let client = place.client();
+    let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
+    let mut chosen: Vec<&ProcessDoc> = Vec::new();
+    if args.all {
+        chosen.extend(processes.iter().filter(|process| act.fits(process)));
+    }
+    for text in &args.processes {
+        let process = one(text, &processes)?;
+        if !chosen.contains(&process) {
+            chosen.push(process);
+        }
+    }
+    let answers = chosen
+        .iter()
+        .map(|process| carry_out(act, &client, process));
+    let answers = futures::future::join_all(answers).await;
+    let mut documents = Vec::new();
+    let mut worst: Option<Code> = None;
+    for (process, answer) in chosen.iter().zip(answers) {
+        let error = match answer {
+            Ok(acted) => {
+                if !args.json {
+                    output.line(said(act, &acted))?;
+                }
+                let error = match &acted {
+                    Acted::Process(after) if act != Act::Remove => not_up(after),
+                    _ => None,
+                };
+                documents.push(acted);
+                error
+            }
+            Err(error) => Some(named(error, process)),
+        };
+        if let Some(error) = error {
+            output.error(&error);
+            worst.get_or_insert(error.code());
+        }
+    }
+    if args.json {
+        match documents.as_slice() {
+            [one] if !args.all && chosen.len() == 1 => output.json(one)?,
+            // A single one that failed has no document; its error is on standard error.
+            [] if !args.all && chosen.len() == 1 => {}
+            several => output.json(&several)?,
+        }
+    } else if chosen.is_empty() {
+        output.note("there is no process to do that to");
+    }
+    worst.map_or(Ok(()), |code| Err(CliError::Said(code)))
+}
+
+/// A fault says whose it is.
+fn named(error: CliError, process: &ProcessDoc) -> CliError {
+    match error {
+        CliError::Api(body) if body.code.is_some() => {
+            let fault = body.code.map(|code| crate::serve::wire::FaultDoc {
+                code,
+                cause: body.message.clone(),
+                remedy: body.remedy.clone().unwrap_or_default(),
+            });
+            CliError::NotUp {
+                who: format!("{} ({})", process.name, process.id),
+                cause: fault.map(FaultCause),
+            }
+        }
+        error => error,
+    }
+}
+
+async fn carry_out(act: Act, client: &Client, process: &ProcessDoc) -> Result<Acted, CliError> {
+    let path = format!("/api/processes/{}", process.id);
+    let nothing = serde_json::json!({});
+    Ok(match act {
+        Act::Start => Acted::Process(client.post(&format!("{path}/start"), &nothing).await?),
+        Act::Restart => Acted::Process(client.post(&format!("{path}/restart"), &nothing).await?),
+        Act::Stop => Acted::Stopped(client.post(&format!("{path}/stop"), &nothing).await?),
+        Act::Kill => Acted::Stopped(client.post(&format!("{path}/force-stop"), &nothing).await?),
+        Act::Remove => Acted::Process(client.delete(&path).await?),
+    })
+}
+
+/// One line that says what came of it.
+fn said(act: Act, acted: &Acted) -> String {
+    match acted {
+        Acted::Stopped(stopped) => {
+            let word = if act == Act::Kill {
+                "killed"
+            } else {
+                "stopped"
+            };
+            match &stopped.proof {
+                Some(proof) => format!("{} {word}: {proof}", stopped.process.name),
+                None => format!("{} was not running", stopped.process.name),
+            }
+        }
+        Acted::Process(process) => {
+            let word = match act {
+                Act::Remove => return format!("{} removed", process.name),
+                Act::Restart => "restarted",
+                _ => "started",
+            };
+            format!("{} {word}: {}", process.name, status(process))
+        }
+    }
+}
+
+/// The process that is meant.
+pub(super) fn one<'a>(text: &str, processes: &'a [ProcessDoc]) -> Result<&'a ProcessDoc, CliError> {
+    let candidates: Vec<Candidate> = processes.iter().map(Candidate::from).collect();
+    let id = &resolve("process", text, &candidates)?.id;
+    let found = processes
+        .iter()
+        .find(|process| process.id.to_string() == *id);
+    found.ok_or_else(|| CliError::Unknown {
+        what: "process",
+        text: text.to_owned(),
+        near: Vec::new(),
+    })
+}

@@ -1,0 +1,184 @@
+//! From arguments to exit code.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::args::{Cli, Verb};
+use crate::cli::error::CliError;
+use crate::cli::exit::Code;
+use crate::cli::output::Output;
+use crate::cli::place::Place;
+use crate::cli::{doctor, inbox, init, instance, logs, process, roles, task};
+
+/// Runs the command line of this process and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(std::env::args_os().collect::<Vec<OsString>>()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help for a reader that has gone is help that nobody needs.
+            drop(error.print());
+            let is_wrong = error.use_stderr();
+            return if is_wrong { Code::Usage } else { Code::Done }.into();
+        }
+    };
+    let mut output = Output::standard();
+    let done = run(cli, &mut output).and_then(|()| output.flush());
+    match done {
+        Ok(()) => Code::Done.into(),
+        // The reader has seen enough, as `head` has.
+        Err(CliError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Code::Done.into()
+        }
+        Err(CliError::Said(code)) => code.into(),
+        Err(error) => {
+            output.error(&error);
+            error.code().into()
+        }
+    }
+}
+
+fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
+    let Some(verb) = cli.verb else {
+        return instance::screen(&cli.place, cli.foreground);
+    };
+    if cli.foreground {
+        return Err(CliError::Usage(
+            "--foreground is for the screen, without a command".to_owned(),
+        ));
+    }
+    // `init` makes what the others need.
+    if let Verb::Init { folder } = &verb {
+        return init::run(folder, output);
+    }
+    let place = Place::find(&cli.place)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::Screen(error.into()))?;
+    runtime.block_on(carry_out(verb, &place, output))
+}
+
+async fn carry_out(verb: Verb, place: &Place, output: &mut Output) -> Result<(), CliError> {
+    match verb {
+        Verb::Up => instance::up(place, output).await,
+        Verb::Down(args) => instance::down(&args, place, output).await,
+        Verb::Status(json) => instance::status(json, place, output).await,
+        Verb::Init { folder } => init::run(&folder, output),
+        Verb::Doctor(json) => doctor::run(json, place, output).await,
+        Verb::Roles(json) => roles::run(json, place, output),
+        Verb::Ps(json) => process::ps(json, place, output).await,
+        Verb::Inspect { process, json } => process::inspect(&process, json, place, output).await,
+        Verb::Create(args) => process::create(&args, place, output).await,
+        Verb::Start(args) => process::act(process::Act::Start, &args, place, output).await,
+        Verb::Stop(args) => process::act(process::Act::Stop, &args, place, output).await,
+        Verb::Kill(args) => process::act(process::Act::Kill, &args, place, output).await,
+        Verb::Restart(args) => process::act(process::Act::Restart, &args, place, output).await,
+        Verb::Rm(args) => process::act(process::Act::Remove, &args, place, output).await,
+        Verb::Logs(args) => logs::run(&args, place, output).await,
+        Verb::Task(verb) => task::run(verb, place, output).await,
+        Verb::Inbox(json) => inbox::list(json, place, output).await,
+        Verb::Approve {
+            request,
+            always,
+            json,
+        } => inbox::approve(&request, always, json, place, output).await,
+        Verb::Deny {
+            request,
+            reason,
+            json,
+        } => inbox::deny(&request, reason, json, place, output).await,
+        Verb::Answer {
+            request,
+            answers,
+            json,
+        } => inbox::answer(&request, answers, json, place, output).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_contract_is_understood() {
+        for line in [
+            "headcount",
+            "headcount --workspace /w --state /s --demo --foreground",
+            "headcount up --demo",
+            "headcount down --force --timeout 60s",
+            "headcount status --json",
+            "headcount init /w",
+            "headcount doctor --json",
+            "headcount roles --json",
+            "headcount ps --json --state /s",
+            "headcount inspect ada --json",
+            "headcount create senior_developer qa_engineer --count 2 --kind batch --cwd /w --env A=1 \
+             --env B=x=y --tools Bash,Read --prompt hi --max-turns 3 --model m --no-start --json",
+            "headcount create sre --prompt-file /f --name Ada",
+            "headcount start ada grace",
+            "headcount stop --all --json",
+            "headcount kill proc_001",
+            "headcount restart proc_001",
+            "headcount rm proc_001",
+            "headcount logs ada -f -n 20 --raw",
+            "headcount logs ada -n all",
+            "headcount task add - --role sre --process p --skill a --skill b --priority urgent --timeout 5m \
+             --retries 0 --key k --json",
+            "headcount task add --file f",
+            "headcount task ls --json",
+            "headcount task show task_0001 --json",
+            "headcount task wait task_0001 --timeout 1s",
+            "headcount task cancel task_0001",
+            "headcount task retry task_0001",
+            "headcount task release task_0001",
+            "headcount inbox --json",
+            "headcount approve req_0001 --always",
+            "headcount deny req_0001 --reason no",
+            "headcount answer req_0001 blue red",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_told_apart_from_help() {
+        for line in [
+            "headcount nonsense",
+            "headcount create",
+            "headcount stop",
+            "headcount stop ada --all",
+            "headcount task add",
+            "headcount task add text --file f",
+            "headcount create sre --env NOVALUE",
+            "headcount create sre --prompt a --prompt-file b",
+            "headcount create sre --count 0",
+            "headcount down --timeout 60",
+            "headcount down --timeout=-5s",
+            "headcount answer req_0001",
+        ] {
+            let error = parse(line).expect_err(line);
+            assert!(error.use_stderr(), "{line}");
+        }
+        assert!(!parse("headcount --help").expect_err("help").use_stderr());
+    }
+
+    #[test]
+    fn help_is_a_contract_as_well() {
+        use clap::CommandFactory as _;
+        let help = Cli::command().term_width(100).render_help().to_string();
+        insta::assert_snapshot!(help);
+    }
+}

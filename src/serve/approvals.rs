@@ -1,0 +1,107 @@
+//! The inbox: what waits on a person, and its answers.
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
+use serde::Deserialize;
+
+use crate::domain::command::{Command, Origin, Refusal};
+use crate::domain::id::{IdError, RequestId};
+use crate::runtime::handle::Handle;
+use crate::serve::body;
+use crate::serve::error::ApiError;
+use crate::serve::fresh::settled;
+use crate::serve::wire::{AnswerRequest, ApprovalDoc, ApproveRequest, DenyRequest};
+
+/// Which requests are listed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// Whether those that are answered are listed too.
+    #[serde(default)]
+    all: bool,
+}
+
+pub(super) async fn list(
+    State(handle): State<Handle>,
+    Query(query): Query<ListQuery>,
+) -> Json<Vec<ApprovalDoc>> {
+    let snapshot = handle.snapshot();
+    let requests = snapshot.requests.iter();
+    Json(
+        requests
+            .filter(|request| query.all || request.is_open())
+            .map(|request| ApprovalDoc::new(request, &snapshot))
+            .collect(),
+    )
+}
+
+pub(super) async fn approve(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<ApprovalDoc>, ApiError> {
+    let request = request_id(&id)?;
+    let wanted: ApproveRequest = body::read_or_default(&bytes)?;
+    let command = match (wanted.always, wanted.rule) {
+        (true, rule) => Command::ApproveAlways { request, rule },
+        (false, None) => Command::Approve(request),
+        (false, Some(_)) => {
+            let message = "`rule` is for `always`, which is not given".to_owned();
+            return Err(ApiError::Invalid(message));
+        }
+    };
+    settle(&handle, origin, command, request).await
+}
+
+pub(super) async fn deny(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<ApprovalDoc>, ApiError> {
+    let request = request_id(&id)?;
+    let DenyRequest { reason } = body::read_or_default(&bytes)?;
+    let command = Command::Deny { request, reason };
+    settle(&handle, origin, command, request).await
+}
+
+pub(super) async fn answer(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<ApprovalDoc>, ApiError> {
+    let request = request_id(&id)?;
+    let AnswerRequest { answers } = body::read(&bytes)?;
+    let command = Command::Answer { request, answers };
+    settle(&handle, origin, command, request).await
+}
+
+async fn settle(
+    handle: &Handle,
+    origin: Origin,
+    command: Command,
+    id: RequestId,
+) -> Result<Json<ApprovalDoc>, ApiError> {
+    handle.order(origin, command).await?;
+    settled(
+        handle,
+        |snapshot| {
+            snapshot
+                .request(id)
+                .is_none_or(|request| !request.is_open())
+        },
+        |snapshot| {
+            let request = snapshot.request(id).ok_or(Refusal::UnknownRequest(id))?;
+            Ok(Json(ApprovalDoc::new(request, snapshot)))
+        },
+    )
+    .await
+}
+
+fn request_id(text: &str) -> Result<RequestId, ApiError> {
+    text.parse()
+        .map_err(|error: IdError| ApiError::Invalid(error.to_string()))
+}

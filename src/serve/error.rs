@@ -1,0 +1,130 @@
+//! From refusals to answers: one place gives each its HTTP status and its document.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::domain::command::Refusal;
+use crate::domain::fault::Fault;
+use crate::domain::id::ProcessId;
+use crate::runtime::logs::LogError;
+use crate::serve::wire::{ErrorBody, ErrorDoc, ErrorKind};
+
+/// Why a request is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    /// The hub refused.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    /// A log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// No such path.
+    #[error("there is nothing at this path")]
+    NoPath,
+    /// Something in the request cannot be read.
+    #[error("{0}")]
+    Invalid(String),
+    /// The caller may not do this.
+    #[error("{message}")]
+    Forbidden {
+        /// What is refused.
+        message: String,
+        /// What to do about it.
+        remedy: Option<String>,
+    },
+    /// A fault before any process was there.
+    #[error("{0}")]
+    Fault(Fault),
+    /// The instance is on its way down.
+    #[error("the instance is shutting down")]
+    Ending,
+}
+
+impl ApiError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refusal(refusal) => match refusal {
+                Refusal::UnknownProcess(_)
+                | Refusal::UnknownTask(_)
+                | Refusal::UnknownRequest(_)
+                | Refusal::UnknownRole { .. } => ErrorKind::NotFound,
+                Refusal::State(_) => ErrorKind::Refused,
+                Refusal::Forbidden(_) => ErrorKind::Forbidden,
+                Refusal::Invalid(_) => ErrorKind::Invalid,
+                Refusal::Fault { .. } => ErrorKind::Fault,
+                Refusal::NotStored(_) => ErrorKind::NotStored,
+                Refusal::Gone => ErrorKind::Gone,
+            },
+            Self::Log(_) => ErrorKind::NotStored,
+            Self::NoPath => ErrorKind::NotFound,
+            Self::Invalid(_) => ErrorKind::Invalid,
+            Self::Forbidden { .. } => ErrorKind::Forbidden,
+            Self::Fault(_) => ErrorKind::Fault,
+            Self::Ending => ErrorKind::Gone,
+        }
+    }
+
+    fn fault(&self) -> (Option<&Fault>, Option<ProcessId>) {
+        match self {
+            Self::Refusal(Refusal::Fault { process, fault }) => (Some(fault), Some(*process)),
+            Self::Fault(fault) => (Some(fault), None),
+            _ => (None, None),
+        }
+    }
+
+    /// The answer's body.
+    pub(super) fn body(&self) -> ErrorBody {
+        let (fault, process) = self.fault();
+        let remedy = match self {
+            Self::Refusal(refusal) => refusal.remedy(),
+            Self::Forbidden { remedy, .. } => remedy.clone(),
+            Self::Fault(fault) => Some(fault.remedy.clone()),
+            _ => None,
+        };
+        // The code has a field of its own, so the cause stands here without it.
+        let message = fault.map_or_else(|| chain(self), |fault| fault.cause.clone());
+        ErrorBody {
+            kind: self.kind(),
+            message,
+            remedy,
+            code: fault.map(|fault| fault.code),
+            process,
+        }
+    }
+}
+
+/// The error and its causes in one line: what goes over the wire has no chain.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        // A transparent error has the text of its cause.
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// The HTTP status of a kind of error.
+const fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Refused => StatusCode::CONFLICT,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+        ErrorKind::Fault => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::NotStored => StatusCode::INSUFFICIENT_STORAGE,
+        ErrorKind::Gone => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let error = self.body();
+        (status(error.kind), Json(ErrorDoc { error })).into_response()
+    }
+}

@@ -1,0 +1,62 @@
+//! The instance as a whole: its totals and its end.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::{Extension, Json};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::command::{Command, Origin, Refusal};
+use crate::runtime::handle::Handle;
+use crate::serve::body;
+use crate::serve::error::ApiError;
+use crate::serve::wire::{ShutdownRequest, StatusDoc};
+
+/// How long a graceful shutdown may take if the client does not say.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) async fn status(State(handle): State<Handle>) -> Json<StatusDoc> {
+    Json(StatusDoc::new(&handle.snapshot(), std::process::id()))
+}
+
+/// Answers when the instance is ending; what is left after the time is killed.
+pub(super) async fn shutdown(
+    State(handle): State<Handle>,
+    State(ending): State<CancellationToken>,
+    Extension(origin): Extension<Origin>,
+    bytes: Bytes,
+) -> Result<Json<StatusDoc>, ApiError> {
+    let request: ShutdownRequest = body::read_or_default(&bytes)?;
+    let patience = match request.timeout {
+        Some(seconds) => Duration::try_from_secs_f64(seconds)
+            .map_err(|error| ApiError::Invalid(format!("`timeout` is no time: {error}")))?,
+        None => PATIENCE,
+    };
+    let command = if request.force {
+        Command::ShutdownNow
+    } else {
+        Command::Shutdown
+    };
+    let gracefully = async {
+        ended(handle.order(origin.clone(), command).await)?;
+        ending.cancelled().await;
+        Ok::<(), ApiError>(())
+    };
+    tokio::select! {
+        done = gracefully => done?,
+        () = ending.cancelled() => {}
+        () = tokio::time::sleep(patience), if !request.force => {
+            ended(handle.order(origin.clone(), Command::ShutdownNow).await)?;
+        }
+    }
+    Ok(Json(StatusDoc::new(&handle.snapshot(), std::process::id())))
+}
+
+/// A hub that is gone has done what it was asked to.
+fn ended(outcome: Result<crate::domain::command::Outcome, Refusal>) -> Result<(), Refusal> {
+    match outcome {
+        Ok(_) | Err(Refusal::Gone) => Ok(()),
+        Err(refusal) => Err(refusal),
+    }
+}

@@ -1,0 +1,232 @@
+//! Processes: list, look, hire, start, stop, restart, remove.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::command::{Command, Origin, Outcome, Refusal};
+use crate::domain::exit::Exit;
+use crate::domain::id::ProcessId;
+use crate::domain::snapshot::Status;
+use crate::runtime::handle::Handle;
+use crate::serve::body::{self, OneOrMany};
+use crate::serve::error::ApiError;
+use crate::serve::fresh::settled;
+use crate::serve::hire::new_process;
+use crate::serve::wire::{
+    ErrorDoc, ExitDoc, HireRequest, ProcessDoc, ProcessStatusDoc, StoppedDoc,
+};
+
+pub(super) async fn list(State(handle): State<Handle>) -> Json<Vec<ProcessDoc>> {
+    let now = Timestamp::now();
+    let snapshot = handle.snapshot();
+    let documents = snapshot.processes.iter();
+    Json(documents.map(|view| ProcessDoc::new(view, now)).collect())
+}
+
+pub(super) async fn show(
+    State(handle): State<Handle>,
+    Path(id): Path<String>,
+) -> Result<Json<ProcessDoc>, ApiError> {
+    let id = process_id(&id)?;
+    document(&handle, id).map(Json)
+}
+
+pub(super) async fn status(
+    State(handle): State<Handle>,
+    Path(id): Path<String>,
+) -> Result<Json<ProcessStatusDoc>, ApiError> {
+    let id = process_id(&id)?;
+    let snapshot = handle.snapshot();
+    let view = snapshot.process(id).ok_or(Refusal::UnknownProcess(id))?;
+    Ok(Json(ProcessStatusDoc::from(view.as_ref())))
+}
+
+/// One of several that were asked for.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Hired {
+    Process(Box<ProcessDoc>),
+    Refused(ErrorDoc),
+}
+
+/// Hires one or several. A process that was hired and does not come up is an answer, not an error:
+/// its document has the fault.
+pub(super) async fn hire(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    bytes: Bytes,
+) -> Result<Response, ApiError> {
+    match body::read_some::<HireRequest>(&bytes)? {
+        OneOrMany::One(request) => {
+            let document = hire_one(&handle, origin, command(&handle, request)?).await?;
+            Ok((StatusCode::CREATED, Json(document)).into_response())
+        }
+        OneOrMany::Many(requests) => {
+            // All are read before the first is hired: a slip in the last one hires nobody.
+            let commands: Result<Vec<Command>, ApiError> = requests
+                .into_iter()
+                .map(|request| command(&handle, request))
+                .collect();
+            let hires = commands?
+                .into_iter()
+                .map(|command| hire_one(&handle, origin.clone(), command));
+            let answers = futures::future::join_all(hires).await;
+            let code = if answers.iter().all(Result::is_ok) {
+                StatusCode::CREATED
+            } else {
+                StatusCode::MULTI_STATUS
+            };
+            let documents: Vec<Hired> = answers
+                .into_iter()
+                .map(|answer| match answer {
+                    Ok(document) => Hired::Process(Box::new(document)),
+                    Err(error) => Hired::Refused(ErrorDoc {
+                        error: error.body(),
+                    }),
+                })
+                .collect();
+            Ok((code, Json(documents)).into_response())
+        }
+    }
+}
+
+fn command(handle: &Handle, request: HireRequest) -> Result<Command, ApiError> {
+    let new = new_process(request, &handle.snapshot())?;
+    Ok(Command::Create(Box::new(new)))
+}
+
+async fn hire_one(
+    handle: &Handle,
+    origin: Origin,
+    command: Command,
+) -> Result<ProcessDoc, ApiError> {
+    let id = match handle.order(origin, command).await {
+        Ok(Outcome::Created(id) | Outcome::Started(id))
+        | Err(Refusal::Fault { process: id, .. }) => id,
+        Ok(outcome) => return Err(unexpected(&outcome)),
+        Err(refusal) => return Err(refusal.into()),
+    };
+    settled(
+        handle,
+        |snapshot| {
+            let view = snapshot.process(id);
+            view.is_some_and(|view| view.status != Status::Starting)
+        },
+        |_| (),
+    )
+    .await;
+    document(handle, id)
+}
+
+pub(super) async fn start(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<Json<ProcessDoc>, ApiError> {
+    let id = process_id(&id)?;
+    up(&handle, origin, Command::Start(id), id).await
+}
+
+pub(super) async fn restart(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<Json<ProcessDoc>, ApiError> {
+    let id = process_id(&id)?;
+    up(&handle, origin, Command::Restart(id), id).await
+}
+
+async fn up(
+    handle: &Handle,
+    origin: Origin,
+    command: Command,
+    id: ProcessId,
+) -> Result<Json<ProcessDoc>, ApiError> {
+    handle.order(origin, command).await?;
+    settled(
+        handle,
+        |snapshot| {
+            let view = snapshot.process(id);
+            view.is_none_or(|view| !matches!(view.status, Status::Starting | Status::Stopped))
+        },
+        |_| (),
+    )
+    .await;
+    document(handle, id).map(Json)
+}
+
+pub(super) async fn stop(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<Json<StoppedDoc>, ApiError> {
+    let id = process_id(&id)?;
+    down(&handle, origin, Command::Stop(id), id).await
+}
+
+pub(super) async fn kill(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<Json<StoppedDoc>, ApiError> {
+    let id = process_id(&id)?;
+    down(&handle, origin, Command::Kill(id), id).await
+}
+
+async fn down(
+    handle: &Handle,
+    origin: Origin,
+    command: Command,
+    id: ProcessId,
+) -> Result<Json<StoppedDoc>, ApiError> {
+    let exit = match handle.order(origin, command).await? {
+        Outcome::Stopped(_, exit) => exit,
+        _ => None,
+    };
+    settled(
+        handle,
+        |snapshot| snapshot.process(id).is_none_or(|view| !view.is_up()),
+        |_| (),
+    )
+    .await;
+    Ok(Json(StoppedDoc {
+        proof: exit.as_deref().map(Exit::proof),
+        exit: exit.as_deref().map(ExitDoc::from),
+        process: document(handle, id)?,
+    }))
+}
+
+/// Answers with the process as it was.
+pub(super) async fn remove(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<Json<ProcessDoc>, ApiError> {
+    let id = process_id(&id)?;
+    let last = document(&handle, id)?;
+    handle.order(origin, Command::Remove(id)).await?;
+    settled(&handle, |snapshot| snapshot.process(id).is_none(), |_| ()).await;
+    Ok(Json(last))
+}
+
+pub(super) fn process_id(text: &str) -> Result<ProcessId, ApiError> {
+    text.parse()
+        .map_err(|error: crate::domain::id::IdError| ApiError::Invalid(error.to_string()))
+}
+
+fn document(handle: &Handle, id: ProcessId) -> Result<ProcessDoc, ApiError> {
+    let snapshot = handle.snapshot();
+    let view = snapshot.process(id).ok_or(Refusal::UnknownProcess(id))?;
+    Ok(ProcessDoc::new(view, Timestamp::now()))
+}
+
+/// The hub answered another question than the one that was asked: a bug of ours.
+pub(super) fn unexpected(outcome: &Outcome) -> ApiError {
+    tracing::error!(?outcome, "an order was answered with something else");
+    ApiError::Refusal(Refusal::Gone)
+}

@@ -1,0 +1,109 @@
+//! Runs the routes on a listener until the instance ends.
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::routing::{get, post};
+use tokio::net::UnixListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::runtime::handle::Handle;
+use crate::serve::door::{Door, Judge, Peer};
+use crate::serve::error::ApiError;
+use crate::serve::{approvals, body, gate, instance, logs, processes, roles, tasks};
+
+/// How long answers that are under way may take to leave once the instance ends.
+const LEAVE: Duration = Duration::from_secs(3);
+
+/// What the routes share.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    handle: Handle,
+    shutdown: CancellationToken,
+}
+
+impl FromRef<Shared> for Handle {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.handle.clone()
+    }
+}
+
+impl FromRef<Shared> for CancellationToken {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.shutdown.clone()
+    }
+}
+
+/// Answers requests on the socket until `shutdown`.
+///
+/// The listener's file is the caller's to make (0600) and to remove. What is under way when
+/// `shutdown` comes has a few seconds to leave; streams and waits end at once.
+pub async fn run(listener: UnixListener, handle: Handle, shutdown: CancellationToken) {
+    let known = handle.clone();
+    let judge: Judge = Arc::new(move |pid| known.caller(pid));
+    serve(listener, judge, handle, shutdown).await;
+}
+
+/// [`run`] with a judge of its own, for tests that call from their own process.
+pub(super) async fn serve(
+    listener: UnixListener,
+    judge: Judge,
+    handle: Handle,
+    shutdown: CancellationToken,
+) {
+    let service = router(handle, shutdown.clone()).into_make_service_with_connect_info::<Peer>();
+    let stop = shutdown.clone();
+    let serving = axum::serve(Door::new(listener, judge), service)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .into_future();
+    let late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(LEAVE).await;
+    };
+    tokio::select! {
+        ended = serving => {
+            if let Err(error) = ended {
+                tracing::error!(%error, "the HTTP interface ended");
+            }
+        }
+        () = late => tracing::warn!("some HTTP answers did not leave in time"),
+    }
+}
+
+fn router(handle: Handle, shutdown: CancellationToken) -> Router {
+    let gate = axum::middleware::from_fn_with_state(handle.clone(), gate::gate);
+    Router::new()
+        .route("/api/status", get(instance::status))
+        .route("/api/shutdown", post(instance::shutdown))
+        .route("/api/roles", get(roles::list))
+        .route("/api/processes", get(processes::list).post(processes::hire))
+        .route(
+            "/api/processes/{id}",
+            get(processes::show).delete(processes::remove),
+        )
+        .route("/api/processes/{id}/status", get(processes::status))
+        .route("/api/processes/{id}/start", post(processes::start))
+        .route("/api/processes/{id}/stop", post(processes::stop))
+        .route("/api/processes/{id}/force-stop", post(processes::kill))
+        .route("/api/processes/{id}/restart", post(processes::restart))
+        .route("/api/processes/{id}/logs", get(logs::page))
+        .route("/api/processes/{id}/logs/follow", get(logs::follow))
+        .route("/api/tasks", get(tasks::list).post(tasks::add))
+        .route("/api/tasks/{id}", get(tasks::show))
+        .route("/api/tasks/{id}/wait", get(tasks::wait))
+        .route("/api/tasks/{id}/cancel", post(tasks::cancel))
+        .route("/api/tasks/{id}/retry", post(tasks::retry))
+        .route("/api/tasks/{id}/release", post(tasks::release))
+        .route("/api/approvals", get(approvals::list))
+        .route("/api/approvals/{id}/approve", post(approvals::approve))
+        .route("/api/approvals/{id}/deny", post(approvals::deny))
+        .route("/api/approvals/{id}/answer", post(approvals::answer))
+        .fallback(async || ApiError::NoPath)
+        .layer(DefaultBodyLimit::max(body::LONGEST))
+        // Outermost, so that nothing is read from a caller that may not call.
+        .layer(gate)
+        .with_state(Shared { handle, shutdown })
+}

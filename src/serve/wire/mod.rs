@@ -1,0 +1,37 @@
+//! The documents that go over the socket, field by field as `docs/cli.md` has them.
+//!
+//! Fields are only ever added. Ids are strings, times RFC 3339, amounts carry their unit in the name; a
+//! value that is not known is `null`, never left out.
+
+mod approval;
+mod error;
+mod log;
+mod process;
+mod requests;
+mod role;
+mod status;
+mod task;
+
+pub use approval::{ApprovalDoc, QuestionDoc};
+pub use error::{ErrorBody, ErrorDoc, ErrorKind};
+pub use log::{LogDoc, LogEvent, LogLineDoc};
+pub use process::{
+    ExitDoc, FaultDoc, LimitsDoc, ProcessDoc, ProcessStatusDoc, RangeDoc, SandboxDoc, StoppedDoc,
+    TokensDoc,
+};
+pub use requests::{
+    AnswerRequest, ApproveRequest, DenyRequest, HireRequest, ShutdownRequest, TaskRequest,
+};
+pub use role::RoleDoc;
+pub use status::{InstanceDoc, ProcessCounts, StatusDoc, TaskCountsDoc};
+pub use task::{AttemptDoc, TaskDoc, TaskResultDoc};
+
+use std::time::Duration;
+
+/// What the command line calls itself, so that the record can tell it from other clients.
+pub const CLI_AGENT: &str = concat!("headcount-cli/", env!("CARGO_PKG_VERSION"));
+
+/// Seconds of a time.
+pub(super) const fn seconds(time: Duration) -> f64 {
+    time.as_millis() as f64 / 1000.0
+}

@@ -1,0 +1,141 @@
+//! A task, its attempts and its result, as a document.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::id::{ProcessId, RunId, TaskId};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::task::{Attempt, AttemptEnd, Priority, Task, TaskResult, TaskState};
+use crate::serve::wire::process::TokensDoc;
+use crate::serve::wire::seconds;
+
+/// What a task brought.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskResultDoc {
+    /// The agent's final text.
+    pub text: String,
+    /// From delivery to result, in milliseconds.
+    pub duration_ms: u64,
+    /// Round trips to the model.
+    pub turns: u32,
+    /// US dollars, as the agent estimates them.
+    pub cost_usd: f64,
+    /// Tokens.
+    pub usage: TokensDoc,
+    /// Tools that were refused while it ran.
+    pub denials: Vec<String>,
+}
+
+impl From<&TaskResult> for TaskResultDoc {
+    fn from(result: &TaskResult) -> Self {
+        Self {
+            text: result.text.clone(),
+            duration_ms: u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
+            turns: result.turns,
+            cost_usd: result.cost_usd,
+            usage: result.tokens.into(),
+            denials: result.denials.clone(),
+        }
+    }
+}
+
+/// One try at a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptDoc {
+    /// Who tried.
+    pub process: ProcessId,
+    /// In which run.
+    pub run: RunId,
+    /// When it was given the task.
+    pub started_at: Timestamp,
+    /// When the try ended.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended: `succeeded`, `failed`, `cut`, `timed_out`, `interrupted` or `cancelled`.
+    pub end: Option<AttemptEnd>,
+    /// Why it ended so.
+    pub reason: Option<String>,
+}
+
+impl From<&Attempt> for AttemptDoc {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            process: attempt.process,
+            run: attempt.run,
+            started_at: attempt.started,
+            ended_at: attempt.ended,
+            end: attempt.end,
+            reason: attempt.reason.clone(),
+        }
+    }
+}
+
+/// One task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskDoc {
+    /// `task_0001`.
+    pub id: TaskId,
+    /// What to do.
+    pub text: String,
+    /// Where it stands.
+    pub state: TaskState,
+    /// How urgent.
+    pub priority: Priority,
+    /// The role that was asked for, else the role of the process that has it.
+    pub role: Option<String>,
+    /// The process that has it or had it last, else the one that was asked for.
+    pub process: Option<ProcessId>,
+    /// Skills that were asked for.
+    pub skills: Vec<String>,
+    /// The idempotency key.
+    pub key: Option<String>,
+    /// How long one attempt may take; `null`: the role's own.
+    pub timeout_seconds: Option<f64>,
+    /// How often it is tried again; `null`: the role's own.
+    pub retries: Option<u32>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// Since when it has its state.
+    pub since: Timestamp,
+    /// Why it waits, while it is queued.
+    pub waits_because: Option<String>,
+    /// Whether its end was asked for while a process still works on it.
+    pub cancelling: bool,
+    /// Every try, oldest first.
+    pub attempts: Vec<AttemptDoc>,
+    /// What it brought.
+    pub result: Option<TaskResultDoc>,
+    /// Why it ended without success.
+    pub error: Option<String>,
+}
+
+impl TaskDoc {
+    /// Writes a task of a snapshot down.
+    #[must_use]
+    pub fn new(task: &Task, snapshot: &Snapshot) -> Self {
+        let process = task.process().or(task.target.process);
+        let role = task.target.role.clone().or_else(|| {
+            process
+                .and_then(|id| snapshot.process(id))
+                .map(|view| view.role.clone())
+        });
+        Self {
+            id: task.id,
+            text: task.text.clone(),
+            state: task.state,
+            priority: task.priority,
+            role,
+            process,
+            skills: task.target.skills.clone(),
+            key: task.key.clone(),
+            timeout_seconds: task.timeout.map(seconds),
+            retries: task.retries,
+            created_at: task.created,
+            since: task.since,
+            waits_because: snapshot.why(task.id).map(str::to_owned),
+            cancelling: task.cancelling,
+            attempts: task.attempts.iter().map(AttemptDoc::from).collect(),
+            result: task.result.as_ref().map(TaskResultDoc::from),
+            error: task.error.clone(),
+        }
+    }
+}
