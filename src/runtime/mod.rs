@@ -14,6 +14,7 @@ mod journal;
 mod launch;
 pub mod logs;
 mod prepare;
+mod reaper;
 mod run;
 mod sampler;
 mod start;

@@ -26,7 +26,7 @@ use crate::runtime::context::{Context, Folders, Parts};
 use crate::runtime::exits;
 use crate::runtime::handle::Handle;
 use crate::runtime::hub::Hub;
-use crate::runtime::sampler;
+use crate::runtime::{reaper, sampler};
 use crate::store::{OpenError, Store};
 
 /// Orders and facts that may wait for the hub: more than all processes say at once, and few enough
@@ -78,6 +78,8 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Running {
     tasks: JoinSet<()>,
+    // End with the hub: they have nothing of their own to finish.
+    _helpers: JoinSet<()>,
 }
 
 impl Running {
@@ -167,13 +169,20 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         replies: HashMap::new(),
         next_reply: 0,
     };
-    let mut tasks = JoinSet::new();
+    let (mut tasks, mut helpers) = (JoinSet::new(), JoinSet::new());
     tasks.spawn(hub.serve());
-    tasks.spawn(sampler::sample(Arc::clone(&context), snapshots));
+    helpers.spawn(reaper::reap(Arc::clone(&context)));
+    helpers.spawn(sampler::sample(Arc::clone(&context), snapshots));
     for folder in strangers {
         tasks.spawn(end_stranger(folder));
     }
-    Ok((handle, Running { tasks }))
+    Ok((
+        handle,
+        Running {
+            tasks,
+            _helpers: helpers,
+        },
+    ))
 }
 
 fn make_folder(path: &std::path::Path) -> Result<(), StartError> {

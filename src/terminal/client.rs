@@ -44,7 +44,10 @@ pub enum ClientError {
     #[error("the instance closed the connection at once")]
     Closed,
     /// The instance is of a version that speaks otherwise.
-    #[error("the instance is headcount {instance}, this is {}, and the two do not understand each other", wire::BUILD)]
+    #[error(
+        "the instance is headcount {instance}, this is {}, and the two do not understand each other",
+        wire::BUILD
+    )]
     Versions {
         /// The instance's version.
         instance: String,
