@@ -2,6 +2,7 @@
 //!
 //! Its value `fleet::Fleet` takes inputs and answers with effects; `docs/ARCHITECTURE.md` has the map.
 
+pub mod clean;
 pub mod command;
 pub mod effect;
 pub mod event;

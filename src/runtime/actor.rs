@@ -203,7 +203,7 @@ impl Actor {
         let mut lines: Vec<(LogKind, String)> = text
             .lines()
             .take(TASK_LINES)
-            .map(|line| (LogKind::Task, crate::runtime::clean::clean(line.as_bytes())))
+            .map(|line| (LogKind::Task, crate::domain::clean::clean(line.as_bytes())))
             .collect();
         let more = text.lines().count().saturating_sub(TASK_LINES);
         if more > 0 {

@@ -128,7 +128,7 @@ pub(crate) fn stderr_tail(folder: &RunFolder, separate: bool) -> String {
     }
     String::from_utf8_lossy(&tail)
         .lines()
-        .map(|line| crate::runtime::clean::clean(line.as_bytes()))
+        .map(|line| crate::domain::clean::clean(line.as_bytes()))
         .collect::<Vec<_>>()
         .join("\n")
 }

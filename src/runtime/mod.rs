@@ -4,7 +4,6 @@
 //! instance, and serves until a shutdown is done. `docs/ARCHITECTURE.md` explains the flow.
 
 mod actor;
-pub mod clean;
 mod clock;
 mod context;
 mod exits;

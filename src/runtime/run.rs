@@ -191,7 +191,7 @@ impl Output {
         let rest = self.errors.split_off(whole);
         let lines = std::mem::replace(&mut self.errors, rest);
         for line in lines.split(|byte| *byte == b'\n') {
-            let text = crate::runtime::clean::clean(line);
+            let text = crate::domain::clean::clean(line);
             if !text.trim().is_empty() {
                 chunk.lines.push((LogKind::Error, text));
             }

@@ -9,7 +9,7 @@ use crate::domain::fleet::{Fleet, Undo, Until, Waiter};
 use crate::domain::id::{EmployeeId, ProcessId, RunId};
 use crate::domain::log::LogKind;
 use crate::domain::names;
-use crate::domain::nearest::nearest;
+use crate::domain::nearest::{nearest, owned};
 use crate::domain::order::{Numbered, Order};
 use crate::domain::process::{
     After, Block, Conversation, Live, Phase, Process, Record, Stage, Turn,
@@ -34,7 +34,7 @@ impl Fleet {
         let Some(role) = self.catalogue.role(&new.role) else {
             let keys = self.catalogue.roles.iter().map(|role| role.key.as_str());
             return Err(Refusal::UnknownRole {
-                near: nearest(&new.role, keys),
+                near: owned(nearest(&new.role, keys)),
                 name: new.role,
             });
         };

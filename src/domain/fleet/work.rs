@@ -12,7 +12,7 @@ use crate::domain::exit::Exit;
 use crate::domain::fleet::{Fleet, Undo};
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::log::LogKind;
-use crate::domain::nearest::nearest;
+use crate::domain::nearest::{nearest, owned};
 use crate::domain::order::Order;
 use crate::domain::process::{After, Conversation, Ending, Live, Phase, Process, Turn};
 use crate::domain::role::WhenCut;
@@ -116,7 +116,7 @@ impl Fleet {
         {
             let keys = self.catalogue.roles.iter().map(|role| role.key.as_str());
             return Err(Refusal::UnknownRole {
-                near: nearest(role, keys),
+                near: owned(nearest(role, keys)),
                 name: role.clone(),
             });
         }
