@@ -147,7 +147,7 @@ impl Handle {
     #[must_use]
     pub fn caller(&self, peer: u32) -> Caller {
         let shims = self.shims.borrow().clone();
-        for ancestor in crate::os::ancestry::line(peer) {
+        for ancestor in crate::os::ancestry::parents(peer) {
             if let Some(process) = shims.get(&ancestor) {
                 return Caller::Employee(*process);
             }

@@ -1,1 +1,26 @@
 //! The screens: pure functions of a snapshot and a little view state.
+//!
+//! A [`View`] belongs to one terminal. Keys become [`Action`]s, actions become orders, orders change
+//! the company, the next snapshot shows it. Nothing here knows the runtime, a socket or a clock.
+
+mod act;
+mod action;
+mod ascii;
+mod chrome;
+mod dialogs;
+mod filter;
+mod format;
+mod keys;
+mod look;
+mod notice;
+mod offer;
+mod scene;
+mod screens;
+mod text;
+mod view;
+mod widgets;
+
+pub use action::Action;
+pub use format::Present;
+pub use look::{Capabilities, ColourDepth};
+pub use view::View;

@@ -1,0 +1,304 @@
+//! One client's screen: its view, its size, its frames. Everything in here is this client's alone.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::Event;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::Backend;
+use ratatui::layout::Size;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::command::{Command, Origin, Outcome, Refusal};
+use crate::domain::snapshot::Snapshot;
+use crate::runtime::handle::Handle;
+use crate::terminal::capabilities::capabilities;
+use crate::terminal::remote::{Remote, Sink};
+use crate::terminal::windows::{Fetched, Windows};
+use crate::terminal::wire::{Goodbye, Hello, Note, ToClient, ToHost};
+use crate::tui::{Action, Present, View};
+
+/// What nobody typed is drawn no more often than this.
+const FRAME: Duration = Duration::from_millis(33);
+/// Answers that wait for a screen: more orders than a person gives at once.
+const ANSWERS: usize = 64;
+
+type Answer = (u64, Result<Outcome, Refusal>);
+
+/// What a screen lives on.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    pub(crate) handle: Handle,
+    /// Orders outlive the screen that gave them.
+    pub(crate) orders: TaskTracker,
+    pub(crate) shutdown: CancellationToken,
+    /// What the client says; closed when it is gone.
+    pub(crate) heard: mpsc::Receiver<ToHost>,
+    /// What the client is sent: room for one.
+    pub(crate) said: mpsc::Sender<ToClient>,
+}
+
+/// One client's screen.
+pub(crate) struct Screen {
+    setting: Setting,
+    view: View,
+    terminal: Terminal<Remote>,
+    sink: Sink,
+    windows: Windows,
+    answers: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
+    /// Notes that wait for room, before any frame.
+    notes: VecDeque<Note>,
+    /// The title that the terminal is to have.
+    title: Option<String>,
+    bell: bool,
+    /// A person did something: draw at once.
+    urgent: bool,
+    /// Something changed: draw when it is time.
+    dirty: bool,
+    drawn: Instant,
+    goodbye: Option<Goodbye>,
+}
+
+/// What the loop picks.
+enum Arrival {
+    Shutdown,
+    Heard(Option<ToHost>),
+    Answer(Answer),
+    Snapshot,
+    Log(Option<Fetched>),
+    /// The view changes by itself.
+    Change,
+    /// A frame or a window is due.
+    Time,
+    /// The client takes a frame; `false` if it takes nothing any more.
+    Room(bool),
+}
+
+impl Screen {
+    pub(crate) fn new(hello: &Hello, setting: Setting) -> Self {
+        let sink = Sink::default();
+        let size = Size::new(hello.columns, hello.rows);
+        let remote = Remote::new(sink.clone(), size);
+        let terminal = Terminal::new(remote).expect("a remote terminal does nothing that can fail");
+        Self {
+            setting,
+            view: View::new(capabilities(&hello.environment)),
+            terminal,
+            sink,
+            windows: Windows::default(),
+            answers: mpsc::channel(ANSWERS),
+            notes: VecDeque::new(),
+            title: None,
+            bell: false,
+            urgent: true,
+            dirty: true,
+            drawn: Instant::now(),
+            goodbye: None,
+        }
+    }
+
+    /// Draws and listens until one of the two sides leaves; returns what to say to the client, if it
+    /// is still there.
+    pub(crate) async fn attend(mut self) -> Option<Goodbye> {
+        let mut snapshots = self.setting.handle.snapshots();
+        self.observe();
+        loop {
+            let arrival = self.next(&mut snapshots).await;
+            match arrival {
+                Arrival::Shutdown => return Some(Goodbye::Ended),
+                Arrival::Heard(None | Some(ToHost::Leave)) => return None,
+                Arrival::Heard(Some(message)) => self.heed(message),
+                Arrival::Answer((ticket, answer)) => {
+                    self.view.answered(ticket, answer);
+                    self.urgent = true;
+                }
+                Arrival::Snapshot => {
+                    self.observe();
+                    self.dirty = true;
+                }
+                Arrival::Log(Some((query, Ok(window)))) => {
+                    self.view.supply(query, window);
+                    self.dirty = true;
+                }
+                Arrival::Log(Some((query, Err(error)))) => {
+                    tracing::warn!(process = %query.process, %error, "cannot read a log");
+                }
+                Arrival::Log(None) => {}
+                Arrival::Change => self.dirty = true,
+                Arrival::Time => {}
+                Arrival::Room(true) => self.say(),
+                Arrival::Room(false) => return None,
+            }
+            if self.goodbye.is_some() {
+                return self.goodbye;
+            }
+        }
+    }
+
+    /// Picks what came first.
+    async fn next(&mut self, snapshots: &mut watch::Receiver<Arc<Snapshot>>) -> Arrival {
+        let now = Instant::now();
+        let next_frame = self.drawn + FRAME;
+        let ready = self.urgent || !self.notes.is_empty() || (self.dirty && now >= next_frame);
+        self.windows.fetch(&self.setting.handle, now);
+        let wake = [
+            (self.dirty && !ready).then_some(next_frame),
+            self.windows.due(),
+        ];
+        let wake = wake.into_iter().flatten().min();
+        let change = self.next_change(now);
+        tokio::select! {
+            biased;
+            () = self.setting.shutdown.cancelled() => Arrival::Shutdown,
+            message = self.setting.heard.recv() => Arrival::Heard(message),
+            Some(answer) = self.answers.1.recv() => Arrival::Answer(answer),
+            // One frame at a time: nothing is drawn that the client would not take.
+            room = self.setting.said.reserve(), if ready => Arrival::Room(room.is_ok()),
+            Ok(()) = snapshots.changed() => Arrival::Snapshot,
+            log = self.windows.news() => Arrival::Log(log),
+            () = at(change) => Arrival::Change,
+            () = at(wake) => Arrival::Time,
+        }
+    }
+
+    /// When the view changes without anything happening, such as an age in minutes.
+    fn next_change(&self, now: Instant) -> Option<Instant> {
+        let present = present();
+        let change = self.view.next_change(&self.setting.handle.snapshot(), &present)?;
+        let wait = Duration::try_from(change.duration_since(present.wall)).unwrap_or_default();
+        Some(now + wait.max(FRAME))
+    }
+
+    fn heed(&mut self, message: ToHost) {
+        match message {
+            ToHost::Event(Event::Resize(columns, rows)) => {
+                self.terminal
+                    .backend_mut()
+                    .resize(Size::new(columns, rows));
+                self.event(&Event::Resize(columns, rows));
+            }
+            ToHost::Event(event) => self.event(&event),
+            ToHost::Redraw { columns, rows } => {
+                let remote = self.terminal.backend_mut();
+                remote.resize(Size::new(columns, rows));
+                remote.forget();
+                // The backend only gathers bytes.
+                self.terminal.clear().expect("a remote terminal does nothing that can fail");
+                self.event(&Event::Resize(columns, rows));
+            }
+            ToHost::Edited { ticket, text } => self.view.edited(ticket, text),
+            ToHost::Leave => {}
+        }
+        self.urgent = true;
+    }
+
+    fn event(&mut self, event: &Event) {
+        let snapshot = self.setting.handle.snapshot();
+        let actions = self.view.event(event, &snapshot, &present());
+        self.act(actions);
+    }
+
+    fn observe(&mut self) {
+        let actions = self.view.observe(&self.setting.handle.snapshot());
+        self.act(actions);
+    }
+
+    fn act(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Order { ticket, command } => self.order(ticket, command),
+                Action::Detach => self.goodbye = Some(Goodbye::Detached),
+                Action::Demo => self.goodbye = Some(Goodbye::Demo),
+                Action::Edit {
+                    ticket,
+                    text,
+                    suffix,
+                } => self.notes.push_back(Note::Edit {
+                    ticket,
+                    text,
+                    suffix: suffix.to_owned(),
+                }),
+                Action::Title(title) => {
+                    self.title = Some(title);
+                    self.dirty = true;
+                }
+                Action::Bell => {
+                    self.bell = true;
+                    self.dirty = true;
+                }
+            }
+        }
+    }
+
+    fn order(&self, ticket: u64, command: Command) {
+        let handle = self.setting.handle.clone();
+        let answers = self.answers.0.clone();
+        let shutdown = self.setting.shutdown.clone();
+        self.setting.orders.spawn(async move {
+            let answer = tokio::select! {
+                biased;
+                answer = handle.order(Origin::Terminal, command) => answer,
+                () = shutdown.cancelled() => Err(Refusal::Gone),
+            };
+            // The person may have left meanwhile; the order stands.
+            drop(answers.send((ticket, answer)).await);
+        });
+    }
+
+    /// Says one thing to a client that has room for it.
+    fn say(&mut self) {
+        let message = match self.notes.pop_front() {
+            Some(note) => Some(ToClient::Note(note)),
+            None => self.frame().map(ToClient::Screen),
+        };
+        if let Some(message) = message {
+            // There is room: nobody else sends. A client that has gone since is noticed elsewhere.
+            drop(self.setting.said.try_send(message));
+        }
+    }
+
+    /// Draws; `None` if nothing has changed on the screen.
+    fn frame(&mut self) -> Option<Bytes> {
+        self.urgent = false;
+        self.dirty = false;
+        self.drawn = Instant::now();
+        let snapshot = self.setting.handle.snapshot();
+        let size = self.terminal.backend().size().unwrap_or_default();
+        let queries = self.view.wants(size);
+        self.windows.want(&queries, &self.setting.handle, &snapshot);
+        if let Some(title) = self.title.take() {
+            let title: String = title.chars().filter(|char| !char.is_control()).collect();
+            self.sink.add(format!("\x1b]2;{title}\x07").as_bytes());
+        }
+        if std::mem::take(&mut self.bell) {
+            self.sink.add(b"\x07");
+        }
+        let view = &mut self.view;
+        self.terminal
+            .draw(|frame| view.draw(frame, &snapshot, &present()))
+            .expect("a remote terminal does nothing that can fail");
+        self.sink.take()
+    }
+}
+
+/// The present, in the zone of this machine.
+fn present() -> Present {
+    Present {
+        wall: Timestamp::now(),
+        zone: TimeZone::system(),
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}

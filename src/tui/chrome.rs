@@ -1,0 +1,339 @@
+//! What stands around every screen: header, screens, message, keys.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::domain::snapshot::{Activity, Level, Machine, Snapshot};
+use crate::tui::format;
+use crate::tui::keys::Key;
+use crate::tui::notice::Notice;
+use crate::tui::scene::Scene;
+use crate::tui::text;
+use crate::tui::widgets::pen::Pen;
+
+/// The four screens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Tab {
+    #[default]
+    Processes,
+    Tasks,
+    Inbox,
+    Roles,
+}
+
+impl Tab {
+    pub(crate) const ALL: [Self; 4] = [Self::Processes, Self::Tasks, Self::Inbox, Self::Roles];
+
+    pub(crate) fn number(self) -> usize {
+        Self::ALL.iter().position(|tab| *tab == self).unwrap_or(0)
+    }
+
+    /// The screen `by` further, round the end.
+    pub(crate) fn turn(self, by: usize) -> Self {
+        Self::ALL[(self.number() + by) % Self::ALL.len()]
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Processes => "Processes",
+            Self::Tasks => "Tasks",
+            Self::Inbox => "Inbox",
+            Self::Roles => "Roles",
+        }
+    }
+
+    fn count(self, snapshot: &Snapshot) -> Option<usize> {
+        let count = match self {
+            Self::Processes | Self::Roles => 0,
+            Self::Tasks => (snapshot.counts.queued + snapshot.counts.active) as usize,
+            Self::Inbox => waiting_requests(snapshot),
+        };
+        (count > 0).then_some(count)
+    }
+}
+
+/// Open requests; they stand first.
+pub(crate) fn waiting_requests(snapshot: &Snapshot) -> usize {
+    let open = |request: &&std::sync::Arc<crate::domain::inbox::Request>| request.is_open();
+    snapshot.requests.iter().take_while(open).count()
+}
+
+/// Processes that wait for a person.
+pub(crate) fn needs(snapshot: &Snapshot) -> usize {
+    let needs = |p: &&std::sync::Arc<_>| {
+        let p: &crate::domain::snapshot::ProcessView = p;
+        p.needs_a_person()
+    };
+    snapshot.processes.iter().filter(needs).count()
+}
+
+/// Where the parts of the screen are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame {
+    pub(crate) header: Rect,
+    pub(crate) tabs: Rect,
+    pub(crate) rule: Rect,
+    pub(crate) mistakes: Rect,
+    pub(crate) body: Rect,
+    pub(crate) message: Rect,
+    pub(crate) footer: Rect,
+}
+
+impl Frame {
+    /// Divides the screen; on a low one the rules leave first, then the rest, the body last.
+    pub(crate) fn divide(area: Rect, mistakes: bool) -> Self {
+        let mut top = area.y;
+        let mut left = area.height;
+        let mut take = |wanted: bool| {
+            let height = u16::from(wanted && left > 1);
+            let rect = Rect::new(area.x, top, area.width, height);
+            top += height;
+            left -= height;
+            rect
+        };
+        let header = take(area.height >= 3);
+        let tabs = take(area.height >= 5);
+        let rule = take(area.height >= 10);
+        let mistakes = take(mistakes && area.height >= 6);
+        let below = u16::from(area.height >= 2) + u16::from(area.height >= 6);
+        let below = below.min(left.saturating_sub(1));
+        let body = Rect::new(area.x, top, area.width, left - below);
+        let row = |from_bottom: u16, wanted: bool| {
+            let y = area.bottom().saturating_sub(from_bottom);
+            Rect::new(area.x, y, area.width, u16::from(wanted))
+        };
+        Self {
+            header,
+            tabs,
+            rule,
+            mistakes,
+            body,
+            message: row(2, below == 2),
+            footer: row(1, below >= 1),
+        }
+    }
+}
+
+/// How many, who needs a person, what it costs: dropped from the right where it is narrow.
+pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let (snapshot, palette) = (scene.snapshot, scene.palette());
+    let mut pen = Pen::new(buffer, area);
+    let width = pen.width();
+    let mut at = pen.put(0, 1, width, "headcount", palette.strong);
+    if snapshot.demo || snapshot.processes.iter().any(|process| process.simulated) {
+        at = pen.put(0, at + 1, width, " SIMULATED ", palette.badge);
+    }
+    if snapshot.shutting_down {
+        at = pen.put(0, at + 1, width, " SHUTTING DOWN ", palette.badge);
+    }
+    let up = snapshot.processes.iter().filter(|p| p.is_up()).count();
+    let busy = snapshot
+        .processes
+        .iter()
+        .filter(|p| p.is_up() && p.activity == Activity::Busy)
+        .count();
+    let needs = needs(snapshot);
+    let machine = &snapshot.machine;
+    let wide = width >= 110;
+    let memory = memory(machine, wide);
+    let needs_text = match needs {
+        0 => String::new(),
+        1 if wide => "! 1 needs you".to_owned(),
+        n if wide => format!("! {n} need you"),
+        n => format!("! {n}"),
+    };
+    let today = format::money(snapshot.cost_today_usd);
+    // Text, style, space before it, and what leaves first has the highest number.
+    let parts: [(String, Style, usize, u8); 7] = [
+        (format!("{up} up"), palette.plain, 2, 0),
+        (format!("{busy} busy"), palette.plain, 2, 2),
+        (
+            needs_text,
+            palette.warn.add_modifier(ratatui::style::Modifier::BOLD),
+            2,
+            0,
+        ),
+        (
+            format!("queue {}", snapshot.counts.queued),
+            palette.plain,
+            4,
+            1,
+        ),
+        (
+            format!("cpu {}", format::percent(machine.cpu_percent)),
+            palette.dim,
+            4,
+            4,
+        ),
+        (memory, palette.dim, 2, 5),
+        (
+            if today == "-" {
+                String::new()
+            } else {
+                format!("{today} today")
+            },
+            palette.plain,
+            4,
+            3,
+        ),
+    ];
+    let length = |most: u8| -> usize {
+        parts
+            .iter()
+            .filter(|(what, _, _, leaves)| *leaves <= most && !what.is_empty())
+            .map(|(what, _, space, _)| text::width(what) + space)
+            .sum()
+    };
+    let room = width.saturating_sub(at + 1);
+    let most = (0..=5)
+        .rev()
+        .find(|most| length(*most) <= room)
+        .unwrap_or(0);
+    let start = width.saturating_sub(length(most) + 1).max(at);
+    let folder = scene.path(&snapshot.workspace);
+    if start > at + 8 {
+        let cut = text::fit_end(&folder, start - at - 3).into_owned();
+        pen.put(0, at + 2, width, &cut, palette.dim);
+    }
+    let mut at = start;
+    for (what, style, space, leaves) in &parts {
+        if *leaves <= most && !what.is_empty() {
+            at = pen.put(0, at + space, width, what, *style);
+        }
+    }
+}
+
+/// Used and total: `mem 5.1/23G`, in per cent where it is narrow.
+fn memory(machine: &Machine, wide: bool) -> String {
+    let (used, total) = (machine.memory_used, machine.memory_total);
+    if !wide {
+        #[expect(clippy::cast_precision_loss, reason = "whole per cent are shown")]
+        let share = used as f64 * 100.0 / total.max(1) as f64;
+        return format!("mem {}", format::percent(share));
+    }
+    let (used, total) = (format::bytes(used), format::bytes(total));
+    match (used.chars().last(), total.chars().last()) {
+        (Some(unit), Some(same)) if unit == same => {
+            format!("mem {}/{total}", used.trim_end_matches(unit))
+        }
+        _ => format!("mem {used}/{total}"),
+    }
+}
+
+/// The screens with their numbers and counts; returns where each stands.
+pub(crate) fn tabs(
+    scene: Scene<'_>,
+    current: Tab,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Vec<(u16, Tab)> {
+    let palette = scene.palette();
+    let mut pen = Pen::new(buffer, area);
+    let width = pen.width();
+    let gap = if width >= 60 { 3 } else { 1 };
+    let mut at = 1;
+    let mut ends = Vec::new();
+    for (number, tab) in Tab::ALL.into_iter().enumerate() {
+        let style = if tab == current {
+            palette.accent.add_modifier(ratatui::style::Modifier::BOLD)
+        } else {
+            palette.dim
+        };
+        at = pen.put(0, at, width, &format!("{} ", number + 1), palette.dim);
+        let style = if tab == current {
+            style.add_modifier(ratatui::style::Modifier::UNDERLINED)
+        } else {
+            style
+        };
+        at = pen.put(0, at, width, tab.title(), style);
+        if let Some(count) = tab.count(scene.snapshot) {
+            let style = if tab == Tab::Inbox {
+                palette.warn
+            } else {
+                palette.dim
+            };
+            at = pen.put(0, at, width, &format!(" {count}"), style);
+        }
+        ends.push((u16::try_from(at).unwrap_or(u16::MAX), tab));
+        at += gap;
+    }
+    let outdated = scene.snapshot.processes.iter();
+    let outdated = outdated.filter(|process| process.updates_available).count();
+    if outdated > 0 {
+        let what = format!("▲ {outdated} on old settings, r restarts");
+        if at + text::width(&what) < width {
+            pen.right(0, 0, width - 1, &what, palette.accent);
+        }
+    }
+    ends
+}
+
+/// Why the configuration on disk is not in force.
+pub(crate) fn mistakes(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let palette = scene.palette();
+    let mut pen = Pen::new(buffer, area);
+    let width = pen.width();
+    if scene.snapshot.configuration_mistakes.is_some() {
+        let line = "✕ roles.toml has mistakes; the last good one stays in force. E shows them.";
+        pen.put(0, 1, width.saturating_sub(2), line, palette.bad);
+    } else if let Some(fault) = &scene.snapshot.agent_missing {
+        let line = format!(
+            "✕ {} · {}",
+            text::clean(&fault.cause),
+            text::clean(&fault.remedy)
+        );
+        pen.put(0, 1, width.saturating_sub(2), &line, palette.bad);
+    }
+}
+
+/// The message, or a rule where there is none.
+pub(crate) fn message(scene: Scene<'_>, notice: Option<&Notice>, area: Rect, buffer: &mut Buffer) {
+    let palette = scene.palette();
+    let mut pen = Pen::new(buffer, area);
+    let width = pen.width();
+    let Some(notice) = notice else {
+        pen.rule(0, 0, width, palette.dim);
+        return;
+    };
+    let (mark, style) = match notice.level {
+        Level::Info => ("·", palette.plain),
+        Level::Warning => ("!", palette.warn),
+        Level::Error => ("✕", palette.bad),
+    };
+    pen.put(0, 1, 2, mark, style);
+    let line = text::clean(&notice.text);
+    pen.put(0, 3, width.saturating_sub(4), &line, style);
+}
+
+/// The keys that work now: those at the left leave where it is narrow, those at the right stay.
+pub(crate) fn footer(
+    scene: Scene<'_>,
+    keys: &[(Key, &str)],
+    always: &[(Key, &str)],
+    area: Rect,
+    buffer: &mut Buffer,
+) {
+    let mut pen = Pen::new(buffer, area);
+    let width = pen.width();
+    let length = |(key, label): &(Key, &str)| text::width(&key.to_string()) + 1 + label.len();
+    let right: usize = always.iter().map(|pair| length(pair) + 2).sum();
+    let mut at = 1;
+    for pair in keys {
+        if at + length(pair) + right > width && !always.is_empty() {
+            break;
+        }
+        at = pair_at(&mut pen, at, pair, scene) + 2;
+    }
+    let mut at = width.saturating_sub(right).saturating_add(1).max(at);
+    for pair in always {
+        at = pair_at(&mut pen, at, pair, scene) + 2;
+    }
+}
+
+fn pair_at(pen: &mut Pen<'_>, at: usize, (key, label): &(Key, &str), scene: Scene<'_>) -> usize {
+    let palette = scene.palette();
+    let width = pen.width();
+    let at = pen.put(0, at, width, &key.to_string(), palette.accent);
+    pen.put(0, at + 1, width, label, palette.dim)
+}

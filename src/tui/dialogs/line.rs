@@ -1,0 +1,128 @@
+//! Asks for one line: a reason, a rule, the words of a filter.
+
+use crossterm::event::KeyEvent;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::domain::command::Command;
+use crate::domain::id::RequestId;
+use crate::tui::dialogs::{Heard, Order};
+use crate::tui::keys::Verb;
+use crate::tui::scene::Scene;
+use crate::tui::text;
+use crate::tui::widgets::field::Field;
+use crate::tui::widgets::pen::Pen;
+
+/// What the line is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Deny(RequestId),
+    Rule(RequestId),
+    Filter,
+}
+
+/// A line to type, and what becomes of it.
+#[derive(Debug)]
+pub(crate) struct LineDialog {
+    purpose: Purpose,
+    title: String,
+    note: String,
+    field: Field,
+}
+
+impl LineDialog {
+    /// Asks why a request is refused.
+    pub(crate) fn deny(request: RequestId, who: &str, asks: &str) -> Self {
+        Self {
+            purpose: Purpose::Deny(request),
+            title: format!("Deny {who}: {asks}"),
+            note: "Why? The agent reads it. Nothing typed: denied without a reason.".to_owned(),
+            field: Field::new(""),
+        }
+    }
+
+    /// Shows the rule that 'always' makes, to be changed before it holds.
+    pub(crate) fn rule(request: RequestId, who: &str, rule: &str) -> Self {
+        Self {
+            purpose: Purpose::Rule(request),
+            title: format!("Always allow {who}"),
+            note: format!("What fits this rule, {who} does without asking from now on."),
+            field: Field::new(rule),
+        }
+    }
+
+    /// Asks for the words that rows must hold.
+    pub(crate) fn filter(words: &str) -> Self {
+        Self {
+            purpose: Purpose::Filter,
+            title: "Show only rows with".to_owned(),
+            note: "Several words: all of them. Nothing: every row.".to_owned(),
+            field: Field::new(words),
+        }
+    }
+
+    pub(crate) fn key(&mut self, key: KeyEvent, verb: Option<Verb>) -> Heard {
+        match verb {
+            Some(Verb::Back) => Heard::Closed,
+            Some(Verb::Send) => self.done(),
+            _ => {
+                self.field.key(key);
+                Heard::Kept
+            }
+        }
+    }
+
+    fn done(&self) -> Heard {
+        let typed = self.field.text().trim();
+        match self.purpose {
+            Purpose::Filter => Heard::Filtered(typed.to_owned()),
+            Purpose::Deny(request) => Heard::Orders(vec![Order::new(
+                "deny it",
+                Command::Deny {
+                    request,
+                    reason: (!typed.is_empty()).then(|| typed.to_owned()),
+                },
+            )]),
+            // An empty rule would fit nothing; the person is still thinking.
+            Purpose::Rule(_) if typed.is_empty() => Heard::Kept,
+            Purpose::Rule(request) => Heard::Orders(vec![Order::new(
+                "allow it",
+                Command::ApproveAlways {
+                    request,
+                    rule: Some(typed.to_owned()),
+                },
+            )]),
+        }
+    }
+
+    pub(crate) fn paste(&mut self, pasted: &str) {
+        self.field.paste(pasted);
+    }
+
+    pub(crate) const fn height(&self) -> u16 {
+        3
+    }
+
+    pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
+        let palette = scene.palette();
+        let mut pen = Pen::new(buffer, area);
+        let width = pen.width();
+        pen.title(0, &text::clean(&self.title), "", palette);
+        pen.put(
+            1,
+            2,
+            width.saturating_sub(3),
+            &text::clean(&self.note),
+            palette.dim,
+        );
+        pen.put(2, 2, 1, "›", palette.accent);
+        let row = Rect {
+            x: area.x.saturating_add(4),
+            y: area.y.saturating_add(2),
+            width: area.width.saturating_sub(6),
+            height: 1,
+        };
+        self.field
+            .draw(row.intersection(area), buffer, true, palette);
+    }
+}

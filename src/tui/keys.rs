@@ -1,0 +1,312 @@
+//! The one table of keys. A key means one thing everywhere, or is free; the footer and the help are
+//! made from this table.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Where a key is pressed: what is on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The process list.
+    Processes,
+    /// The queue.
+    Tasks,
+    /// What waits on a person.
+    Inbox,
+    /// The roles.
+    Roles,
+    /// Everything about one process.
+    Details,
+    /// The log of a process.
+    Logs,
+    /// Everything about one task.
+    Task,
+    /// A dialog that hires.
+    Hire,
+    /// A dialog with a text of several lines.
+    Editor,
+    /// A dialog with one line to type.
+    Line,
+    /// A dialog with choices.
+    Choices,
+    /// A dialog that asks yes or no.
+    Confirm,
+    /// A text to read.
+    Reader,
+}
+
+/// What a key does. One key, one verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Verb {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    Left,
+    Right,
+    Next,
+    Previous,
+    Number,
+    Open,
+    Back,
+    Start,
+    Stop,
+    Kill,
+    Restart,
+    Remove,
+    Hire,
+    AddTask,
+    Log,
+    Why,
+    NextWaiting,
+    Yes,
+    Always,
+    Deny,
+    Answer,
+    Mark,
+    Filter,
+    Follow,
+    Raw,
+    Cancel,
+    Retry,
+    Release,
+    More,
+    Fewer,
+    Send,
+    Editor,
+    Demo,
+    Mistakes,
+    Palette,
+    Help,
+    Leave,
+    Detach,
+}
+
+/// A key with its modifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    code: KeyCode,
+    ctrl: bool,
+}
+
+const fn key(code: KeyCode) -> Key {
+    Key { code, ctrl: false }
+}
+
+const fn letter(c: char) -> Key {
+    key(KeyCode::Char(c))
+}
+
+const fn ctrl(c: char) -> Key {
+    Key {
+        code: KeyCode::Char(c),
+        ctrl: true,
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.ctrl {
+            f.write_str("Ctrl-")?;
+        }
+        match self.code {
+            KeyCode::Char(' ') => f.write_str("Space"),
+            KeyCode::Char(c) if self.ctrl => write!(f, "{}", c.to_ascii_uppercase()),
+            KeyCode::Char(c) => write!(f, "{c}"),
+            KeyCode::Up => f.write_str("Up"),
+            KeyCode::Down => f.write_str("Down"),
+            KeyCode::Left => f.write_str("Left"),
+            KeyCode::Right => f.write_str("Right"),
+            KeyCode::PageUp => f.write_str("PgUp"),
+            KeyCode::PageDown => f.write_str("PgDn"),
+            KeyCode::BackTab => f.write_str("Shift-Tab"),
+            KeyCode::Delete => f.write_str("Del"),
+            code => write!(f, "{code:?}"),
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    /// What it does.
+    pub(crate) verb: Verb,
+    /// By which keys; the first one is shown in the footer.
+    pub(crate) keys: &'static [Key],
+    /// Where.
+    pub(crate) places: &'static [Place],
+    /// The word in the footer; empty where it is not shown there.
+    pub(crate) label: &'static str,
+    /// The line in the help.
+    pub(crate) help: &'static str,
+}
+
+use Place::{
+    Choices, Confirm, Details, Editor, Hire, Inbox, Line, Logs, Processes, Reader, Roles, Task,
+    Tasks,
+};
+
+const SCREENS: &[Place] = &[Processes, Tasks, Inbox, Roles, Details, Logs, Task];
+const ROWS: &[Place] = &[Processes, Tasks, Inbox, Roles];
+const ONE: &[Place] = &[Processes, Details, Logs];
+const MOVES: &[Place] = &[
+    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader,
+];
+
+macro_rules! bindings {
+    ($($verb:ident [$($key:expr),+] $places:expr, $label:literal, $help:literal;)+) => {
+        &[$(Binding {
+            verb: Verb::$verb,
+            keys: &[$($key),+],
+            places: $places,
+            label: $label,
+            help: $help,
+        }),+]
+    };
+}
+
+/// Every key of the program, the most important ones first.
+pub(crate) const TABLE: &[Binding] = bindings! {
+    Yes [letter('y')] &[Processes, Details, Logs, Inbox], "allow", "allow what is asked, this once";
+    Always [letter('Y')] &[Processes, Details, Logs, Inbox], "always", "allow it, and what fits a rule that you see first";
+    Deny [letter('d')] &[Processes, Details, Logs, Inbox], "deny", "refuse, with a reason that the agent reads";
+    Answer [letter('A')] &[Processes, Details, Logs, Inbox], "answer", "answer a question";
+    Demo [letter('D')] &[Processes], "demo", "try everything with simulated employees";
+    Start [letter('s')] ONE, "start", "start";
+    Stop [letter('x')] ONE, "stop", "stop after the current task; again: interrupt it; again: kill";
+    Kill [letter('X')] ONE, "kill", "kill at once, with all it started";
+    Restart [letter('r')] ONE, "restart", "stop, read prompt and settings anew, start";
+    Cancel [letter('c')] &[Tasks, Task], "cancel", "take the task back";
+    Retry [letter('R')] &[Tasks, Task], "retry", "put a task that failed back into the queue";
+    Release [letter('h')] &[Tasks, Task], "release", "release a held task";
+    Open [key(KeyCode::Enter)] &[Processes], "details", "everything about the employee";
+    Open [key(KeyCode::Enter)] &[Tasks], "whole", "the whole task: text, attempts, result";
+    Open [key(KeyCode::Enter)] &[Inbox], "whole", "the whole request";
+    Open [key(KeyCode::Enter)] &[Roles], "hire", "hire for the role";
+    Hire [letter('n')] &[Processes, Tasks, Inbox, Roles, Details], "hire", "hire employees";
+    AddTask [letter('t')] SCREENS, "task", "write a task";
+    Log [letter('l')] &[Processes, Tasks, Inbox, Details, Task], "log", "the log, as it is written";
+    Why [letter('W')] ONE, "why", "what the status is known from";
+    Follow [letter('f')] &[Logs], "follow", "follow the end, or stay";
+    Raw [letter('v')] &[Logs], "raw", "the protocol lines as they came, and back";
+    NextWaiting [letter('w')] SCREENS, "next waiting", "to the next one that needs you";
+    Mark [letter(' ')] &[Processes], "mark", "mark several; s x X r and Del then act on all of them";
+    Remove [key(KeyCode::Delete)] &[Processes, Details], "remove", "remove a process that is down";
+    Filter [letter('/')] &[Processes, Tasks], "filter", "show only what holds these words";
+    Mistakes [letter('E')] SCREENS, "mistakes", "what is wrong in the configuration";
+
+    Send [ctrl('s'), key(KeyCode::Enter)] &[Hire], "hire", "hire";
+    Send [ctrl('s'), ctrl('d')] &[Editor], "send", "send";
+    Send [key(KeyCode::Enter), ctrl('s')] &[Line], "ok", "done";
+    Editor [ctrl('e')] &[Editor], "$EDITOR", "write in your own editor";
+    Open [key(KeyCode::Enter)] &[Choices], "choose", "take the choice under the cursor";
+    Yes [letter('y'), key(KeyCode::Enter)] &[Confirm], "yes", "do it";
+    Next [key(KeyCode::Tab)] &[Hire, Editor, Choices], "next field", "next field";
+    Previous [key(KeyCode::BackTab)] &[Hire, Editor, Choices], "", "field before";
+    Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9'), letter('0')]
+        &[Hire], "how many", "hire that many";
+    Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9')]
+        &[Choices], "choose", "take that choice";
+    More [letter('+'), letter('=')] &[Hire], "one more", "one more";
+    Fewer [letter('-')] &[Hire], "", "one fewer";
+    Mark [letter(' ')] &[Hire, Choices], "", "one, or none";
+    Left [key(KeyCode::Left)] &[Editor], "", "choice before";
+    Right [key(KeyCode::Right)] &[Editor], "", "next choice";
+
+    Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader], "back", "back";
+    Back [key(KeyCode::Esc)] ROWS, "", "clear the filter and the marks";
+    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm], "leave", "leave, nothing is done";
+
+    Down [letter('j'), key(KeyCode::Down)] MOVES, "", "down";
+    Up [letter('k'), key(KeyCode::Up)] MOVES, "", "up";
+    PageDown [key(KeyCode::PageDown)] MOVES, "", "a page down";
+    PageUp [key(KeyCode::PageUp)] MOVES, "", "a page up";
+    First [letter('g'), key(KeyCode::Home)] MOVES, "", "to the beginning";
+    Last [letter('G'), key(KeyCode::End)] MOVES, "", "to the end";
+    Number [letter('1'), letter('2'), letter('3'), letter('4')] SCREENS, "", "the screen of that number";
+    Next [key(KeyCode::Tab), letter(']')] SCREENS, "", "next screen";
+    Previous [key(KeyCode::BackTab), letter('[')] SCREENS, "", "screen before";
+    Palette [letter(':')] SCREENS, "command", "find any action by its name";
+    Help [letter('?')] SCREENS, "help", "these keys";
+    Detach [letter('q')] SCREENS, "detach", "leave the screen; everything runs on";
+    Leave [ctrl('c')] SCREENS, "", "says how to leave";
+};
+
+/// The bindings of a place, the most important ones first.
+pub(crate) fn bindings(place: Place) -> impl Iterator<Item = &'static Binding> {
+    TABLE
+        .iter()
+        .filter(move |binding| binding.places.contains(&place))
+}
+
+/// The verb of a key in a place.
+pub(crate) fn verb(place: Place, event: &KeyEvent) -> Option<Verb> {
+    let pressed = Key {
+        code: event.code,
+        ctrl: event.modifiers.contains(KeyModifiers::CONTROL),
+    };
+    if event.modifiers.contains(KeyModifiers::ALT) {
+        return None;
+    }
+    bindings(place)
+        .find(|binding| binding.keys.contains(&pressed))
+        .map(|binding| binding.verb)
+}
+
+/// The number of a digit key.
+pub(crate) fn digit(event: &KeyEvent) -> Option<u32> {
+    match event.code {
+        KeyCode::Char(c) => c.to_digit(10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    const PLACES: [Place; 13] = [
+        Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Editor, Line, Choices, Confirm,
+        Reader,
+    ];
+
+    #[test]
+    fn no_key_has_two_meanings_in_one_place() {
+        for place in PLACES {
+            let mut seen = HashMap::new();
+            for binding in bindings(place) {
+                for key in binding.keys {
+                    let before = seen.insert(*key, binding.verb);
+                    assert_eq!(before, None, "{key} in {place:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_letter_means_one_thing_everywhere() {
+        let mut seen: HashMap<Key, Verb> = HashMap::new();
+        for binding in TABLE {
+            for key in binding.keys.iter().filter(|key| {
+                // Enter takes what is offered, Ctrl-C leaves what is on top.
+                matches!(key.code, KeyCode::Char(_)) && **key != ctrl('c')
+            }) {
+                let before = *seen.entry(*key).or_insert(binding.verb);
+                assert_eq!(before, binding.verb, "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_place_has_a_way_out() {
+        for place in PLACES {
+            assert!(
+                bindings(place).any(|binding| matches!(binding.verb, Verb::Back | Verb::Detach)),
+                "{place:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! The view state of one terminal, and its life: events in, actions out, a frame drawn.
+
+use std::collections::BTreeMap;
+
+use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Rect, Size};
+
+use crate::domain::command::{Outcome, Refusal};
+use crate::domain::id::{ProcessId, RequestId};
+use crate::domain::log::{LogAnchor, LogForm, LogQuery, LogWindow};
+use crate::domain::snapshot::{Level, Snapshot, Status};
+use crate::tui::action::Action;
+use crate::tui::ascii;
+use crate::tui::chrome::{self, Tab};
+use crate::tui::dialogs::{Dialog, Heard, Order};
+use crate::tui::filter::Filter;
+use crate::tui::format::Present;
+use crate::tui::keys::{self, Place};
+use crate::tui::look::{Capabilities, Look};
+use crate::tui::notice::Notice;
+use crate::tui::scene::Scene;
+use crate::tui::screens::logs::Logs;
+use crate::tui::screens::processes::Processes;
+
+/// A page over a screen; Esc leads back.
+#[derive(Debug)]
+pub(crate) enum Page {
+    Logs(Box<Logs>),
+}
+
+/// What was there when it was last looked, so that only what is new is said.
+#[derive(Debug, Default)]
+struct Seen {
+    message: Option<u64>,
+    request: Option<RequestId>,
+    title: String,
+}
+
+/// The view state of one terminal: which screen, what is selected, how far it is scrolled, which
+/// dialogs are open, which messages were shown. It holds no copy of the company.
+#[derive(Debug)]
+pub struct View {
+    pub(crate) look: Look,
+    pub(crate) size: Size,
+    pub(crate) tab: Tab,
+    pub(crate) pages: Vec<Page>,
+    pub(crate) dialogs: Vec<Dialog>,
+    pub(crate) processes: Processes,
+    pub(crate) notice: Option<Notice>,
+    /// How often a stop was asked for since the process is stopping.
+    pub(crate) presses: BTreeMap<ProcessId, u8>,
+    peek: Option<(ProcessId, LogWindow)>,
+    /// Orders that are not answered, as they are called in a message.
+    pending: BTreeMap<u64, String>,
+    tickets: u64,
+    seen: Seen,
+    // As drawn last, for the mouse.
+    tabs: Vec<(u16, Tab)>,
+    tabs_row: Option<u16>,
+}
+
+impl View {
+    /// The first picture of a terminal.
+    #[must_use]
+    pub fn new(caps: Capabilities) -> Self {
+        Self {
+            look: Look::new(caps),
+            size: Size::new(80, 24),
+            tab: Tab::default(),
+            pages: Vec::new(),
+            dialogs: Vec::new(),
+            processes: Processes::default(),
+            notice: None,
+            presses: BTreeMap::new(),
+            peek: None,
+            pending: BTreeMap::new(),
+            tickets: 0,
+            seen: Seen::default(),
+            tabs: Vec::new(),
+            tabs_row: None,
+        }
+    }
+
+    /// Takes a key, a paste, a click or a new size.
+    pub fn event(&mut self, event: &Event, snapshot: &Snapshot, now: &Present) -> Vec<Action> {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => self.key(*key, snapshot, now),
+            Event::Paste(pasted) => {
+                match self.dialogs.last_mut() {
+                    Some(dialog) => dialog.paste(pasted),
+                    None => self.note(Level::Info, "Nothing to paste into here; t writes a task."),
+                }
+                Vec::new()
+            }
+            Event::Mouse(mouse) => self.mouse(*mouse, snapshot),
+            Event::Resize(width, height) => {
+                self.size = Size::new(*width, *height);
+                Vec::new()
+            }
+            Event::Key(_) | Event::FocusGained | Event::FocusLost => Vec::new(),
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent, snapshot: &Snapshot, now: &Present) -> Vec<Action> {
+        if self
+            .notice
+            .as_ref()
+            .is_some_and(|notice| notice.was_read(now))
+        {
+            self.notice = None;
+        }
+        let verb = keys::verb(self.place(), &key);
+        let look = self.look.clone();
+        let scene = Scene {
+            snapshot,
+            now,
+            look: &look,
+        };
+        if let Some(dialog) = self.dialogs.last_mut() {
+            let heard = dialog.key(key, verb, scene);
+            return self.heard(heard, snapshot, now);
+        }
+        match verb {
+            Some(verb) => self.act(verb, keys::digit(&key), scene),
+            None => Vec::new(),
+        }
+    }
+
+    fn heard(&mut self, heard: Heard, snapshot: &Snapshot, now: &Present) -> Vec<Action> {
+        let _ = now;
+        match heard {
+            Heard::Kept => Vec::new(),
+            Heard::Closed => {
+                self.dialogs.pop();
+                Vec::new()
+            }
+            Heard::Orders(orders) => {
+                self.dialogs.pop();
+                self.give(orders)
+            }
+            Heard::Filtered(words) => {
+                self.dialogs.pop();
+                self.processes.filter = Filter::new(&words);
+                self.processes.settle(snapshot);
+                Vec::new()
+            }
+        }
+    }
+
+    fn mouse(&mut self, mouse: MouseEvent, snapshot: &Snapshot) -> Vec<Action> {
+        if !self.dialogs.is_empty() {
+            return Vec::new();
+        }
+        match mouse.kind {
+            MouseEventKind::ScrollUp => self.step(-3, snapshot),
+            MouseEventKind::ScrollDown => self.step(3, snapshot),
+            MouseEventKind::Down(MouseButton::Left) if self.tabs_row == Some(mouse.row) => {
+                let hit = self.tabs.iter().find(|(end, _)| mouse.column < *end);
+                if let Some((_, tab)) = hit {
+                    self.turn_to(*tab);
+                }
+            }
+            MouseEventKind::Down(MouseButton::Left) if self.pages.is_empty() => {
+                self.click(mouse.row, snapshot);
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Takes note of a new snapshot: the selection is kept by id, what is new is said.
+    pub fn observe(&mut self, snapshot: &Snapshot) -> Vec<Action> {
+        self.settle(snapshot);
+        self.presses.retain(|id, _| {
+            snapshot
+                .process(*id)
+                .is_some_and(|process| process.status == Status::Stopping)
+        });
+        let mut actions = Vec::new();
+        let mut ring = false;
+        let newest = snapshot.messages.last().map_or(0, |message| message.number);
+        // What was said before this terminal attached is history.
+        let shown = *self.seen.message.get_or_insert(newest);
+        if newest > shown {
+            let mut fresh = snapshot.messages.iter().filter(|m| m.number > shown);
+            if let Some(message) = fresh.next_back() {
+                self.notice = Some(Notice::new(message.level, message.text.clone()));
+                ring = message.level == Level::Error;
+            }
+            self.seen.message = Some(newest);
+        }
+        let open = snapshot.requests.iter().filter(|request| request.is_open());
+        let newest = open.map(|request| request.id).max();
+        ring |= newest > self.seen.request && self.seen.request.is_some();
+        self.seen.request = newest.max(self.seen.request).or(Some(RequestId(0)));
+        if ring {
+            actions.push(Action::Bell);
+        }
+        let title = title(snapshot);
+        if title != self.seen.title {
+            self.seen.title.clone_from(&title);
+            actions.push(Action::Title(title));
+        }
+        actions
+    }
+
+    /// The windows of logs that the next frame shows. The host reads them whenever it is about to
+    /// draw and the log has grown or the view has changed, and hands them to [`View::supply`].
+    #[must_use]
+    pub fn wants(&self, size: Size) -> Vec<LogQuery> {
+        match self.pages.last() {
+            Some(Page::Logs(logs)) => logs.queries(size.height),
+            None if self.tab == Tab::Processes => {
+                let lines = Processes::peek_lines(size.height);
+                let query = self.processes.cursor.id().map(|process| LogQuery {
+                    process,
+                    form: LogForm::Rendered,
+                    anchor: LogAnchor::End,
+                    lines: usize::from(lines),
+                });
+                query.filter(|_| lines > 0).into_iter().collect()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// Takes a window that [`View::wants`] asked for.
+    pub fn supply(&mut self, query: LogQuery, window: LogWindow) {
+        match self.pages.last_mut() {
+            Some(Page::Logs(logs)) => logs.supply(query, window),
+            None => self.peek = Some((query.process, window)),
+        }
+    }
+
+    /// Takes the answer to an order.
+    pub fn answered(&mut self, ticket: u64, result: Result<Outcome, Refusal>) {
+        let Some(what) = self.pending.remove(&ticket) else {
+            return;
+        };
+        match result {
+            Ok(Outcome::TaskAdded(task)) => {
+                self.note(Level::Info, format!("{task} is in the queue."));
+            }
+            Ok(_) => {}
+            Err(refusal) => {
+                let remedy = refusal.remedy().map(|remedy| format!(" · try: {remedy}"));
+                let line = format!("cannot {what}: {refusal}{}", remedy.unwrap_or_default());
+                self.note(Level::Error, line);
+            }
+        }
+    }
+
+    /// Takes the text that came back from the person's editor; `None` if it was not saved.
+    pub fn edited(&mut self, ticket: u64, text: Option<String>) {
+        let _ = (ticket, text);
+    }
+
+    /// Draws one frame.
+    pub fn draw(&mut self, frame: &mut ratatui::Frame<'_>, snapshot: &Snapshot, now: &Present) {
+        let area = frame.area();
+        self.paint(area, frame.buffer_mut(), snapshot, now);
+    }
+
+    fn paint(&mut self, area: Rect, buffer: &mut Buffer, snapshot: &Snapshot, now: &Present) {
+        self.size = area.as_size();
+        let look = self.look.clone();
+        let scene = Scene {
+            snapshot,
+            now,
+            look: &look,
+        };
+        let trouble = snapshot.configuration_mistakes.is_some()
+            || (snapshot.agent_missing.is_some() && !snapshot.processes.is_empty());
+        let parts = chrome::Frame::divide(area, trouble);
+        chrome::header(scene, parts.header, buffer);
+        self.tabs = chrome::tabs(scene, self.tab, parts.tabs, buffer);
+        self.tabs_row = (parts.tabs.height > 0).then_some(parts.tabs.y);
+        let mut rule = crate::tui::widgets::pen::Pen::new(buffer, parts.rule);
+        rule.rule(0, 0, usize::from(area.width), look.palette.dim);
+        chrome::mistakes(scene, parts.mistakes, buffer);
+        self.body(scene, parts.body, buffer);
+        if let Some(notice) = &mut self.notice {
+            if notice.ends().is_some_and(|end| end <= now.wall) {
+                self.notice = None;
+            } else if parts.message.height > 0 {
+                notice.shown(now);
+            }
+        }
+        chrome::message(scene, self.notice.as_ref(), parts.message, buffer);
+        let (offered, always) = self.offers(scene);
+        chrome::footer(scene, &offered, &always, parts.footer, buffer);
+        if !look.caps.unicode {
+            ascii::to_ascii(buffer);
+        }
+    }
+
+    fn body(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
+        let mut area = area;
+        if let Some(dialog) = self.dialogs.last_mut() {
+            let Some(height) = dialog.height(area.width) else {
+                return dialog.draw(scene, area, buffer);
+            };
+            let height = height.min(area.height);
+            let [above, below] = [
+                Rect {
+                    height: area.height - height,
+                    ..area
+                },
+                Rect {
+                    y: area.bottom() - height,
+                    height,
+                    ..area
+                },
+            ];
+            dialog.draw(scene, below, buffer);
+            area = above;
+        }
+        match self.pages.last_mut() {
+            Some(Page::Logs(logs)) => return logs.draw(scene, area, buffer),
+            None => {}
+        }
+        match self.tab {
+            Tab::Processes => {
+                let selected = self.processes.selected(scene.snapshot);
+                let log = self
+                    .peek
+                    .as_ref()
+                    .filter(|(process, _)| Some(*process) == selected)
+                    .map(|(_, window)| window);
+                self.processes
+                    .draw(scene, area, self.size.height, log, buffer);
+            }
+            Tab::Tasks | Tab::Inbox | Tab::Roles => {}
+        }
+    }
+
+    /// When the picture changes by time alone; `None` if it does not.
+    #[must_use]
+    pub fn next_change(&self, snapshot: &Snapshot, now: &Present) -> Option<Timestamp> {
+        let _ = snapshot;
+        now.wall
+            .checked_add(jiff::SignedDuration::from_secs(60))
+            .ok()
+    }
+
+    /// What is on top, for the key table.
+    pub(crate) fn place(&self) -> Place {
+        if let Some(dialog) = self.dialogs.last() {
+            return dialog.place();
+        }
+        match (self.pages.last(), self.tab) {
+            (Some(Page::Logs(_)), _) => Place::Logs,
+            (None, Tab::Processes) => Place::Processes,
+            (None, Tab::Tasks) => Place::Tasks,
+            (None, Tab::Inbox) => Place::Inbox,
+            (None, Tab::Roles) => Place::Roles,
+        }
+    }
+
+    /// Gives orders, and remembers how they are called.
+    pub(crate) fn give(&mut self, orders: Vec<Order>) -> Vec<Action> {
+        orders
+            .into_iter()
+            .map(|order| {
+                let ticket = self.ticket();
+                self.pending.insert(ticket, order.what);
+                Action::Order {
+                    ticket,
+                    command: order.command,
+                }
+            })
+            .collect()
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
+    /// Says something in the message area.
+    pub(crate) fn note(&mut self, level: Level, text: impl Into<String>) {
+        self.notice = Some(Notice::new(level, text));
+    }
+}
+
+/// The number that waits stands first, so that a narrow tab still shows it.
+fn title(snapshot: &Snapshot) -> String {
+    let name = snapshot
+        .workspace
+        .file_name()
+        .map(|name| format!(" {}", name.to_string_lossy()))
+        .unwrap_or_default();
+    let name = crate::tui::text::clean(&name).into_owned();
+    match chrome::needs(snapshot) {
+        0 => format!("headcount{name}"),
+        n => format!("({n}) headcount{name}"),
+    }
+}

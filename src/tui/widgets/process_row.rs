@@ -1,0 +1,335 @@
+//! One process in one row: which columns there are at a width, and what stands in them.
+
+use ratatui::style::Style;
+
+use crate::domain::snapshot::{ProcessView, Snapshot};
+use crate::tui::format::{self, Present};
+use crate::tui::look::Palette;
+use crate::tui::text;
+use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::status;
+
+/// Below this width a row is one line of words, without columns.
+pub(crate) const NARROW: usize = 60;
+/// From this width on, ids and PIDs are shown.
+const WIDE: usize = 160;
+/// Marks and shape before the name.
+const LEAD: usize = 5;
+/// What `NOW` needs at least.
+const NOW: usize = 18;
+
+/// Widths of the columns, the space behind them included; zero for those that are not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Columns {
+    name: usize,
+    role: usize,
+    status: usize,
+    health: usize,
+    cpu: usize,
+    memory: usize,
+    up: usize,
+    done: usize,
+    cost: usize,
+    id: usize,
+    pid: usize,
+}
+
+/// What a group or the whole list sums up to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sums {
+    cpu: f64,
+    memory: u64,
+    done: u32,
+    cost: f64,
+    up: usize,
+}
+
+impl Sums {
+    pub(crate) fn add(&mut self, process: &ProcessView) {
+        if let Some(usage) = process.usage {
+            self.cpu += usage.cpu_percent;
+            self.memory += usage.memory_bytes;
+        }
+        self.up += usize::from(process.is_up());
+        self.done += process.tasks_completed;
+        self.cost += process.cost_usd;
+    }
+}
+
+impl Columns {
+    /// Chooses the columns for a width. They depend on the staff, not on what it does, so that
+    /// nothing moves while it works.
+    pub(crate) fn choose(width: usize, snapshot: &Snapshot) -> Self {
+        let longest = |of: fn(&ProcessView) -> &str, least: usize, most: usize| {
+            let longest = snapshot.processes.iter().map(|p| text::width(of(p))).max();
+            longest.unwrap_or(0).clamp(least, most)
+        };
+        let wide = width >= 100;
+        let mut columns = Self {
+            name: longest(|p| &p.name, 8, if wide { 16 } else { 10 }) + 2,
+            role: longest(|p| &p.role_title, 8, 24) + 2,
+            status: if wide { 14 } else { 13 },
+            health: 10,
+            cpu: 5,
+            memory: 7,
+            up: 6,
+            done: 7,
+            cost: 9,
+            id: if width >= WIDE { 10 } else { 0 },
+            pid: if width >= WIDE { 9 } else { 0 },
+        };
+        let fits = |columns: &Self| columns.fixed() + NOW <= width;
+        // What matters least leaves first.
+        for leave in [
+            |c: &mut Self| c.cost = 0,
+            |c: &mut Self| c.done = 0,
+            |c: &mut Self| c.up = 0,
+            |c: &mut Self| c.health = 0,
+        ] {
+            if fits(&columns) {
+                break;
+            }
+            leave(&mut columns);
+        }
+        let over = (columns.fixed() + NOW).saturating_sub(width);
+        if over > 0 {
+            columns.role = columns.role.saturating_sub(over);
+            if columns.role < 9 {
+                columns.role = 0;
+            }
+        }
+        columns
+    }
+
+    fn fixed(&self) -> usize {
+        LEAD + self.name
+            + self.role
+            + self.status
+            + self.health
+            + self.cpu
+            + self.memory
+            + self.up
+            + self.done
+            + self.cost
+            + self.id
+            + self.pid
+            + 2
+    }
+
+    fn figures(&self) -> usize {
+        LEAD + self.id + self.name + self.role + self.status + self.health
+    }
+
+    /// The names of the columns.
+    pub(crate) fn head(&self, pen: &mut Pen<'_>, row: usize, palette: &Palette) {
+        let style = palette.dim;
+        let mut at = LEAD;
+        for (name, columns) in [
+            ("ID", self.id),
+            ("EMPLOYEE", self.name),
+            ("ROLE", self.role),
+            ("STATUS", self.status),
+            ("HEALTH", self.health),
+        ] {
+            if columns > 0 {
+                pen.put(row, at, columns - 1, name, style);
+                at += columns;
+            }
+        }
+        for (name, columns) in [
+            ("CPU", self.cpu),
+            ("MEM", self.memory),
+            ("UP", self.up),
+            ("DONE", self.done),
+            ("COST", self.cost),
+            ("PID", self.pid),
+        ] {
+            if columns > 0 {
+                pen.right(row, at, columns, name, style);
+                at += columns;
+            }
+        }
+        pen.put(row, at + 2, NOW, "NOW", style);
+    }
+
+    /// A department and what it sums up to.
+    pub(crate) fn group(
+        &self,
+        pen: &mut Pen<'_>,
+        row: usize,
+        title: &str,
+        sums: &Sums,
+        palette: &Palette,
+    ) {
+        pen.put(row, 1, 2, "▾", palette.dim);
+        pen.put(row, 3, self.figures() - 4, title, palette.strong);
+        let figures = [
+            (format::percent(sums.cpu), self.cpu, sums.up > 0),
+            (format::bytes(sums.memory), self.memory, sums.up > 0),
+            (String::new(), self.up, false),
+            (sums.done.to_string(), self.done, sums.done > 0),
+            (format::money(sums.cost), self.cost, sums.cost > 0.0),
+        ];
+        let mut at = self.figures();
+        for (figure, columns, known) in figures {
+            if known && columns > 0 {
+                pen.right(row, at, columns, &figure, palette.dim);
+            }
+            at += columns;
+        }
+    }
+
+    /// One process.
+    pub(crate) fn row(&self, pen: &mut Pen<'_>, row: usize, item: &Item<'_>) {
+        let (process, palette) = (item.process, item.palette);
+        item.lead(pen, row);
+        let mut at = LEAD;
+        let word = status::word(process, item.now);
+        let id = process.id.to_string();
+        let name_style = if process.is_up() || process.needs_a_person() {
+            palette.strong
+        } else {
+            palette.plain
+        };
+        let name = text::clean(&process.name);
+        let role = text::clean(&process.role_title);
+        for (what, columns, style) in [
+            (id.as_str(), self.id, palette.dim),
+            (&name, self.name, name_style),
+            (&role, self.role, palette.plain),
+            (&word, self.status, status::word_style(process, palette)),
+            (
+                process.health.as_str(),
+                self.health,
+                status::health_style(process, palette),
+            ),
+        ] {
+            if columns > 0 {
+                pen.put(row, at, columns - 1, what, style);
+                at += columns;
+            }
+        }
+        let usage = process.usage.filter(|_| process.is_up());
+        let dash = || "-".to_owned();
+        let cpu = usage.map_or_else(dash, |usage| format::percent(usage.cpu_percent));
+        let memory = usage.map_or_else(dash, |usage| format::bytes(usage.memory_bytes));
+        let up = process
+            .started
+            .filter(|_| process.is_up())
+            .map_or_else(dash, |started| format::age(item.now.since(started)));
+        let pid = process.pid.map_or_else(dash, |pid| pid.to_string());
+        for (what, columns) in [
+            (cpu, self.cpu),
+            (memory, self.memory),
+            (up, self.up),
+            (process.tasks_completed.to_string(), self.done),
+            (format::money(process.cost_usd), self.cost),
+            (pid, self.pid),
+        ] {
+            if columns > 0 {
+                let style = if what == "-" {
+                    palette.dim
+                } else {
+                    palette.plain
+                };
+                pen.right(row, at, columns, &what, style);
+                at += columns;
+            }
+        }
+        let room = pen.width().saturating_sub(at + 3);
+        pen.put(
+            row,
+            at + 2,
+            room,
+            &item.now_line(),
+            status::now_style(process, palette),
+        );
+    }
+}
+
+/// A process as a row shows it.
+#[derive(Debug)]
+pub(crate) struct Item<'a> {
+    pub(crate) process: &'a ProcessView,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) now: &'a Present,
+    pub(crate) palette: &'a Palette,
+    pub(crate) selected: bool,
+    pub(crate) marked: bool,
+}
+
+impl Item<'_> {
+    /// Selection, call for a person, mark or waiting updates, shape.
+    fn lead(&self, pen: &mut Pen<'_>, row: usize) {
+        let palette = self.palette;
+        if self.selected {
+            pen.put(row, 0, 1, "▌", palette.accent);
+        }
+        if self.process.needs_a_person() {
+            pen.put(row, 1, 1, "!", self.attention());
+        }
+        if self.marked {
+            pen.put(row, 2, 1, "✓", palette.accent);
+        } else if self.process.updates_available {
+            pen.put(row, 2, 1, "▲", palette.accent);
+        }
+        let (shape, style) = status::shape(self.process, palette);
+        pen.put(row, 3, 1, shape, style);
+    }
+
+    fn attention(&self) -> Style {
+        let style = match status::now_style(self.process, self.palette) {
+            style if style == self.palette.bad => style,
+            _ => self.palette.warn,
+        };
+        style.add_modifier(ratatui::style::Modifier::BOLD)
+    }
+
+    /// What it does, asks or suffers.
+    fn now_line(&self) -> String {
+        let process = self.process;
+        let said = if process.now.is_empty() {
+            match (&process.stopping, process.task) {
+                (Some(stage), _) => format!("stopping {stage}"),
+                (None, Some(task)) => match self.snapshot.task(task) {
+                    Some(found) => format!("{task} {}", found.title()),
+                    None => task.to_string(),
+                },
+                (None, None) => String::new(),
+            }
+        } else {
+            process.now.clone()
+        };
+        let said = text::clean(&said).into_owned();
+        if process.simulated && !self.snapshot.demo {
+            return format!(
+                "simulated{}{said}",
+                if said.is_empty() { "" } else { " · " }
+            );
+        }
+        said
+    }
+
+    /// The whole row as one line of words, for narrow terminals.
+    pub(crate) fn narrow(&self, pen: &mut Pen<'_>, row: usize) {
+        let palette = self.palette;
+        self.lead(pen, row);
+        let name = text::clean(&self.process.name);
+        let columns = pen.width();
+        let at = pen.put(row, LEAD, columns, &name, palette.strong);
+        let word = status::word(self.process, self.now);
+        let style = status::word_style(self.process, palette);
+        let at = pen.put(row, at + 1, columns, &word, style);
+        let now = self.now_line();
+        if !now.is_empty() && at + 6 < columns {
+            let at = pen.put(row, at, 3, " · ", palette.dim);
+            pen.put(
+                row,
+                at,
+                columns,
+                &now,
+                status::now_style(self.process, palette),
+            );
+        }
+    }
+}

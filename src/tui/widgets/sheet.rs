@@ -1,0 +1,170 @@
+//! A text of styled lines that is longer than the screen: built for a width, shown from a line on.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use crate::tui::look::Palette;
+use crate::tui::text;
+
+/// Texts of others are cut here: nobody reads further on a screen, and each frame builds them anew.
+const LONGEST: usize = 64 * 1024;
+
+/// Lines in the making, none wider than `width`.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    lines: Vec<Line<'static>>,
+    width: usize,
+    palette: Palette,
+}
+
+impl Sheet {
+    pub(crate) fn new(width: usize, palette: Palette) -> Self {
+        Self {
+            lines: Vec::new(),
+            width: width.max(1),
+            palette,
+        }
+    }
+
+    /// An empty line, but never two, and none at the top.
+    pub(crate) fn gap(&mut self) {
+        if self.lines.last().is_some_and(|line| line.width() > 0) {
+            self.lines.push(Line::default());
+        }
+    }
+
+    /// A heading over what follows.
+    pub(crate) fn heading(&mut self, what: &str) {
+        self.gap();
+        self.lines.push(Line::styled(
+            text::fit(what, self.width).into_owned(),
+            self.palette.strong,
+        ));
+    }
+
+    /// A text of one or more lines, wrapped, moved in by `indent` columns.
+    pub(crate) fn text(&mut self, what: &str, indent: usize, style: Style) {
+        let (shown, more) = cut(what);
+        let room = self.width.saturating_sub(indent).max(1);
+        for line in text::clean_lines(shown) {
+            for row in text::wrap(&line, room) {
+                self.lines.push(Line::from(vec![
+                    Span::raw(" ".repeat(indent)),
+                    Span::styled(row.to_owned(), style),
+                ]));
+            }
+        }
+        if more > 0 {
+            let note = format!("… {more} more bytes, whole in the log");
+            self.lines.push(Line::styled(note, self.palette.dim));
+        }
+    }
+
+    /// A label and its value, which is wrapped beside it.
+    pub(crate) fn field(&mut self, label: &str, value: &str, style: Style) {
+        const LABEL: usize = 11;
+        if self.width < LABEL + 12 {
+            self.text(label, 0, self.palette.dim);
+            self.text(value, 1, style);
+            return;
+        }
+        let (shown, _) = cut(value);
+        let mut label = text::pad(label, LABEL);
+        for line in text::clean_lines(if shown.is_empty() { " " } else { shown }) {
+            for row in text::wrap(&line, self.width - LABEL) {
+                self.lines.push(Line::from(vec![
+                    Span::styled(label, self.palette.dim),
+                    Span::styled(row.to_owned(), style),
+                ]));
+                label = " ".repeat(LABEL);
+            }
+        }
+    }
+
+    /// A line as it is.
+    pub(crate) fn line(&mut self, line: Line<'static>) {
+        self.lines.push(line);
+    }
+
+    /// A unified diff: lines that go and come are marked by their sign and by colour.
+    pub(crate) fn diff(&mut self, diff: &str, indent: usize) {
+        let (shown, _) = cut(diff);
+        for line in shown.lines() {
+            let style = match line.chars().next() {
+                _ if line.starts_with("+++") || line.starts_with("---") => self.palette.dim,
+                Some('+') => self.palette.good,
+                Some('-') => self.palette.bad,
+                Some('@') => self.palette.accent,
+                _ => self.palette.plain,
+            };
+            self.text(line, indent, style);
+        }
+    }
+
+    pub(crate) fn into_lines(self) -> Vec<Line<'static>> {
+        self.lines
+    }
+}
+
+fn cut(what: &str) -> (&str, usize) {
+    if what.len() <= LONGEST {
+        return (what, 0);
+    }
+    let end = what.floor_char_boundary(LONGEST);
+    (what.get(..end).unwrap_or(""), what.len() - end)
+}
+
+/// How far a text is scrolled.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Scroll {
+    top: usize,
+    // As drawn last, so that a step knows the page and the end.
+    page: usize,
+    total: usize,
+}
+
+impl Scroll {
+    /// Moves by lines, and stays at the ends.
+    pub(crate) fn step(&mut self, by: isize) {
+        self.top = self
+            .top
+            .saturating_add_signed(by)
+            .min(self.total.saturating_sub(self.page));
+    }
+
+    /// Moves by a page.
+    pub(crate) fn page(&mut self, direction: isize) {
+        let page = isize::try_from(self.page.saturating_sub(1).max(1)).unwrap_or(1);
+        self.step(direction * page);
+    }
+
+    /// Draws the lines in view; the last row says how much is below, where there is more.
+    pub(crate) fn draw(
+        &mut self,
+        lines: Vec<Line<'static>>,
+        area: Rect,
+        buffer: &mut Buffer,
+        palette: &Palette,
+    ) {
+        self.total = lines.len();
+        self.page = usize::from(area.height);
+        self.step(0);
+        let below = self.total.saturating_sub(self.top + self.page);
+        for (row, line) in (area.y..area.bottom()).zip(lines.into_iter().skip(self.top)) {
+            line.render(Rect::new(area.x, row, area.width, 1), buffer);
+        }
+        if below > 0 && area.height > 2 {
+            let row = Rect::new(area.x, area.bottom() - 1, area.width, 1);
+            buffer.set_style(row, Style::reset());
+            for cell in row.positions() {
+                if let Some(cell) = buffer.cell_mut(cell) {
+                    cell.reset();
+                }
+            }
+            Line::styled(format!("↓ {} more lines", below + 1), palette.dim).render(row, buffer);
+        }
+    }
+}
