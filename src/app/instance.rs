@@ -330,8 +330,7 @@ impl Running {
         tasks.spawn({
             let (handle, place, shutdown) = (handle.clone(), place.clone(), shutdown.clone());
             async move {
-                let serve =
-                    |listener, until| serve::run(listener, handle.clone(), until);
+                let serve = |listener, until| serve::run(listener, handle.clone(), until);
                 sockets::keep(api, &place, &shutdown, serve).await;
             }
         });

@@ -251,7 +251,11 @@ fn subfolder(workspace: &Path, suffix: &str) -> String {
 
 fn hash(text: &OsStr) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(5)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn make(path: &Path) -> Result<(), PlaceError> {

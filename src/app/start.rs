@@ -107,7 +107,11 @@ impl StartError {
             Self::Lock { .. } => "mend its permissions, or name another folder with --state",
             Self::Taken {
                 holder: Some(pid), ..
-            } => return Some(format!("look at it with `ps {pid}`; end it with `kill {pid}`")),
+            } => {
+                return Some(format!(
+                    "look at it with `ps {pid}`; end it with `kill {pid}`"
+                ));
+            }
             Self::Detach(DetachError::Late { .. }) => "look into headcount.log in the state folder",
             Self::Taken { holder: None, .. } | Self::Detach(_) | Self::Ended { .. } => return None,
         };
@@ -231,7 +235,9 @@ fn tail(options: &InstanceOptions, before: u64) -> String {
     let read = || -> io::Result<String> {
         let mut file = File::open(options.place.own_log())?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(before.max(length.saturating_sub(TAIL)).min(length)))?;
+        file.seek(SeekFrom::Start(
+            before.max(length.saturating_sub(TAIL)).min(length),
+        ))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -22,7 +22,14 @@ fn colour(environment: &Environment) -> ColourDepth {
     if environment.no_colour || term.starts_with("vt") || term.ends_with("-mono") {
         ColourDepth::None
     } else if matches!(environment.colour_term.as_str(), "truecolor" | "24bit")
-        || one_of(&["-direct", "kitty", "alacritty", "foot", "wezterm", "ghostty"])
+        || one_of(&[
+            "-direct",
+            "kitty",
+            "alacritty",
+            "foot",
+            "wezterm",
+            "ghostty",
+        ])
     {
         ColourDepth::True
     } else if one_of(&["256"]) {
@@ -68,7 +75,12 @@ mod tests {
 
     #[test]
     fn the_background_is_dark_unless_the_terminal_says_otherwise() {
-        for (pair, light) in [("15;0", false), ("0;15", true), ("0;default;7", true), ("", false)] {
+        for (pair, light) in [
+            ("15;0", false),
+            ("0;15", true),
+            ("0;default;7", true),
+            ("", false),
+        ] {
             assert_eq!(is_light(pair), light, "{pair}");
         }
     }

@@ -44,7 +44,10 @@ pub enum ClientError {
     #[error("the instance closed the connection at once")]
     Closed,
     /// The instance is of a version that speaks otherwise.
-    #[error("the instance is headcount {instance}, this is {}, and the two do not understand each other", wire::BUILD)]
+    #[error(
+        "the instance is headcount {instance}, this is {}, and the two do not understand each other",
+        wire::BUILD
+    )]
     Versions {
         /// The instance's version.
         instance: String,
@@ -105,6 +108,27 @@ pub struct Left {
     pub ending: Ending,
     /// The instance's version, where it is another than ours.
     pub other_build: Option<String>,
+}
+
+impl Left {
+    /// What to tell the person, where there is something to tell.
+    #[must_use]
+    pub fn sentence(&self) -> Option<String> {
+        let ending = match self.ending {
+            Ending::InstanceEnded => Some("The instance ended.".to_owned()),
+            Ending::Detached | Ending::Demo | Ending::Signal(_) | Ending::TerminalGone => None,
+        };
+        let build = self.other_build.as_ref().map(|build| {
+            format!(
+                "The instance is headcount {build}, this is {}.",
+                wire::BUILD
+            )
+        });
+        match (ending, build) {
+            (Some(ending), Some(build)) => Some(format!("{ending} {build}")),
+            (ending, build) => ending.or(build),
+        }
+    }
 }
 
 /// Whether Ctrl-Z may stop the client.

@@ -139,7 +139,11 @@ impl Shared {
         let (mut frames, mut sender) = wire::split(stream);
         if peer.uid() != nix::unistd::geteuid().as_raw() {
             tracing::warn!(uid = peer.uid(), "a terminal of another user was refused");
-            return refuse(&mut sender, Goodbye::Refused("another user's instance".to_owned())).await;
+            return refuse(
+                &mut sender,
+                Goodbye::Refused("another user's instance".to_owned()),
+            )
+            .await;
         }
         let Ok(hello) = timeout(HELLO, wire::receive(&mut frames)).await else {
             return Err(io::Error::from(io::ErrorKind::TimedOut).into());
@@ -232,7 +236,9 @@ impl Shared {
                 Some("an employee may not attach to the screen".to_owned())
             }
             Caller::Stray => {
-                let text = format!("process {peer}, which was left by a run, tried to attach to the screen");
+                let text = format!(
+                    "process {peer}, which was left by a run, tried to attach to the screen"
+                );
                 self.handle
                     .report(Event::Trouble {
                         process: None,

@@ -163,7 +163,10 @@ mod tests {
         read(&pty.master);
         let thread = std::thread::spawn(|| panic!("on purpose"));
         assert!(thread.join().is_err());
-        assert!(!is_raw(&pty.slave), "the hook came before the end of the guard");
+        assert!(
+            !is_raw(&pty.slave),
+            "the hook came before the end of the guard"
+        );
         assert_eq!(read(&pty.master), LEAVE);
         drop(modes);
 

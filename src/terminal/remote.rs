@@ -186,9 +186,7 @@ mod tests {
     fn e3_any_size_can_be_drawn_and_a_new_one_draws_everything() {
         let (mut terminal, sink) = terminal(10, 4);
         for (width, height) in [(0, 0), (1, 1), (20, 5), (0, 3), (10, 4)] {
-            terminal
-                .backend_mut()
-                .resize(Size::new(width, height));
+            terminal.backend_mut().resize(Size::new(width, height));
             terminal
                 .draw(|frame| {
                     assert_eq!(frame.area(), Rect::new(0, 0, width, height));

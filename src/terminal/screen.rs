@@ -171,7 +171,9 @@ impl Screen {
     /// When the view changes without anything happening, such as an age in minutes.
     fn next_change(&self, now: Instant) -> Option<Instant> {
         let present = present();
-        let change = self.view.next_change(&self.setting.handle.snapshot(), &present)?;
+        let change = self
+            .view
+            .next_change(&self.setting.handle.snapshot(), &present)?;
         let wait = Duration::try_from(change.duration_since(present.wall)).unwrap_or_default();
         Some(now + wait.max(FRAME))
     }
@@ -179,9 +181,7 @@ impl Screen {
     fn heed(&mut self, message: ToHost) {
         match message {
             ToHost::Event(Event::Resize(columns, rows)) => {
-                self.terminal
-                    .backend_mut()
-                    .resize(Size::new(columns, rows));
+                self.terminal.backend_mut().resize(Size::new(columns, rows));
                 self.event(&Event::Resize(columns, rows));
             }
             ToHost::Event(event) => self.event(&event),
@@ -190,7 +190,9 @@ impl Screen {
                 remote.resize(Size::new(columns, rows));
                 remote.forget();
                 // The backend only gathers bytes.
-                self.terminal.clear().expect("a remote terminal does nothing that can fail");
+                self.terminal
+                    .clear()
+                    .expect("a remote terminal does nothing that can fail");
                 self.event(&Event::Resize(columns, rows));
             }
             ToHost::Edited { ticket, text } => self.view.edited(ticket, text),

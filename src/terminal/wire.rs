@@ -7,7 +7,6 @@
 use std::io;
 use std::path::PathBuf;
 
-
 use crossterm::event::Event;
 use futures::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
