@@ -1,7 +1,13 @@
 //! Which workspace, which state folder, which socket; and the instance, started if none runs.
 
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::Path;
 
+use crate::app;
+use crate::app::instance::InstanceOptions;
+use crate::app::place::StateFolder;
+use crate::app::screen::{self, ScreenError, ScreenOptions};
+use crate::app::start::{self, StartError};
 use crate::cli::args::PlaceArgs;
 use crate::cli::client::Client;
 use crate::config::{self, FindError, Source};
@@ -15,6 +21,15 @@ pub(super) enum PlaceError {
     /// No workspace.
     #[error(transparent)]
     Find(#[from] FindError),
+    /// No state folder.
+    #[error(transparent)]
+    State(#[from] app::place::PlaceError),
+    /// No instance.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// No screen.
+    #[error(transparent)]
+    Screen(#[from] ScreenError),
 }
 
 impl PlaceError {
@@ -23,6 +38,9 @@ impl PlaceError {
         match self {
             Self::Here(_) => Some("change to a folder that exists".to_owned()),
             Self::Find(_) => None,
+            Self::State(error) => error.remedy().map(ToOwned::to_owned),
+            Self::Start(error) => error.remedy(),
+            Self::Screen(error) => error.remedy(),
         }
     }
 }
@@ -31,7 +49,8 @@ impl PlaceError {
 #[derive(Debug)]
 pub(super) struct Place {
     source: Source,
-    state: PathBuf,
+    base: StateFolder,
+    state: StateFolder,
     demo: bool,
 }
 
@@ -40,9 +59,11 @@ impl Place {
     pub(super) fn find(args: &PlaceArgs) -> Result<Self, PlaceError> {
         let here = std::env::current_dir().map_err(PlaceError::Here)?;
         let source = config::find(&here, args.workspace.as_deref())?;
-        let state = args.state.clone().unwrap_or_else(|| here.join(".state"));
+        let base = StateFolder::locate(source.workspace(), args.state.as_deref())?;
+        let state = if args.demo { base.demo() } else { base.clone() };
         Ok(Self {
             source,
+            base,
             state,
             demo: args.demo,
         })
@@ -60,7 +81,7 @@ impl Place {
 
     /// The state folder of this workspace.
     pub(super) fn state(&self) -> &Path {
-        &self.state
+        self.state.path()
     }
 
     /// Whether the simulated agent was asked for.
@@ -70,16 +91,37 @@ impl Place {
 
     /// The client of the instance, whether it runs or not.
     pub(super) fn client(&self) -> Client {
-        Client::new(&self.state.join("api.sock"), self.workspace())
+        Client::new(&self.state.api_socket(), self.workspace())
     }
 
     /// Opens the screen; with `foreground`, the instance runs in this very process.
-    pub(super) fn screen(&self, _foreground: bool) -> Result<(), PlaceError> {
+    pub(super) fn screen(&self, foreground: bool) -> Result<(), PlaceError> {
+        let options = ScreenOptions {
+            place: self.base.clone(),
+            demo: self.demo,
+        };
+        let left = if foreground {
+            screen::open_in_foreground(options)?
+        } else {
+            screen::open(options)?
+        };
+        if let Some(sentence) = left.sentence() {
+            // A terminal that is gone need not be told.
+            drop(writeln!(io::stderr(), "{sentence}"));
+        }
         Ok(())
     }
 
-    /// Starts an instance if none runs; returns when it answers.
+    /// Starts an instance if none runs; returns when it answers. It stays until it is told to end.
     pub(super) async fn start(&self) -> Result<(), PlaceError> {
+        let options = InstanceOptions {
+            place: self.state.clone(),
+            demo: self.demo,
+            keep: true,
+        };
+        tokio::task::spawn_blocking(move || start::ensure_running(&options))
+            .await
+            .map_err(|error| PlaceError::Here(io::Error::other(error)))??;
         Ok(())
     }
 }

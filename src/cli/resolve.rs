@@ -181,8 +181,8 @@ mod tests {
         };
         check("gr", Code::Usage, "proc_002 or proc_003");
         check("senior_developer", Code::Usage, "proc_001 or proc_002");
-        check("proc_01", Code::NotFound, "no process");
-        check("proc_00", Code::NotFound, "no process");
+        check("proc_099", Code::NotFound, "no process");
+        check("proc_00", Code::Usage, "proc_001, proc_002 or proc_003");
         check("proc_", Code::Usage, "proc_001, proc_002");
         check("gracee", Code::NotFound, "the nearest is `grace`");
         check("", Code::NotFound, "headcount ps");

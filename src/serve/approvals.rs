@@ -1,14 +1,13 @@
 //! The inbox: what waits on a person, and its answers.
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use serde::Deserialize;
 
 use crate::domain::command::{Command, Origin, Refusal};
 use crate::domain::id::{IdError, RequestId};
 use crate::runtime::handle::Handle;
-use crate::serve::body;
+use crate::serve::body::{self, Body, Params};
 use crate::serve::error::ApiError;
 use crate::serve::fresh::settled;
 use crate::serve::wire::{AnswerRequest, ApprovalDoc, ApproveRequest, DenyRequest};
@@ -24,7 +23,7 @@ pub(super) struct ListQuery {
 
 pub(super) async fn list(
     State(handle): State<Handle>,
-    Query(query): Query<ListQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Json<Vec<ApprovalDoc>> {
     let snapshot = handle.snapshot();
     let requests = snapshot.requests.iter();
@@ -40,7 +39,7 @@ pub(super) async fn approve(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
     Path(id): Path<String>,
-    bytes: Bytes,
+    Body(bytes): Body,
 ) -> Result<Json<ApprovalDoc>, ApiError> {
     let request = request_id(&id)?;
     let wanted: ApproveRequest = body::read_or_default(&bytes)?;
@@ -59,7 +58,7 @@ pub(super) async fn deny(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
     Path(id): Path<String>,
-    bytes: Bytes,
+    Body(bytes): Body,
 ) -> Result<Json<ApprovalDoc>, ApiError> {
     let request = request_id(&id)?;
     let DenyRequest { reason } = body::read_or_default(&bytes)?;
@@ -71,7 +70,7 @@ pub(super) async fn answer(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
     Path(id): Path<String>,
-    bytes: Bytes,
+    Body(bytes): Body,
 ) -> Result<Json<ApprovalDoc>, ApiError> {
     let request = request_id(&id)?;
     let AnswerRequest { answers } = body::read(&bytes)?;

@@ -1,12 +1,49 @@
-//! Reads request bodies: one document or a list of them, with errors that say what is wrong.
+//! Reads bodies and queries of requests, with errors that say what is wrong in a document of ours.
 
 use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::serve::error::ApiError;
 
 /// The longest body that is read, in bytes: room for a task of 1 MiB however its JSON is escaped.
 pub(super) const LONGEST: usize = 8 * 1024 * 1024;
+
+/// The bytes of a request's body.
+#[derive(Debug)]
+pub(super) struct Body(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = Bytes::from_request(request, state).await;
+        bytes.map(Self).map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                ApiError::TooLong
+            } else {
+                ApiError::Invalid(rejection.body_text())
+            }
+        })
+    }
+}
+
+/// The query of a request.
+#[derive(Debug)]
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = Query::from_request_parts(parts, state).await;
+        query
+            .map(|Query(params)| Self(params))
+            .map_err(|rejection| ApiError::Invalid(rejection.body_text()))
+    }
+}
 
 /// One document or several, as the client sent it.
 #[derive(Debug)]

@@ -25,6 +25,12 @@ pub(super) enum ApiError {
     /// Something in the request cannot be read.
     #[error("{0}")]
     Invalid(String),
+    /// The body is longer than is read.
+    #[error("the request is longer than 8 MiB")]
+    TooLong,
+    /// The path does not take this method.
+    #[error("this path does not take this method")]
+    WrongMethod,
     /// The caller may not do this.
     #[error("{message}")]
     Forbidden {
@@ -58,7 +64,7 @@ impl ApiError {
             },
             Self::Log(_) => ErrorKind::NotStored,
             Self::NoPath => ErrorKind::NotFound,
-            Self::Invalid(_) => ErrorKind::Invalid,
+            Self::Invalid(_) | Self::TooLong | Self::WrongMethod => ErrorKind::Invalid,
             Self::Forbidden { .. } => ErrorKind::Forbidden,
             Self::Fault(_) => ErrorKind::Fault,
             Self::Ending => ErrorKind::Gone,
@@ -125,6 +131,11 @@ const fn status(kind: ErrorKind) -> StatusCode {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let error = self.body();
-        (status(error.kind), Json(ErrorDoc { error })).into_response()
+        let status = match self {
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            _ => status(error.kind),
+        };
+        (status, Json(ErrorDoc { error })).into_response()
     }
 }

@@ -68,7 +68,8 @@ fn named_prompt(
     role: &Role,
     snapshot: &Snapshot,
 ) -> Result<Option<PromptOverride>, ApiError> {
-    let wanted = plain(name.strip_suffix(".md").unwrap_or(name));
+    let file = name.rsplit('/').next().unwrap_or(name);
+    let wanted = plain(file.strip_suffix(".md").unwrap_or(file));
     let is_wanted = |path: &Path| stem(path).is_some_and(|stem| stem == wanted);
     if role.prompt.as_deref().is_some_and(is_wanted) {
         return Ok(None);

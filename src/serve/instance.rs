@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::{Extension, Json};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::command::{Command, Origin, Refusal};
 use crate::runtime::handle::Handle;
-use crate::serve::body;
+use crate::serve::body::{self, Body};
 use crate::serve::error::ApiError;
 use crate::serve::wire::{ShutdownRequest, StatusDoc};
 
@@ -25,7 +24,7 @@ pub(super) async fn shutdown(
     State(handle): State<Handle>,
     State(ending): State<CancellationToken>,
     Extension(origin): Extension<Origin>,
-    bytes: Bytes,
+    Body(bytes): Body,
 ) -> Result<Json<StatusDoc>, ApiError> {
     let request: ShutdownRequest = body::read_or_default(&bytes)?;
     let patience = match request.timeout {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -20,6 +20,7 @@ use crate::domain::command::Refusal;
 use crate::domain::id::ProcessId;
 use crate::domain::log::{LogAnchor, LogForm, LogQuery, LogWindow};
 use crate::runtime::handle::Handle;
+use crate::serve::body::Params;
 use crate::serve::error::ApiError;
 use crate::serve::processes::process_id;
 use crate::serve::wire::{LogDoc, LogEvent};
@@ -70,7 +71,7 @@ impl PageQuery {
 pub(super) async fn page(
     State(handle): State<Handle>,
     Path(id): Path<String>,
-    Query(query): Query<PageQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<Json<LogDoc>, ApiError> {
     let process = known(&handle, &id)?;
     let window = handle
@@ -88,7 +89,7 @@ pub(super) async fn follow(
     State(handle): State<Handle>,
     State(ending): State<CancellationToken>,
     Path(id): Path<String>,
-    Query(query): Query<PageQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<Response, ApiError> {
     let process = known(&handle, &id)?;
     let anchor = query.anchor()?;

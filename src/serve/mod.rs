@@ -8,6 +8,8 @@ mod approvals;
 mod body;
 mod door;
 mod error;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod fresh;
 mod gate;
 mod hire;
@@ -15,8 +17,12 @@ mod instance;
 mod logs;
 mod processes;
 mod roles;
+#[cfg(test)]
+mod scripted;
 mod server;
 mod tasks;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use server::run;

@@ -1,6 +1,5 @@
 //! Processes: list, look, hire, start, stop, restart, remove.
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,7 +12,7 @@ use crate::domain::exit::Exit;
 use crate::domain::id::ProcessId;
 use crate::domain::snapshot::Status;
 use crate::runtime::handle::Handle;
-use crate::serve::body::{self, OneOrMany};
+use crate::serve::body::{self, Body, OneOrMany};
 use crate::serve::error::ApiError;
 use crate::serve::fresh::settled;
 use crate::serve::hire::new_process;
@@ -59,7 +58,7 @@ enum Hired {
 pub(super) async fn hire(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    bytes: Bytes,
+    Body(bytes): Body,
 ) -> Result<Response, ApiError> {
     match body::read_some::<HireRequest>(&bytes)? {
         OneOrMany::One(request) => {

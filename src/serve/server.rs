@@ -102,6 +102,7 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .route("/api/approvals/{id}/deny", post(approvals::deny))
         .route("/api/approvals/{id}/answer", post(approvals::answer))
         .fallback(async || ApiError::NoPath)
+        .method_not_allowed_fallback(async || ApiError::WrongMethod)
         .layer(DefaultBodyLimit::max(body::LONGEST))
         // Outermost, so that nothing is read from a caller that may not call.
         .layer(gate)

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -16,7 +15,7 @@ use crate::domain::id::{IdError, TaskId};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::task::{NewTask, Target};
 use crate::runtime::handle::Handle;
-use crate::serve::body::{self, OneOrMany};
+use crate::serve::body::{self, Body, OneOrMany, Params};
 use crate::serve::error::ApiError;
 use crate::serve::fresh::settled;
 use crate::serve::processes::unexpected;
@@ -34,7 +33,7 @@ pub(super) struct ListQuery {
 
 pub(super) async fn list(
     State(handle): State<Handle>,
-    Query(query): Query<ListQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Json<Vec<TaskDoc>> {
     let snapshot = handle.snapshot();
     let fits = |task: &&Arc<crate::domain::task::Task>| match query.state.as_deref() {
@@ -65,7 +64,7 @@ pub(super) async fn show(
 pub(super) async fn add(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    bytes: Bytes,
+    Body(bytes): Body,
 ) -> Result<Response, ApiError> {
     match body::read_some::<TaskRequest>(&bytes)? {
         OneOrMany::One(request) => {
@@ -144,7 +143,7 @@ pub(super) async fn wait(
     State(handle): State<Handle>,
     State(ending): State<CancellationToken>,
     Path(id): Path<String>,
-    Query(query): Query<WaitQuery>,
+    Params(query): Params<WaitQuery>,
 ) -> Result<Json<TaskDoc>, ApiError> {
     let id = task_id(&id)?;
     let timeout = query

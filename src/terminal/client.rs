@@ -110,6 +110,27 @@ pub struct Left {
     pub other_build: Option<String>,
 }
 
+impl Left {
+    /// What to tell the person, where there is something to tell.
+    #[must_use]
+    pub fn sentence(&self) -> Option<String> {
+        let ending = match self.ending {
+            Ending::InstanceEnded => Some("The instance ended.".to_owned()),
+            Ending::Detached | Ending::Demo | Ending::Signal(_) | Ending::TerminalGone => None,
+        };
+        let build = self.other_build.as_ref().map(|build| {
+            format!(
+                "The instance is headcount {build}, this is {}.",
+                wire::BUILD
+            )
+        });
+        match (ending, build) {
+            (Some(ending), Some(build)) => Some(format!("{ending} {build}")),
+            (ending, build) => ending.or(build),
+        }
+    }
+}
+
 /// Whether Ctrl-Z may stop the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspension {
