@@ -53,7 +53,9 @@ impl Orphans {
             if known.contains(&pid) {
                 continue;
             }
-            let Some(start_time) = proc::with_stat(pid, |stat| stat.start_time) else { continue };
+            let Some(start_time) = proc::with_stat(pid, |stat| stat.start_time) else {
+                continue;
+            };
             self.suspects.insert((pid, start_time));
             if !before.contains(&(pid, start_time)) {
                 continue;
@@ -71,7 +73,10 @@ impl Orphans {
 
 /// Reaps one child of ours if it has ended.
 pub(crate) fn reap(pid: u32) -> bool {
-    match waitid(Id::Pid(raw(pid)), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
+    match waitid(
+        Id::Pid(raw(pid)),
+        WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG,
+    ) {
         Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => false,
         // An error after the fact: it was reaped, but nix has no word for its signal.
         Ok(_) | Err(_) => true,
@@ -93,12 +98,19 @@ mod tests {
         let pid = child.id();
         let mut orphans = Orphans::default();
         let others = |found: &Found| found.strays.iter().any(|member| member.pid == pid);
-        assert!(!others(&orphans.look(&HashSet::new())), "it may be just starting");
+        assert!(
+            !others(&orphans.look(&HashSet::new())),
+            "it may be just starting"
+        );
         assert!(!others(&orphans.look(&HashSet::from([pid]))), "it is known");
         assert!(!others(&orphans.look(&HashSet::new())), "it was known");
         assert!(others(&orphans.look(&HashSet::new())));
         drop(child.stdin.take());
-        waitid(Id::Pid(raw(pid)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("ends");
+        waitid(
+            Id::Pid(raw(pid)),
+            WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT,
+        )
+        .expect("ends");
         assert_eq!(orphans.look(&HashSet::new()).reaped, [pid]);
         child.wait().expect_err("is reaped already");
     }

@@ -75,7 +75,10 @@ pub(crate) fn number<N: str::FromStr>(field: &[u8]) -> Option<N> {
 /// Calls `look` with the `stat` of a process, or returns `None` if there is none.
 pub(crate) fn with_stat<R>(pid: u32, look: impl FnOnce(Stat<'_>) -> R) -> Option<R> {
     let mut line = [0; 1024];
-    let length = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut line).ok()?;
+    let length = File::open(format!("/proc/{pid}/stat"))
+        .ok()?
+        .read(&mut line)
+        .ok()?;
     Stat::parse(line.get(..length)?).map(look)
 }
 
@@ -83,14 +86,19 @@ pub(crate) fn with_stat<R>(pid: u32, look: impl FnOnce(Stat<'_>) -> R) -> Option
 ///
 /// The kernel may miss some while others end; only a stopped tree is listed completely.
 pub(crate) fn children(pid: u32, into: &mut Vec<u32>) {
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return };
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return;
+    };
     let mut list = String::new();
     for thread in threads.flatten() {
         list.clear();
         let read = File::open(thread.path().join("children"))
             .and_then(|mut file| file.read_to_string(&mut list));
         if read.is_ok() {
-            into.extend(list.split_ascii_whitespace().filter_map(|word| word.parse::<u32>().ok()));
+            into.extend(
+                list.split_ascii_whitespace()
+                    .filter_map(|word| word.parse::<u32>().ok()),
+            );
         }
     }
 }
@@ -98,15 +106,21 @@ pub(crate) fn children(pid: u32, into: &mut Vec<u32>) {
 /// Returns the numbers of all processes there are.
 pub(crate) fn all() -> io::Result<Vec<u32>> {
     let entries = fs::read_dir("/proc")?;
-    Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+    Ok(entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect())
 }
 
 /// Does the environment that the process was started with hold exactly this `NAME=value`?
 ///
 /// `false` also where it may not be read, which is the case for other people's processes.
 pub(crate) fn has_environment(pid: u32, entry: &[u8]) -> bool {
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|have| have == entry))
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
+        environment
+            .split(|byte| *byte == 0)
+            .any(|have| have == entry)
+    })
 }
 
 #[cfg(test)]
@@ -115,12 +129,19 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_brackets_and_blanks() {
-        let line = b"42 (a) (b c) S 7 42 42 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 5 0 999 1000 77 0";
+        let line =
+            b"42 (a) (b c) S 7 42 42 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 5 0 999 1000 77 0";
         let stat = Stat::parse(line).expect("parses");
         assert_eq!(stat.name, b"a) (b c");
-        assert_eq!((stat.pid, stat.parent, stat.state, stat.flags), (42, 7, b'S', 4_194_560));
+        assert_eq!(
+            (stat.pid, stat.parent, stat.state, stat.flags),
+            (42, 7, b'S', 4_194_560)
+        );
         assert_eq!((stat.own_ticks, stat.child_ticks), (30, 70));
-        assert_eq!((stat.threads, stat.start_time, stat.resident_pages), (5, 999, 77));
+        assert_eq!(
+            (stat.threads, stat.start_time, stat.resident_pages),
+            (5, 999, 77)
+        );
     }
 
     #[test]

@@ -133,8 +133,14 @@ impl Server {
             // Out of memory in the kernel; nothing here can mend that, but it may pass.
             Err(_) => std::thread::sleep(Duration::from_millis(10)),
         }
-        let flags = fds.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
-        sources.into_iter().zip(flags).filter(|(_, flags)| !flags.is_empty()).collect()
+        let flags = fds
+            .iter()
+            .map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+        sources
+            .into_iter()
+            .zip(flags)
+            .filter(|(_, flags)| !flags.is_empty())
+            .collect()
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -149,7 +155,10 @@ impl Server {
             Some(run) => run.deadline(),
             None => Some(self.spec_until),
         };
-        [callers, growth, run, self.abandon_at].into_iter().flatten().min()
+        [callers, growth, run, self.abandon_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn handle(&mut self, source: Source, flags: PollFlags, now: Instant) {
@@ -197,7 +206,10 @@ impl Server {
                 && self.callers.len() < MAX_CALLERS
                 && let Ok(peer) = Peer::new(stream)
             {
-                self.callers.push(Caller { peer, until: now + GREET_WITHIN });
+                self.callers.push(Caller {
+                    peer,
+                    until: now + GREET_WITHIN,
+                });
             }
         }
     }
@@ -220,7 +232,9 @@ impl Server {
     fn greet(&mut self, mut peer: Peer, generation: u64, now: Instant) {
         if generation < self.generation {
             // Told or not, the connection is closed.
-            let _ = peer.send(&FromShim::Refused { generation: self.generation });
+            let _ = peer.send(&FromShim::Refused {
+                generation: self.generation,
+            });
             return;
         }
         self.generation = generation;
@@ -248,8 +262,14 @@ impl Server {
     }
 
     fn hear_peer(&mut self, flags: PollFlags, now: Instant) {
-        let Some(mut peer) = self.peer.take() else { return };
-        let mut state = if flags.contains(PollFlags::POLLOUT) { peer.flush() } else { Ok(()) };
+        let Some(mut peer) = self.peer.take() else {
+            return;
+        };
+        let mut state = if flags.contains(PollFlags::POLLOUT) {
+            peer.flush()
+        } else {
+            Ok(())
+        };
         if flags.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR) {
             state = state.and(peer.receive());
         }
@@ -282,7 +302,12 @@ impl Server {
     }
 
     fn launch(&mut self, spec: &LaunchSpec) {
-        let Prepared { folder, record, umask, .. } = &mut self.prepared;
+        let Prepared {
+            folder,
+            record,
+            umask,
+            ..
+        } = &mut self.prepared;
         self.adopt_within = spec.adopt_within;
         self.run = Some(Run::launch(spec, folder, record, *umask));
     }

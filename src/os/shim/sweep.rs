@@ -96,7 +96,11 @@ impl Sweep {
                 }
             }
         }
-        self.pause = if anyone_new { SHORT } else { (self.pause * 2).min(LONG) };
+        self.pause = if anyone_new {
+            SHORT
+        } else {
+            (self.pause * 2).min(LONG)
+        };
         if self.tell_at.is_some_and(|at| now >= at) {
             self.tell_at = Some(now + STUCK_AGAIN);
             let processes = find(self.shim, self.leaf.as_ref());
@@ -131,7 +135,10 @@ fn find(shim: u32, leaf: Option<&Leaf>) -> Vec<Member> {
     let mut members = tree::below(shim);
     if let Some(leaf) = leaf {
         let known: HashSet<u32> = members.iter().map(|member| member.pid).collect();
-        let others = leaf.members().into_iter().filter(|pid| !known.contains(pid));
+        let others = leaf
+            .members()
+            .into_iter()
+            .filter(|pid| !known.contains(pid));
         members.extend(others.filter_map(Member::of));
     }
     members

@@ -1,6 +1,4 @@
-//! The record of real runs: every byte, over rotations, full disks and killed shims.
-
-mod os_support;
+//! The record: every byte, over rotations, full disks and killed shims.
 
 use std::fs;
 use std::path::Path;
@@ -12,44 +10,10 @@ use headcount::os::segments::{Segment, Stream};
 use headcount::os::spec::{Keep, Outcome, Stdio};
 use headcount::os::wire::{FromShim, ToShim};
 use nix::sys::signal::Signal;
-use os_support::{Mode, Rig, sh, signal, soon};
+
+use crate::rig::{self, Mode, Rig, sh, signal, soon};
 
 both! {
-    async fn a13_what_a_killed_shim_leaves_is_ended_within_a_second(mode: Mode) {
-        for stdio in [Stdio::default(), Stdio::Terminal { rows: 24, cols: 80 }] {
-            let mut spec = sh(
-                "trap '' TERM HUP; setsid sh -c 'trap \"\" TERM HUP; while :; do sleep 100; done' & \
-                 ( ( setsid sleep 100 & ) & ); echo up; while :; do sleep 100; done",
-            );
-            spec.stdio = stdio;
-            let mut rig = Rig::start(mode, spec).await;
-            let leader = rig.leader().await;
-            rig.output("up").await;
-            rig.tree(5).await;
-            signal(rig.shim.pid(), Signal::SIGKILL);
-            soon("the end of the link", async {
-                while rig.receiver.next().await.expect("an unbroken link").is_some() {}
-            })
-            .await;
-            let folder = rig.folder.clone();
-            let killed = os_support::now();
-            let ended = tokio::task::spawn_blocking(move || {
-                leftovers::end(&folder, &[], Duration::from_secs(1))
-            })
-            .await
-            .expect("does not panic")
-            .expect("ends");
-            assert!(killed.elapsed() < Duration::from_secs(1), "{:?}", killed.elapsed());
-            assert!(ended.stuck.is_empty(), "{ended:?}");
-            assert!(ended.processes.len() >= 5, "{ended:?}");
-            assert!(ended.processes.iter().any(|member| member.pid == leader));
-            soon("the shim", rig.shim.wait()).await.expect("is reaped");
-            rig.nobody_left();
-            assert_eq!(rig.folder.exit_report().expect("reads"), None);
-            assert_eq!(rig.text().trim_end(), "up", "what was recorded is still there");
-        }
-    }
-
     async fn b8_a_shim_killed_while_it_rotates_loses_and_doubles_nothing(mode: Mode) {
         let mut spec = sh("exec seq -w 1 99999999");
         spec.segment_size = 1000;
@@ -106,8 +70,13 @@ async fn b3_a_line_without_end_is_just_bytes() {
     let mut rig = Rig::start(Mode::Walk, sh("head -c 200000000 /dev/zero")).await;
     let report = rig.finish().await;
     assert_eq!(report.out, 200_000_000);
-    let starts: Vec<u64> =
-        rig.folder.segments(Stream::Out).expect("lists").iter().map(|s| s.start).collect();
+    let starts: Vec<u64> = rig
+        .folder
+        .segments(Stream::Out)
+        .expect("lists")
+        .iter()
+        .map(|s| s.start)
+        .collect();
     assert_eq!(starts, [0, 64 << 20, 128 << 20]);
 }
 
@@ -122,11 +91,14 @@ async fn b9_a_terminal_that_nobody_looks_at_is_drained() {
     drop((rig.sender, rig.receiver));
     let (link, _) = soon("the record", async {
         loop {
-            let (link, hello) =
-                headcount::os::link::Link::connect(&folder, 9).await.expect("a link");
+            let (link, hello) = headcount::os::link::Link::connect(&folder, 9)
+                .await
+                .expect("a link");
             let tail = hello.out.saturating_sub(20);
             let mut bytes = [0; 20];
-            let read = folder.read_at(Stream::Out, tail, &mut bytes).unwrap_or_default();
+            let read = folder
+                .read_at(Stream::Out, tail, &mut bytes)
+                .unwrap_or_default();
             if bytes[..read].ends_with(b"done\r\n") {
                 return (link, hello);
             }
@@ -146,7 +118,12 @@ async fn a_command_keeps_its_newest_segments_and_an_agent_those_not_dropped() {
     let mut rig = Rig::start(Mode::Walk, spec.clone()).await;
     assert_eq!(rig.finish().await.out, 10_000);
     let starts = |rig: &Rig| -> Vec<u64> {
-        rig.folder.segments(Stream::Out).expect("lists").iter().map(|s| s.start).collect()
+        rig.folder
+            .segments(Stream::Out)
+            .expect("lists")
+            .iter()
+            .map(|s| s.start)
+            .collect()
     };
     assert_eq!(starts(&rig), [7000, 8000, 9000]);
 
@@ -156,7 +133,14 @@ async fn a_command_keeps_its_newest_segments_and_an_agent_those_not_dropped() {
     assert_eq!(starts(&rig).len(), 10);
     rig.folder.drop_before(Stream::Out, 8500).expect("drops");
     assert_eq!(starts(&rig), [8000, 9000]);
-    assert_eq!(rig.folder.moments(Stream::Out).expect("reads").first().map(|m| m.offset), Some(0));
+    assert_eq!(
+        rig.folder
+            .moments(Stream::Out)
+            .expect("reads")
+            .first()
+            .map(|m| m.offset),
+        Some(0)
+    );
 }
 
 /// A small file system of its own, where one may make one.
@@ -201,11 +185,15 @@ async fn b6_a_full_disk_holds_the_child_back_and_loses_nothing() {
     spec.segment_size = 64 << 10;
     let mut rig = Rig::idle_below(Mode::Walk, temp, disk.path()).await;
     rig.launch(spec).await;
-    rig.until("the disk is full", |m| matches!(m, FromShim::Held { .. }).then_some(())).await;
+    rig.until("the disk is full", |m| {
+        matches!(m, FromShim::Held { .. }).then_some(())
+    })
+    .await;
     assert!(!done.exists(), "the child waits");
     fs::remove_file(&ballast).expect("is removed");
-    let freed = os_support::now();
-    rig.until("room", |m| matches!(m, FromShim::Flowing).then_some(())).await;
+    let freed = rig::now();
+    rig.until("room", |m| matches!(m, FromShim::Flowing).then_some(()))
+        .await;
     assert!(freed.elapsed() < Duration::from_secs(1));
     // From here on we consume, as the instance does for an agent.
     let mut reader = rig.folder.reader(Stream::Out, 0);
@@ -217,7 +205,9 @@ async fn b6_a_full_disk_holds_the_child_back_and_loses_nothing() {
                 read => text.extend_from_slice(&buffer[..read]),
             }
         }
-        rig.folder.drop_before(Stream::Out, reader.offset()).expect("drops");
+        rig.folder
+            .drop_before(Stream::Out, reader.offset())
+            .expect("drops");
         if let FromShim::Exited(report) = rig.next("the end").await {
             break report;
         }
@@ -231,20 +221,9 @@ async fn b6_a_full_disk_holds_the_child_back_and_loses_nothing() {
     assert_eq!(report.outcome, Outcome::Exited { code: 0 });
     assert_eq!((report.out, text.len()), (400_000 * 7, 400_000 * 7));
     let text = String::from_utf8(text).expect("is text");
-    assert!(text.lines().zip(1..).all(|(line, n)| line == format!("{n:06}")));
-}
-
-#[tokio::test]
-async fn somebody_outside_who_holds_the_output_open_delays_the_report_but_briefly() {
-    let mut rig = Rig::start(Mode::Walk, sh("echo up; read x; exit 0")).await;
-    let leader = rig.leader().await;
-    rig.output("up").await;
-    let outside = fs::OpenOptions::new()
-        .write(true)
-        .open(format!("/proc/{leader}/fd/1"))
-        .expect("is opened from outside");
-    rig.input(1, "\n").await;
-    let report = rig.finish().await;
-    assert!(report.output_held_open);
-    drop(outside);
+    assert!(
+        text.lines()
+            .zip(1..)
+            .all(|(line, n)| line == format!("{n:06}"))
+    );
 }
