@@ -1,10 +1,14 @@
 //! Runs that change hands, or that nobody comes back for.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use headcount::os::identity::ProcessIdentity;
 use headcount::os::leftovers;
 use headcount::os::link::{Link, LinkError};
+use headcount::os::orphans::{self, Orphans};
 use headcount::os::spec::{EndedBy, Outcome, Stdio};
+use headcount::os::tree;
 use headcount::os::wire::{FromShim, RunState, ToShim};
 use nix::sys::signal::Signal;
 
@@ -119,4 +123,61 @@ async fn an_unacknowledged_report_is_given_to_the_next_instance() {
     (rig.sender, rig.receiver) = link.split();
     rig.send(ToShim::Acknowledge).await;
     rig.gone().await;
+}
+
+#[tokio::test]
+async fn a13_what_hides_from_every_trace_falls_to_the_instance() {
+    orphans::become_subreaper().expect("is possible");
+    // No mark, no session, no parent, no control group.
+    let script = "( setsid env -i /bin/sh -c 'trap \"\" HUP; echo up $$; exec /bin/sleep 100' & ); \
+                  exec sleep 100";
+    let mut rig = Rig::start(Mode::Walk, sh(script)).await;
+    rig.output("up ").await;
+    rig.output("\n").await;
+    let text = rig.text();
+    let hidden: u32 = text
+        .trim()
+        .strip_prefix("up ")
+        .and_then(|n| n.parse().ok())
+        .expect("pid");
+    let hidden = ProcessIdentity::of(hidden).expect("runs");
+    signal(rig.shim.pid(), Signal::SIGKILL);
+    soon("the shim", rig.shim.wait()).await.expect("is reaped");
+    leftovers::end(&rig.folder, &[], Duration::from_secs(1)).expect("ends");
+    assert!(hidden.is_alive(), "there was no trace of it");
+
+    // All children but this one are another test's.
+    let known: HashSet<u32> = tree::below(std::process::id())
+        .iter()
+        .map(|m| m.pid)
+        .collect();
+    let known: HashSet<u32> = known.into_iter().filter(|pid| *pid != hidden.pid).collect();
+    let mut orphans = Orphans::default();
+    orphans.look(&known);
+    let strays: Vec<_> = orphans.look(&known).strays;
+    let strays: Vec<_> = strays.into_iter().filter(|m| m.pid == hidden.pid).collect();
+    assert_eq!(strays.len(), 1);
+    let ended = leftovers::end_all(&strays, Duration::from_secs(1)).expect("ends");
+    assert_eq!((ended.processes.len(), ended.stuck.len()), (1, 0));
+    assert!(!hidden.is_alive());
+    rig.nobody_left();
+}
+
+#[tokio::test]
+async fn a_run_whose_folder_was_removed_still_ends() {
+    let mut rig = Rig::start(
+        Mode::Walk,
+        sh("echo up; while :; do echo more; sleep 0.01; done"),
+    )
+    .await;
+    rig.output("up").await;
+    std::fs::remove_dir_all(rig.folder.path()).expect("is removed");
+    rig.send(ToShim::Terminate).await;
+    let report = rig.until("the end", |message| match message {
+        FromShim::Exited(report) => Some((**report).clone()),
+        _ => None,
+    });
+    assert_eq!(report.await.by, EndedBy::Terminate);
+    rig.send(ToShim::Acknowledge).await;
+    soon("the shim", rig.shim.wait()).await.expect("is reaped");
 }

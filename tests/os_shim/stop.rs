@@ -1,9 +1,11 @@
 //! Stops: the whole tree goes, and it is said who had to be killed.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use headcount::os::spec::{EndedBy, Outcome};
-use headcount::os::wire::{FromShim, ToShim};
+use headcount::os::wire::{FromShim, RunState, ToShim};
 
 use crate::rig::{self, Mode, Rig, now, sh};
 
@@ -176,4 +178,61 @@ async fn twenty_runs_start_and_end_at_once() {
         assert_eq!(report.by, EndedBy::Terminate);
     }
     println!("20 runs in {:?}", started.elapsed());
+}
+
+/// A group of the older freezer: who is frozen there does not even die when killed.
+struct Freezer(PathBuf);
+
+impl Freezer {
+    fn make(name: &str) -> Option<Self> {
+        let path = Path::new("/sys/fs/cgroup/freezer").join(format!("headcount-{name}"));
+        fs::create_dir(&path).is_ok().then_some(Self(path))
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.0.join(file), text).expect("is written");
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        let _ = fs::write(self.0.join("freezer.state"), "THAWED");
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn a6_who_cannot_be_killed_is_named_and_the_end_is_still_awaited() {
+    let mut rig = Rig::idle(Mode::Walk).await;
+    let Some(freezer) = Freezer::make(&rig.mark) else {
+        println!("skipped: no writable freezer (cgroup v1)");
+        rig.send(ToShim::Terminate).await;
+        rig.gone().await;
+        return;
+    };
+    rig.launch(sh("echo up; exec sleep 100")).await;
+    let leader = rig.leader().await;
+    rig.output("up").await;
+    freezer.write("cgroup.procs", &leader.to_string());
+    freezer.write("freezer.state", "FROZEN");
+    rig.send(ToShim::Kill).await;
+    let stuck = rig.until("the stuck one", |message| match message {
+        FromShim::Stuck { processes } => Some(processes.clone()),
+        _ => None,
+    });
+    assert_eq!(
+        stuck
+            .await
+            .iter()
+            .map(|member| member.pid)
+            .collect::<Vec<_>>(),
+        [leader]
+    );
+    // The shim is not stuck itself.
+    let (mut rig, hello) = rig.reconnect().await;
+    assert!(matches!(hello.state, RunState::Running { .. }));
+    let is_stuck = |message: &FromShim| matches!(message, FromShim::Stuck { .. }).then_some(());
+    rig.until("the stuck one again", is_stuck).await;
+    freezer.write("freezer.state", "THAWED");
+    assert_eq!(rig.finish().await.by, EndedBy::Kill);
 }

@@ -246,6 +246,11 @@ impl Run {
         }
     }
 
+    /// Another instance listens now.
+    pub(super) fn greeted(&mut self, now: Instant) {
+        self.sweep.tell_again(now);
+    }
+
     /// No instance came back: ends the run, gently first.
     pub(super) fn abandon(&mut self, now: Instant) {
         if matches!(self.stage, Stage::Running) {
