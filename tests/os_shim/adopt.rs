@@ -8,7 +8,6 @@ use headcount::os::leftovers;
 use headcount::os::link::{Link, LinkError};
 use headcount::os::orphans::{self, Orphans};
 use headcount::os::spec::{EndedBy, Outcome, Stdio};
-use headcount::os::tree;
 use headcount::os::wire::{FromShim, RunState, ToShim};
 use nix::sys::signal::Signal;
 
@@ -146,12 +145,11 @@ async fn a13_what_hides_from_every_trace_falls_to_the_instance() {
     leftovers::end(&rig.folder, &[], Duration::from_secs(1)).expect("ends");
     assert!(hidden.is_alive(), "there was no trace of it");
 
-    // All children but this one are another test's.
-    let known: HashSet<u32> = tree::below(std::process::id())
-        .iter()
-        .map(|m| m.pid)
+    // All children but this one are another test's, also those that have ended.
+    let known: HashSet<u32> = rig::children()
+        .into_iter()
+        .filter(|pid| *pid != hidden.pid)
         .collect();
-    let known: HashSet<u32> = known.into_iter().filter(|pid| *pid != hidden.pid).collect();
     let mut orphans = Orphans::default();
     orphans.look(&known);
     let strays: Vec<_> = orphans.look(&known).strays;

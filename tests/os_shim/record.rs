@@ -172,7 +172,7 @@ impl Drop for SmallDisk {
 #[tokio::test]
 async fn b6_a_full_disk_holds_the_child_back_and_loses_nothing() {
     let Some(disk) = SmallDisk::of("4m") else {
-        println!("skipped: a small disk can be mounted by root alone");
+        println!("skipped b6_a_full_disk…: only root can mount a small disk");
         return;
     };
     let ballast = disk.path().join("ballast");

@@ -53,6 +53,19 @@ macro_rules! both {
     };
 }
 
+/// Our own children, ended ones too.
+pub(crate) fn children() -> Vec<u32> {
+    let threads = fs::read_dir("/proc/self/task").expect("/proc").flatten();
+    threads
+        .flat_map(|thread| {
+            let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this is where the tests read the clock"

@@ -205,7 +205,7 @@ impl Drop for Freezer {
 async fn a6_who_cannot_be_killed_is_named_and_the_end_is_still_awaited() {
     let mut rig = Rig::idle(Mode::Walk).await;
     let Some(freezer) = Freezer::make(&rig.mark) else {
-        println!("skipped: no writable freezer (cgroup v1)");
+        println!("skipped a6_who_cannot_be_killed…: no writable freezer (cgroup v1)");
         rig.send(ToShim::Terminate).await;
         rig.gone().await;
         return;
