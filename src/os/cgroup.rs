@@ -73,7 +73,7 @@ impl Cgroups {
         let may = |path: &Path, flags| access(path, flags).is_ok();
         (may(&base, AccessFlags::W_OK | AccessFlags::X_OK)
             && may(&base.join("cgroup.procs"), AccessFlags::W_OK)
-            && base.join("cgroup.kill").exists() | is_root_group(&base))
+            && (base.join("cgroup.kill").exists() || is_root_group(&base)))
         .then_some(Self { base })
     }
 

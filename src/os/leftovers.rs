@@ -18,6 +18,9 @@ use super::tree::{self, Member};
 /// The longest pause between two passes.
 const LONG: Duration = Duration::from_millis(20);
 
+/// How long a shim may take to be gone after it was killed.
+const DYING: Duration = Duration::from_millis(250);
+
 /// Why a tree was not ended.
 #[derive(Debug, thiserror::Error)]
 pub enum LeftoversError {
@@ -57,11 +60,7 @@ pub fn end(
     last_seen: &[Member],
     limit: Duration,
 ) -> Result<Ended, LeftoversError> {
-    if folder.is_served()? {
-        return Err(LeftoversError::Served {
-            folder: folder.path().display().to_string(),
-        });
-    }
+    await_end_of_shim(folder)?;
     let Some(record) = folder.shim()? else {
         return Ok(Ended::default());
     };
@@ -79,6 +78,19 @@ pub fn end(
         found: HashMap::new(),
     };
     traces.end(&roots, limit)
+}
+
+/// A shim that was killed is gone when its lock is, a moment after its connection.
+fn await_end_of_shim(folder: &RunFolder) -> Result<(), LeftoversError> {
+    for _ in 0..DYING.as_millis() {
+        if !folder.is_served()? {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Err(LeftoversError::Served {
+        folder: folder.path().display().to_string(),
+    })
 }
 
 /// Ends these processes and all below them, as [`end`] does.

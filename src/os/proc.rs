@@ -13,7 +13,6 @@ pub(crate) struct Stat<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) state: u8,
     pub(crate) parent: u32,
-    pub(crate) flags: u64,
     /// Own time in user and kernel mode, in clock ticks.
     pub(crate) own_ticks: u64,
     /// The same of the children that were waited for.
@@ -35,8 +34,7 @@ impl<'a> Stat<'a> {
         let state = *fields.next()?.first()?;
         // From here on each field is a number; `nth` skips those between.
         let parent = number(fields.next()?)?;
-        let flags = number(fields.nth(4)?)?;
-        let user: u64 = number(fields.nth(4)?)?;
+        let user: u64 = number(fields.nth(9)?)?;
         let system: u64 = number(fields.next()?)?;
         let child_user: u64 = number(fields.next()?)?;
         let child_system: u64 = number(fields.next()?)?;
@@ -48,7 +46,6 @@ impl<'a> Stat<'a> {
             name,
             state,
             parent,
-            flags,
             own_ticks: user + system,
             child_ticks: child_user + child_system,
             threads,
@@ -133,10 +130,7 @@ mod tests {
             b"42 (a) (b c) S 7 42 42 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 5 0 999 1000 77 0";
         let stat = Stat::parse(line).expect("parses");
         assert_eq!(stat.name, b"a) (b c");
-        assert_eq!(
-            (stat.pid, stat.parent, stat.state, stat.flags),
-            (42, 7, b'S', 4_194_560)
-        );
+        assert_eq!((stat.pid, stat.parent, stat.state), (42, 7, b'S'));
         assert_eq!((stat.own_ticks, stat.child_ticks), (30, 70));
         assert_eq!(
             (stat.threads, stat.start_time, stat.resident_pages),

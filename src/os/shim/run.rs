@@ -246,6 +246,11 @@ impl Run {
         }
     }
 
+    /// Another instance listens now.
+    pub(super) fn greeted(&mut self, now: Instant) {
+        self.sweep.tell_again(now);
+    }
+
     /// No instance came back: ends the run, gently first.
     pub(super) fn abandon(&mut self, now: Instant) {
         if matches!(self.stage, Stage::Running) {
@@ -448,7 +453,9 @@ impl Run {
             .into_iter()
             .flatten()
             .any(|tap| tap.source.is_some());
-        if self.held || (open && now < until) {
+        // A record whose folder was removed cannot be completed, nor read.
+        let held = self.held && self.folder.path().exists();
+        if held || (open && now < until) {
             return;
         }
         self.output_held_open = open;
@@ -483,21 +490,22 @@ impl Run {
             ended_unix_ms: clock::unix_ms(),
         };
         match self.folder.write_exit_report(&report) {
-            Ok(()) => {
-                let report = Box::new(report);
-                if std::mem::take(&mut self.held) {
-                    self.outbox.push(FromShim::Flowing);
-                }
-                self.outbox.push(FromShim::Exited(report.clone()));
-                self.stage = Stage::Over(report);
-            }
-            Err(error) => {
+            Err(error) if self.folder.path().exists() => {
                 if !std::mem::replace(&mut self.held, true) {
                     self.outbox.push(FromShim::Held {
                         error: error.to_string(),
                     });
                 }
                 self.stage = Stage::Reporting { next: now + RETRY };
+            }
+            // Written, or the folder was removed: then nobody can look for it there.
+            _ => {
+                let report = Box::new(report);
+                if std::mem::take(&mut self.held) {
+                    self.outbox.push(FromShim::Flowing);
+                }
+                self.outbox.push(FromShim::Exited(report.clone()));
+                self.stage = Stage::Over(report);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The shim's loop: one `poll` over signals, connections and the streams of the run.
 
 use std::fs;
+use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -197,7 +198,16 @@ impl Server {
     }
 
     fn accept(&mut self, now: Instant) {
-        while let Ok((stream, _)) = self.prepared.listener.accept() {
+        loop {
+            let stream = match self.prepared.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    // No descriptors are left: the caller waits on, and we must not spin.
+                    std::thread::sleep(Duration::from_millis(10));
+                    return;
+                }
+            };
             // The socket is for the user alone, but its folder may have been opened to others.
             let own = geteuid().as_raw();
             let is_ours = getsockopt(&stream, sockopt::PeerCredentials)
@@ -206,10 +216,8 @@ impl Server {
                 && self.callers.len() < MAX_CALLERS
                 && let Ok(peer) = Peer::new(stream)
             {
-                self.callers.push(Caller {
-                    peer,
-                    until: now + GREET_WITHIN,
-                });
+                let until = now + GREET_WITHIN;
+                self.callers.push(Caller { peer, until });
             }
         }
     }
@@ -256,6 +264,9 @@ impl Server {
         self.send(&FromShim::Hello(hello), now);
         if let Some(error) = self.run.as_ref().and_then(Run::trouble) {
             self.send(&FromShim::Held { error }, now);
+        }
+        if let Some(run) = &mut self.run {
+            run.greeted(now);
         }
         // Orders that came in one piece with the greeting.
         self.hear_peer(PollFlags::empty(), now);

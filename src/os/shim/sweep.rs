@@ -35,6 +35,7 @@ pub(super) struct Sweep {
     pause: Duration,
     /// When the stuck ones are named next.
     tell_at: Option<Instant>,
+    told: bool,
 }
 
 impl Sweep {
@@ -48,6 +49,7 @@ impl Sweep {
             left: Vec::new(),
             pause: SHORT,
             tell_at: None,
+            told: false,
         }
     }
 
@@ -72,6 +74,13 @@ impl Sweep {
     pub(super) fn begin(&mut self, now: Instant) {
         self.pause = SHORT;
         self.tell_at = Some(now + STUCK);
+    }
+
+    /// Another instance listens, and was not told who is stuck.
+    pub(super) fn tell_again(&mut self, now: Instant) {
+        if self.told {
+            self.tell_at = Some(now);
+        }
     }
 
     /// Kills everyone who is there, and returns when to look again.
@@ -105,6 +114,7 @@ impl Sweep {
             self.tell_at = Some(now + STUCK_AGAIN);
             let processes = find(self.shim, self.leaf.as_ref());
             if !processes.is_empty() {
+                self.told = true;
                 outbox.push(FromShim::Stuck { processes });
             }
         }

@@ -1,6 +1,4 @@
-//! The record of real runs: every byte, over rotations, full disks and killed shims.
-
-mod os_support;
+//! The record: every byte, over rotations, full disks and killed shims.
 
 use std::fs;
 use std::path::Path;
@@ -12,44 +10,10 @@ use headcount::os::segments::{Segment, Stream};
 use headcount::os::spec::{Keep, Outcome, Stdio};
 use headcount::os::wire::{FromShim, ToShim};
 use nix::sys::signal::Signal;
-use os_support::{Mode, Rig, sh, signal, soon};
+
+use crate::rig::{self, Mode, Rig, sh, signal, soon};
 
 both! {
-    async fn a13_what_a_killed_shim_leaves_is_ended_within_a_second(mode: Mode) {
-        for stdio in [Stdio::default(), Stdio::Terminal { rows: 24, cols: 80 }] {
-            let mut spec = sh(
-                "trap '' TERM HUP; setsid sh -c 'trap \"\" TERM HUP; while :; do sleep 100; done' & \
-                 ( ( setsid sleep 100 & ) & ); echo up; while :; do sleep 100; done",
-            );
-            spec.stdio = stdio;
-            let mut rig = Rig::start(mode, spec).await;
-            let leader = rig.leader().await;
-            rig.output("up").await;
-            rig.tree(5).await;
-            signal(rig.shim.pid(), Signal::SIGKILL);
-            soon("the end of the link", async {
-                while rig.receiver.next().await.expect("an unbroken link").is_some() {}
-            })
-            .await;
-            let folder = rig.folder.clone();
-            let killed = os_support::now();
-            let ended = tokio::task::spawn_blocking(move || {
-                leftovers::end(&folder, &[], Duration::from_secs(1))
-            })
-            .await
-            .expect("does not panic")
-            .expect("ends");
-            assert!(killed.elapsed() < Duration::from_secs(1), "{:?}", killed.elapsed());
-            assert!(ended.stuck.is_empty(), "{ended:?}");
-            assert!(ended.processes.len() >= 5, "{ended:?}");
-            assert!(ended.processes.iter().any(|member| member.pid == leader));
-            soon("the shim", rig.shim.wait()).await.expect("is reaped");
-            rig.nobody_left();
-            assert_eq!(rig.folder.exit_report().expect("reads"), None);
-            assert_eq!(rig.text().trim_end(), "up", "what was recorded is still there");
-        }
-    }
-
     async fn b8_a_shim_killed_while_it_rotates_loses_and_doubles_nothing(mode: Mode) {
         let mut spec = sh("exec seq -w 1 99999999");
         spec.segment_size = 1000;
@@ -208,7 +172,7 @@ impl Drop for SmallDisk {
 #[tokio::test]
 async fn b6_a_full_disk_holds_the_child_back_and_loses_nothing() {
     let Some(disk) = SmallDisk::of("4m") else {
-        println!("skipped: a small disk can be mounted by root alone");
+        println!("skipped b6_a_full_disk…: only root can mount a small disk");
         return;
     };
     let ballast = disk.path().join("ballast");
@@ -227,7 +191,7 @@ async fn b6_a_full_disk_holds_the_child_back_and_loses_nothing() {
     .await;
     assert!(!done.exists(), "the child waits");
     fs::remove_file(&ballast).expect("is removed");
-    let freed = os_support::now();
+    let freed = rig::now();
     rig.until("room", |m| matches!(m, FromShim::Flowing).then_some(()))
         .await;
     assert!(freed.elapsed() < Duration::from_secs(1));
@@ -262,19 +226,4 @@ async fn b6_a_full_disk_holds_the_child_back_and_loses_nothing() {
             .zip(1..)
             .all(|(line, n)| line == format!("{n:06}"))
     );
-}
-
-#[tokio::test]
-async fn somebody_outside_who_holds_the_output_open_delays_the_report_but_briefly() {
-    let mut rig = Rig::start(Mode::Walk, sh("echo up; read x; exit 0")).await;
-    let leader = rig.leader().await;
-    rig.output("up").await;
-    let outside = fs::OpenOptions::new()
-        .write(true)
-        .open(format!("/proc/{leader}/fd/1"))
-        .expect("is opened from outside");
-    rig.input(1, "\n").await;
-    let report = rig.finish().await;
-    assert!(report.output_held_open);
-    drop(outside);
 }

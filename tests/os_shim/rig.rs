@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use headcount::domain::id::RunId;
 use headcount::os::cgroup::{Cgroups, Leaf};
 use headcount::os::identity::ProcessIdentity;
+use headcount::os::leftovers;
 use headcount::os::link::{Link, LinkReceiver, LinkSender, Shim, spawn_shim};
 use headcount::os::run_folder::RunFolder;
 use headcount::os::segments::Stream;
 use headcount::os::spec::{ExitReport, LaunchSpec, Outcome};
-use headcount::os::tree;
+use headcount::os::tree::{self, Member};
 use headcount::os::wire::{FromShim, Hello, Payload, ToShim};
 use nix::sys::signal::Signal;
 
@@ -26,7 +27,6 @@ pub(crate) enum Mode {
 }
 
 /// Runs one body with a control group and without.
-#[macro_export]
 macro_rules! both {
     ($(async fn $name:ident($mode:ident: Mode) $body:block)*) => {
         $(
@@ -51,6 +51,19 @@ macro_rules! both {
             }
         )*
     };
+}
+
+/// Our own children, ended ones too.
+pub(crate) fn children() -> Vec<u32> {
+    let threads = fs::read_dir("/proc/self/task").expect("/proc").flatten();
+    threads
+        .flat_map(|thread| {
+            let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
 }
 
 #[expect(
@@ -103,7 +116,23 @@ pub(crate) fn marked(mark: &str) -> Vec<u32> {
         .collect()
 }
 
+/// Ends what a failed test leaves: the next one must not meet it.
+pub(crate) struct Broom(RunFolder);
+
+impl Drop for Broom {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Ok(Some(record)) = self.0.shim()
+        {
+            let _ = record.shim.signal(Signal::SIGKILL);
+            let _ = leftovers::end(&self.0, &[], Duration::from_secs(1));
+        }
+    }
+}
+
 pub(crate) struct Rig {
+    /// Before the folder that it reads: fields are dropped in this order.
+    pub(crate) _broom: Broom,
     pub(crate) _temp: tempfile::TempDir,
     pub(crate) folder: RunFolder,
     pub(crate) shim: Shim,
@@ -138,6 +167,7 @@ impl Rig {
         let (link, _) = Link::connect(&folder, 1).await.expect("a link");
         let (sender, receiver) = link.split();
         Self {
+            _broom: Broom(folder.clone()),
             _temp: temp,
             folder,
             shim,
@@ -213,11 +243,13 @@ impl Rig {
         .await
     }
 
-    /// Waits until so many processes are in the tree: they are made after the script goes on.
-    pub(crate) async fn tree(&self, count: usize) {
+    /// Waits until so many processes of this name are in the tree: the script that starts them
+    /// goes on before they are what they will be.
+    pub(crate) async fn named(&self, name: &str, count: usize) {
         let shim = self.shim.pid();
+        let is_named = |member: &Member| member.name == name;
         soon("the tree", async {
-            while tree::below(shim).len() < count {
+            while tree::below(shim).iter().filter(|&m| is_named(m)).count() < count {
                 tokio::task::yield_now().await;
             }
         })
@@ -258,6 +290,7 @@ impl Rig {
     /// Leaves without a word, and comes back as the next instance.
     pub(crate) async fn reconnect(self) -> (Self, Box<Hello>) {
         let Self {
+            _broom,
             _temp,
             folder,
             shim,
@@ -274,6 +307,7 @@ impl Rig {
         let (sender, receiver) = link.split();
         (
             Self {
+                _broom,
                 _temp,
                 folder,
                 shim,
