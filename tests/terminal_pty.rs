@@ -128,11 +128,17 @@ fn e4_a_terminal_that_does_not_read_holds_nobody_up() {
     stalled.set_write_timeout(Some(PATIENCE)).unwrap();
     say(&mut stalled, HELLO);
     for columns in (1..3000).map(|n| 60 + n % 140) {
-        say(&mut stalled, &format!(r#"{{"redraw":{{"columns":{columns},"rows":60}}}}"#));
+        say(
+            &mut stalled,
+            &format!(r#"{{"redraw":{{"columns":{columns},"rows":60}}}}"#),
+        );
     }
     screen.keys(b"?");
     screen.wait_for("leave the screen");
-    assert_eq!(company.command(&["down"]).output().unwrap().status.code(), Some(0));
+    assert_eq!(
+        company.command(&["down"]).output().unwrap().status.code(),
+        Some(0)
+    );
     company.wait_for_the_end();
     screen.ended();
     screen.assert_restored();
@@ -214,7 +220,11 @@ fn garbage_on_the_socket_ends_that_connection_alone() {
     let company = Company::new();
     let mut screen = company.open();
     screen.wait_for_the_screen();
-    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\0\0\0\x04null", b"\xff\xff\xff\xff"] {
+    for garbage in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"\0\0\0\x04null",
+        b"\xff\xff\xff\xff",
+    ] {
         let mut stream = UnixStream::connect(company.place().attach_socket()).unwrap();
         stream.write_all(garbage).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();

@@ -9,11 +9,17 @@ fn look() {
         println!("=== {title}\n{}", screen.text());
     };
     let mut big = company();
-    big.requests.insert(1, std::sync::Arc::new(crate::tui::fixture::edit(2, 2)));
-    big.requests.insert(1, std::sync::Arc::new(crate::tui::fixture::question(3, 3)));
+    big.requests
+        .insert(1, std::sync::Arc::new(crate::tui::fixture::edit(2, 2)));
+    big.requests
+        .insert(1, std::sync::Arc::new(crate::tui::fixture::question(3, 3)));
     dump("processes 120x40", Screen::new(company(), 120, 40), "");
     dump("details 120x40", Screen::new(company(), 120, 40), "<enter>");
-    dump("details 80x24", Screen::new(company(), 80, 24), "jjj<enter>");
+    dump(
+        "details 80x24",
+        Screen::new(company(), 80, 24),
+        "jjj<enter>",
+    );
     dump("tasks 120x30", Screen::new(company(), 120, 30), "2");
     dump("tasks 80x24", Screen::new(company(), 80, 24), "2j");
     dump("task", Screen::new(company(), 80, 24), "2G<enter>");
@@ -26,8 +32,16 @@ fn look() {
     dump("hire", Screen::new(company(), 120, 40), "njjj2");
     dump("hire 80", Screen::new(company(), 80, 24), "njjjj2jj1");
     dump("hire 50", Screen::new(company(), 50, 20), "njjjj2jj1<tab>");
-    dump("task dialog", Screen::new(company(), 80, 24), "jtWrite a test");
-    dump("task dialog leave", Screen::new(company(), 80, 24), "jtWrite a test<tab><right><esc>");
+    dump(
+        "task dialog",
+        Screen::new(company(), 80, 24),
+        "jtWrite a test",
+    );
+    dump(
+        "task dialog leave",
+        Screen::new(company(), 80, 24),
+        "jtWrite a test<tab><right><esc>",
+    );
     dump("help", Screen::new(company(), 100, 60), "?");
     dump("help", Screen::new(company(), 80, 24), "?");
     dump("palette", Screen::new(company(), 80, 24), ":st");

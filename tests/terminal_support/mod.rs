@@ -1,7 +1,10 @@
 //! A company of its own for each test, and screens of the built program on real pseudo-terminals.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(clippy::allow_attributes, reason = "what is not used differs from file to file")]
+#![allow(
+    clippy::allow_attributes,
+    reason = "what is not used differs from file to file"
+)]
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -74,7 +77,10 @@ impl Company {
             ("HOME", self.temp.path().join("home").display().to_string()),
             ("TERM", "xterm-256color".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),
-            ("HEADCOUNT_WORKSPACE", self.workspace().display().to_string()),
+            (
+                "HEADCOUNT_WORKSPACE",
+                self.workspace().display().to_string(),
+            ),
             ("HEADCOUNT_STATE", self.state().display().to_string()),
         ]
     }
@@ -104,14 +110,23 @@ impl Company {
             ..PtySize::default()
         };
         let pair = native_pty_system().openpty(size).unwrap();
-        let child = pair.slave.spawn_command(self.builder(words, environment)).unwrap();
+        let child = pair
+            .slave
+            .spawn_command(self.builder(words, environment))
+            .unwrap();
         Screen::watch(pair, child)
     }
 
     /// Another program in a terminal whose first one has ended.
     pub fn run_again(&self, screen: &mut Screen) {
         let builder = self.builder(&[env!("CARGO_BIN_EXE_headcount")], &[]);
-        screen.child = screen.pair.as_ref().unwrap().slave.spawn_command(builder).unwrap();
+        screen.child = screen
+            .pair
+            .as_ref()
+            .unwrap()
+            .slave
+            .spawn_command(builder)
+            .unwrap();
     }
 
     /// What a shell does when its program was killed: canonical input again.
@@ -316,12 +331,23 @@ impl Screen {
         let settings = tcgetattr(&terminal).unwrap();
         let cooked = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
         assert!(settings.local_flags.contains(cooked), "{settings:?}");
-        assert!(settings.input_flags.contains(InputFlags::ICRNL), "{settings:?}");
+        assert!(
+            settings.input_flags.contains(InputFlags::ICRNL),
+            "{settings:?}"
+        );
     }
 
     /// Asserts that something is on which a shell does not expect.
     pub fn assert_not_restored(&self) {
-        assert!(self.seen.0.lock().unwrap().screen.screen().alternate_screen());
+        assert!(
+            self.seen
+                .0
+                .lock()
+                .unwrap()
+                .screen
+                .screen()
+                .alternate_screen()
+        );
     }
 
     /// What was sent to the terminal.
@@ -341,5 +367,6 @@ impl Drop for Screen {
 
 /// Where a text occurs last.
 fn last(raw: &[u8], text: &str) -> Option<usize> {
-    raw.windows(text.len()).rposition(|window| window == text.as_bytes())
+    raw.windows(text.len())
+        .rposition(|window| window == text.as_bytes())
 }
