@@ -25,6 +25,7 @@ pub(crate) struct Company {
     pub(crate) handle: Handle,
     pub(crate) folder: TempDir,
     running: Running,
+    owned: Vec<PathBuf>,
 }
 
 /// How a company is set up.
@@ -58,7 +59,14 @@ impl Company {
             handle,
             folder,
             running,
+            owned: Vec::new(),
         }
+    }
+
+    /// Removes a folder with the company.
+    pub(crate) fn owning(mut self, folder: PathBuf) -> Self {
+        self.owned.push(folder);
+        self
     }
 
     pub(crate) async fn order(&self, command: Command) -> Result<Outcome, Refusal> {
@@ -144,6 +152,9 @@ impl Company {
             .await
             .expect("an end in time");
         assert_eq!(leftovers(self.folder.path()), Vec::<String>::new());
+        for folder in &self.owned {
+            fs::remove_dir_all(folder).expect("a folder of this test");
+        }
     }
 }
 
