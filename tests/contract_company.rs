@@ -278,18 +278,14 @@ async fn a_force_stop_in_a_tool_takes_the_tool_along_and_gives_the_task_back() -
         return Ok(());
     };
     let ada = company.hire("senior_developer").await;
+    let begun = company.fifo("begun");
     let task = company
-        .add("TOOL Bash while :; do :; done ;; SAY never", ada)
+        .add(
+            "TOOL Bash echo > begun; while :; do :; done ;; SAY never",
+            ada,
+        )
         .await;
-    company
-        .wait("the tool runs", |snapshot| {
-            snapshot
-                .task(task)
-                .is_some_and(|task| task.state == TaskState::Running)
-        })
-        .await;
-    let log = company.handle.follow_log(ada);
-    until_tool(&company, ada, log).await?;
+    begun.await?;
     let stopped = company.order(Command::Kill(ada)).await?;
     let Outcome::Stopped(_, Some(exit)) = stopped else {
         panic!("{stopped:?}")
@@ -348,21 +344,5 @@ async fn an_outage_is_no_success_and_a_refused_key_blocks() -> Done {
         })
         .await;
     company.close().await;
-    Ok(())
-}
-
-async fn until_tool(
-    company: &Company,
-    process: ProcessId,
-    mut growth: tokio::sync::watch::Receiver<u64>,
-) -> Done {
-    while !company
-        .log(process)
-        .await
-        .iter()
-        .any(|line| line.starts_with("Bash"))
-    {
-        growth.changed().await?;
-    }
     Ok(())
 }

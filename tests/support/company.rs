@@ -63,6 +63,13 @@ impl Company {
         }
     }
 
+    /// Something that a tool can write to in the workspace, and the wait for it.
+    pub(crate) fn fifo(&self, name: &str) -> tokio::task::JoinHandle<String> {
+        let path = self.folder.path().join(name);
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+        tokio::task::spawn_blocking(move || fs::read_to_string(path).expect("the fifo"))
+    }
+
     /// Removes a folder with the company.
     pub(crate) fn owning(mut self, folder: PathBuf) -> Self {
         self.owned.push(folder);
