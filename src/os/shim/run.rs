@@ -47,8 +47,9 @@ enum Stage {
     Interrupted {
         until: Instant,
     },
-    /// Asked to end.
+    /// Asked to end. A terminal hangs up half-way: a shell in it ignores the request.
     Terminating {
+        hang_up: Option<Instant>,
         until: Instant,
     },
     /// The leader ended by itself; what it left may end unasked.
@@ -267,15 +268,10 @@ impl Run {
         if matches!(self.stage, Stage::Running | Stage::Interrupted { .. }) {
             self.by = by;
             self.sweep.note_tree();
-            if let Some(leader) = &self.leader {
-                // The leader is not reaped, so the group is still its own. A stopped one sees
-                // the request only when it goes on.
-                for signal in [Signal::SIGTERM, Signal::SIGCONT] {
-                    // It has ended this very moment: then its exit is on its way to us.
-                    let _ = killpg(raw(leader.pid), signal);
-                }
-            }
+            self.signal_group(Signal::SIGTERM);
+            let is_terminal = self.feed.as_ref().is_some_and(Feed::is_terminal);
             self.stage = Stage::Terminating {
+                hang_up: is_terminal.then(|| now + self.terminate_grace / 2),
                 until: now + self.terminate_grace,
             };
         }
@@ -305,6 +301,17 @@ impl Run {
         if let (Some(leader), None) = (&self.leader, &self.outcome) {
             // Fails only for a program that became another user's; the grace period decides.
             let _ = leader.signal(signal);
+        }
+    }
+
+    /// Signals the leader's group; who is stopped goes on, to see it.
+    fn signal_group(&self, signal: Signal) {
+        // While the leader is not reaped, the group is still its own.
+        if let (Some(leader), None) = (&self.leader, &self.outcome) {
+            for signal in [signal, Signal::SIGCONT] {
+                // If it has ended this very moment, its exit is on its way to us.
+                let _ = killpg(raw(leader.pid), signal);
+            }
         }
     }
 
@@ -380,11 +387,19 @@ impl Run {
             // While the disk is full there is no hurry: nothing more is being read.
             Stage::Draining { .. } if self.held => None,
             Stage::Interrupted { until }
-            | Stage::Terminating { until }
+            | Stage::Terminating {
+                hang_up: None,
+                until,
+            }
             | Stage::Settling { until }
             | Stage::Sweeping { until }
             | Stage::Draining { until } => Some(*until),
-            Stage::Killing { next } | Stage::Reporting { next } => Some(*next),
+            Stage::Terminating {
+                hang_up: Some(next),
+                ..
+            }
+            | Stage::Killing { next }
+            | Stage::Reporting { next } => Some(*next),
         };
         let err = self.err.as_ref().and_then(|tap| tap.record.deadline());
         [stage, self.out.record.deadline(), err]
@@ -406,7 +421,17 @@ impl Run {
             Stage::Interrupted { until } if now >= until => {
                 self.terminate(EndedBy::Abandoned, now);
             }
-            Stage::Terminating { until } if now >= until => self.kill(now),
+            Stage::Terminating { until, .. } if now >= until => self.kill(now),
+            Stage::Terminating {
+                hang_up: Some(at),
+                until,
+            } if now >= at => {
+                self.signal_group(Signal::SIGHUP);
+                self.stage = Stage::Terminating {
+                    hang_up: None,
+                    until,
+                };
+            }
             Stage::Settling { until } if now >= until => {
                 self.sweep.note_left();
                 self.sweep_rest(now);
