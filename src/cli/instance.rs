@@ -43,9 +43,8 @@ pub(super) async fn up(place: &Place, output: &mut Output) -> Result<(), CliErro
 /// The client of an instance that runs: started if need be, and of the kind that was asked for.
 pub(super) async fn started(place: &Place) -> Result<(Client, StatusDoc), CliError> {
     let client = place.client();
-    if !client.is_answered().await {
-        place.start().await?;
-    }
+    // Also where one answers: it is told to stay when the last terminal leaves.
+    place.start().await?;
     let status: StatusDoc = client.get("/api/status").await?;
     if place.demo() && !status.instance.demo {
         return Err(CliError::Refused {

@@ -1,15 +1,18 @@
 //! A company of its own for each test, and screens of the built program on real pseudo-terminals.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(clippy::allow_attributes, reason = "what is not used differs from file to file")]
+#![allow(
+    clippy::allow_attributes,
+    reason = "what is not used differs from file to file"
+)]
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use headcount::app::instance::InstanceOptions;
 use headcount::app::place::StateFolder;
@@ -74,7 +77,10 @@ impl Company {
             ("HOME", self.temp.path().join("home").display().to_string()),
             ("TERM", "xterm-256color".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),
-            ("HEADCOUNT_WORKSPACE", self.workspace().display().to_string()),
+            (
+                "HEADCOUNT_WORKSPACE",
+                self.workspace().display().to_string(),
+            ),
             ("HEADCOUNT_STATE", self.state().display().to_string()),
         ]
     }
@@ -104,14 +110,17 @@ impl Company {
             ..PtySize::default()
         };
         let pair = native_pty_system().openpty(size).unwrap();
-        let child = pair.slave.spawn_command(self.builder(words, environment)).unwrap();
+        let child = pair
+            .slave
+            .spawn_command(self.builder(words, environment))
+            .unwrap();
         Screen::watch(pair, child)
     }
 
     /// Another program in a terminal whose first one has ended.
     pub fn run_again(&self, screen: &mut Screen) {
         let builder = self.builder(&[env!("CARGO_BIN_EXE_headcount")], &[]);
-        screen.child = screen.pair.as_ref().unwrap().slave.spawn_command(builder).unwrap();
+        screen.child = screen.pair.slave.spawn_command(builder).unwrap();
     }
 
     /// What a shell does when its program was killed: canonical input again.
@@ -133,6 +142,22 @@ impl Company {
         }
         builder.cwd(self.temp.path());
         builder
+    }
+
+    /// Asks until so many terminals are attached.
+    pub fn wait_for_terminals(&self, count: u64) {
+        let begin = SystemTime::now();
+        loop {
+            let output = self.command(&["status", "--json"]).output().unwrap();
+            let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            let attached = status["terminals"]
+                .as_u64()
+                .or(status["instance"]["terminals"].as_u64());
+            if attached == Some(count) {
+                return;
+            }
+            assert!(begin.elapsed().unwrap() < PATIENCE, "{status}");
+        }
     }
 
     /// Waits until no instance has the state folder.
@@ -172,8 +197,9 @@ struct Seen {
 
 /// A terminal with a program in it.
 pub struct Screen {
-    pair: Option<PtyPair>,
-    keys: Option<Box<dyn Write + Send>>,
+    pair: PtyPair,
+    keys: Box<dyn Write + Send>,
+    size: (u16, u16),
     pub child: Box<dyn Child + Send + Sync>,
     seen: Arc<(Mutex<Seen>, Condvar)>,
 }
@@ -187,24 +213,24 @@ impl Screen {
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = reader.read(&mut buffer) {
-                let mut seen = shared.0.lock().unwrap();
+                let mut seen = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
                 seen.raw.extend_from_slice(&buffer[..read]);
                 seen.screen.process(&buffer[..read]);
                 shared.1.notify_all();
             }
         });
         Self {
-            pair: Some(pair),
-            keys: Some(keys),
+            pair,
+            keys,
+            size: (24, 80),
             child,
             seen,
         }
     }
 
     pub fn keys(&mut self, bytes: &[u8]) {
-        let keys = self.keys.as_mut().unwrap();
-        keys.write_all(bytes).unwrap();
-        keys.flush().unwrap();
+        self.keys.write_all(bytes).unwrap();
+        self.keys.flush().unwrap();
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -212,7 +238,8 @@ impl Screen {
         kill(Pid::from_raw(pid as i32), signal).unwrap();
     }
 
-    pub fn resize(&self, rows: u16, cols: u16) {
+    pub fn resize(&mut self, rows: u16, cols: u16) {
+        self.size = (rows, cols);
         // The emulator has no screen without cells; the program has to live with one.
         if let (Some(rows), Some(cols)) = (NonZero::new(rows), NonZero::new(cols)) {
             let mut seen = self.seen.0.lock().unwrap();
@@ -227,7 +254,7 @@ impl Screen {
     }
 
     fn master(&self) -> &dyn MasterPty {
-        self.pair.as_ref().unwrap().master.as_ref()
+        self.pair.master.as_ref()
     }
 
     /// What the screen shows.
@@ -270,10 +297,11 @@ impl Screen {
         let (seen, late) = changed
             .wait_timeout_while(seen, PATIENCE, |seen| !ready(seen))
             .unwrap();
+        let shown = seen.screen.screen().contents();
+        drop(seen);
         assert!(
             !late.timed_out(),
-            "waited for {what}; the screen shows:\n{}",
-            seen.screen.screen().contents()
+            "waited for {what}; the screen shows:\n{shown}"
         );
     }
 
@@ -291,10 +319,13 @@ impl Screen {
         })
     }
 
-    /// The terminal's cable is pulled.
-    pub fn hang_up(&mut self) {
-        self.keys = None;
-        self.pair = None;
+    /// Asserts that the instance draws for this terminal: everything anew at another size.
+    pub fn assert_alive(&mut self) {
+        let before = self.raw().len();
+        let (_, columns) = self.size;
+        self.resize(24, if columns == 80 { 100 } else { 80 });
+        self.wait_for_bytes(before, "\x1b[2J");
+        self.wait_for_the_screen();
     }
 
     /// Asserts that the terminal is as a shell expects it.
@@ -316,12 +347,23 @@ impl Screen {
         let settings = tcgetattr(&terminal).unwrap();
         let cooked = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
         assert!(settings.local_flags.contains(cooked), "{settings:?}");
-        assert!(settings.input_flags.contains(InputFlags::ICRNL), "{settings:?}");
+        assert!(
+            settings.input_flags.contains(InputFlags::ICRNL),
+            "{settings:?}"
+        );
     }
 
     /// Asserts that something is on which a shell does not expect.
     pub fn assert_not_restored(&self) {
-        assert!(self.seen.0.lock().unwrap().screen.screen().alternate_screen());
+        assert!(
+            self.seen
+                .0
+                .lock()
+                .unwrap()
+                .screen
+                .screen()
+                .alternate_screen()
+        );
     }
 
     /// What was sent to the terminal.
@@ -341,5 +383,6 @@ impl Drop for Screen {
 
 /// Where a text occurs last.
 fn last(raw: &[u8], text: &str) -> Option<usize> {
-    raw.windows(text.len()).rposition(|window| window == text.as_bytes())
+    raw.windows(text.len())
+        .rposition(|window| window == text.as_bytes())
 }
