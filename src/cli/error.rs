@@ -68,14 +68,6 @@ pub(super) enum CliError {
     /// A time passed.
     #[error("{0}")]
     TimedOut(String),
-    /// The running instance is not what was asked for.
-    #[error("{message}")]
-    Refused {
-        /// Why.
-        message: String,
-        /// What to do.
-        remedy: String,
-    },
     /// Workspace or state folder cannot be found, or no instance started.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -130,7 +122,6 @@ impl CliError {
             Self::Ambiguous { .. } | Self::Usage(_) => Code::Usage,
             Self::Unknown { .. } => Code::NotFound,
             Self::TimedOut(_) => Code::TimedOut,
-            Self::Refused { .. } => Code::Refused,
             Self::Said(code) => *code,
             Self::Client(_)
             | Self::NotUp { .. }
@@ -160,7 +151,6 @@ impl CliError {
                 (None, "request") => "list what waits with `headcount inbox`".to_owned(),
                 (None, _) => "list the processes with `headcount ps`".to_owned(),
             }),
-            Self::Refused { remedy, .. } => Some(remedy.clone()),
             Self::Place(error) => error.remedy(),
             Self::Mistakes(_) => {
                 Some("mend the file; `headcount doctor` checks it again".to_owned())

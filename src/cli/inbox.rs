@@ -20,7 +20,7 @@ pub(super) async fn list(
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let requests: Vec<ApprovalDoc> = place.client().get("/api/approvals").await?;
+    let requests: Vec<ApprovalDoc> = place.client().await.get("/api/approvals").await?;
     if json.json {
         return output.json(&requests);
     }
@@ -95,7 +95,7 @@ async fn settle(
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let client = place.client();
+    let client = place.client().await;
     let id = request_id(request, &client).await?;
     let path = format!("/api/approvals/{id}/{verb}");
     let request: ApprovalDoc = client.post(&path, body).await?;

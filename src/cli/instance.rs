@@ -25,35 +25,30 @@ pub(super) fn screen(args: &PlaceArgs, foreground: bool) -> Result<(), CliError>
     place.screen(foreground).map_err(CliError::from)
 }
 
-/// Starts an instance if none runs.
+/// Starts an instance if none runs, and has one that runs stay.
 pub(super) async fn up(place: &Place, output: &mut Output) -> Result<(), CliError> {
-    let (_, status) = started(place).await?;
+    place.start().await?;
+    let status: StatusDoc = place.own_client().get("/api/status").await?;
+    let kind = if status.instance.demo {
+        ", simulated"
+    } else {
+        ""
+    };
     output.line(format_args!(
-        "instance {} runs for {}{}",
+        "instance {} runs for {}{kind}",
         status.instance.pid,
         status.instance.workspace.display(),
-        if status.instance.demo {
-            ", simulated"
-        } else {
-            ""
-        },
     ))
 }
 
-/// The client of an instance that runs: started if need be, and of the kind that was asked for.
-pub(super) async fn started(place: &Place) -> Result<(Client, StatusDoc), CliError> {
-    let client = place.client();
-    // Also where one answers: it is told to stay when the last terminal leaves.
-    place.start().await?;
-    let status: StatusDoc = client.get("/api/status").await?;
-    if place.demo() && !status.instance.demo {
-        return Err(CliError::Refused {
-            message: "the instance that runs is not a demo".to_owned(),
-            remedy: "end it with `headcount down`, or give the demo a --state of its own"
-                .to_owned(),
-        });
+/// The client of an instance that runs, started if need be.
+pub(super) async fn started(place: &Place) -> Result<Client, CliError> {
+    let client = place.client().await;
+    if client.is_answered().await {
+        return Ok(client);
     }
-    Ok((client, status))
+    place.start().await?;
+    Ok(place.own_client())
 }
 
 /// Ends the instance.
@@ -62,7 +57,7 @@ pub(super) async fn down(
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let client = place.client();
+    let client = place.client().await;
     let status: StatusDoc = client.get("/api/status").await?;
     let up = status.processes.up;
     let gracefully = async {
@@ -122,7 +117,7 @@ pub(super) async fn status(
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let status: StatusDoc = match place.client().get("/api/status").await {
+    let status: StatusDoc = match place.client().await.get("/api/status").await {
         Ok(status) => status,
         Err(ClientError::NoInstance { .. }) if json.json => {
             output.json(&NotRunning {

@@ -18,7 +18,7 @@ pub(super) async fn run(
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let client = place.client();
+    let client = place.client().await;
     let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
     let process = one(&args.process, &processes)?.id;
     let raw = args.raw;

@@ -10,7 +10,7 @@ use crate::app::screen::{self, ScreenError, ScreenOptions};
 use crate::app::start::{self, StartError};
 use crate::cli::args::PlaceArgs;
 use crate::cli::client::Client;
-use crate::config::{self, FindError, Source};
+use crate::config::{self, FindError, Origin, Source};
 
 /// Why there is no workspace or no instance.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,11 @@ impl Place {
     pub(super) fn find(args: &PlaceArgs) -> Result<Self, PlaceError> {
         let here = std::env::current_dir().map_err(PlaceError::Here)?;
         let source = config::find(&here, args.workspace.as_deref())?;
+        if source.origin() != Origin::Workspace {
+            // The user's default workspace is nobody else's to make; if it cannot be made, that it
+            // is not there is the error that a person understands.
+            drop(std::fs::create_dir_all(source.workspace()));
+        }
         let base = StateFolder::locate(source.workspace(), args.state.as_deref())?;
         let state = if args.demo { base.demo() } else { base.clone() };
         Ok(Self {
@@ -89,8 +94,19 @@ impl Place {
         self.demo
     }
 
-    /// The client of the instance, whether it runs or not.
-    pub(super) fn client(&self) -> Client {
+    /// The client of the instance, whether it runs or not: the workspace's own, or that of its
+    /// demonstration where that was asked for or is the only one that runs.
+    pub(super) async fn client(&self) -> Client {
+        let own = self.own_client();
+        if self.demo || own.is_answered().await {
+            return own;
+        }
+        let demo = Client::new(&self.base.demo().api_socket(), self.workspace());
+        if demo.is_answered().await { demo } else { own }
+    }
+
+    /// The client of the instance that [`Place::start`] starts.
+    pub(super) fn own_client(&self) -> Client {
         Client::new(&self.state.api_socket(), self.workspace())
     }
 

@@ -22,7 +22,7 @@ use crate::serve::wire::{ErrorDoc, HireRequest, ProcessDoc, RoleDoc, StoppedDoc}
 
 /// Lists the processes.
 pub(super) async fn ps(json: JsonArg, place: &Place, output: &mut Output) -> Result<(), CliError> {
-    let processes: Vec<ProcessDoc> = place.client().get("/api/processes").await?;
+    let processes: Vec<ProcessDoc> = place.client().await.get("/api/processes").await?;
     if json.json {
         return output.json(&processes);
     }
@@ -82,7 +82,7 @@ pub(super) async fn inspect(
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let client = place.client();
+    let client = place.client().await;
     let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
     let process = one(process, &processes)?;
     if json.json {
@@ -251,7 +251,7 @@ pub(super) async fn create(
         return Err(CliError::Usage(message));
     }
     let shape = shape(args)?;
-    let (client, _) = started(place).await?;
+    let client = started(place).await?;
     let roles: Vec<RoleDoc> = client.get("/api/roles").await?;
     let candidates: Vec<Candidate> = roles.iter().map(Candidate::from).collect();
     let mut requests = Vec::new();
@@ -296,8 +296,9 @@ pub(super) async fn create(
 }
 
 fn hired_line(process: &ProcessDoc) -> String {
+    let simulated = if process.simulated { ", simulated" } else { "" };
     format!(
-        "{} {}, {}: {}",
+        "{} {}, {}: {}{simulated}",
         process.id,
         process.name,
         process.role_title,
@@ -391,7 +392,7 @@ pub(super) async fn act(
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let client = place.client();
+    let client = place.client().await;
     let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
     let mut chosen: Vec<&ProcessDoc> = Vec::new();
     if args.all {

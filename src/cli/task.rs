@@ -44,7 +44,7 @@ pub(super) async fn run(
 
 async fn add(args: &TaskAddArgs, place: &Place, output: &mut Output) -> Result<(), CliError> {
     let texts = texts(args)?;
-    let (client, _) = started(place).await?;
+    let client = started(place).await?;
     let process = match &args.process {
         Some(text) => {
             let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
@@ -149,7 +149,7 @@ async fn ls(
         || "/api/tasks".to_owned(),
         |state| format!("/api/tasks?state={state}"),
     );
-    let tasks: Vec<TaskDoc> = place.client().get(&path).await?;
+    let tasks: Vec<TaskDoc> = place.client().await.get(&path).await?;
     if json.json {
         return output.json(&tasks);
     }
@@ -199,7 +199,7 @@ async fn show(
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let client = place.client();
+    let client = place.client().await;
     let id = task_id(task, &client).await?;
     let task: TaskDoc = client.get(&format!("/api/tasks/{id}")).await?;
     if json.json {
@@ -272,7 +272,7 @@ async fn wait(
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let client = place.client();
+    let client = place.client().await;
     let mut ids = Vec::new();
     for task in tasks {
         ids.push(task_id(task, &client).await?);
@@ -342,7 +342,7 @@ async fn change(
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let client = place.client();
+    let client = place.client().await;
     let mut changed: Vec<TaskDoc> = Vec::new();
     let mut worst: Option<Code> = None;
     for task in &args.tasks {

@@ -182,7 +182,9 @@ pub enum InputRefusal {
 pub(crate) fn encode(message: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     let mut frame = vec![0; 4];
     serde_json::to_writer(&mut frame, message)?;
-    let length = u32::try_from(frame.len() - 4).unwrap_or(u32::MAX).to_be_bytes();
+    let length = u32::try_from(frame.len() - 4)
+        .unwrap_or(u32::MAX)
+        .to_be_bytes();
     frame[..4].copy_from_slice(&length);
     Ok(frame)
 }
@@ -204,7 +206,12 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_ignored() {
-        for json in [&br#"{"Teleport":{"to":"mars"}}"#[..], b"{}", b"\"Dance\"", b"7"] {
+        for json in [
+            &br#"{"Teleport":{"to":"mars"}}"#[..],
+            b"{}",
+            b"\"Dance\"",
+            b"7",
+        ] {
             assert!(decode::<ToShim>(json).expect("is JSON").is_none());
         }
         decode::<ToShim>(b"{\"Hello\"").expect_err("is torn");

@@ -178,11 +178,13 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
             3,
         ),
     ];
+    // Little space between what belongs together, more between the groups.
+    let gap = |space: usize| if wide { space } else { space.saturating_sub(1) };
     let length = |most: u8| -> usize {
         parts
             .iter()
             .filter(|(what, _, _, leaves)| *leaves <= most && !what.is_empty())
-            .map(|(what, _, space, _)| text::width(what) + space)
+            .map(|(what, _, space, _)| text::width(what) + gap(*space))
             .sum()
     };
     let room = width.saturating_sub(at + 1);
@@ -192,14 +194,14 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         .unwrap_or(0);
     let start = width.saturating_sub(length(most) + 1).max(at);
     let folder = scene.path(&snapshot.workspace);
-    if start > at + 8 {
+    if start > at + 7 {
         let cut = text::fit_end(&folder, start - at - 3).into_owned();
         pen.put(0, at + 2, width, &cut, palette.dim);
     }
     let mut at = start;
     for (what, style, space, leaves) in &parts {
         if *leaves <= most && !what.is_empty() {
-            at = pen.put(0, at + space, width, what, *style);
+            at = pen.put(0, at + gap(*space), width, what, *style);
         }
     }
 }

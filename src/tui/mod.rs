@@ -9,6 +9,8 @@ mod ascii;
 mod chrome;
 mod dialogs;
 mod filter;
+#[cfg(test)]
+mod fixture;
 mod format;
 mod keys;
 mod look;
@@ -16,6 +18,8 @@ mod notice;
 mod offer;
 mod scene;
 mod screens;
+#[cfg(test)]
+mod tests;
 mod text;
 mod view;
 mod widgets;

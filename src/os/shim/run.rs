@@ -44,19 +44,33 @@ const RETRY: Duration = Duration::from_millis(200);
 enum Stage {
     Running,
     /// Abandoned, and interrupted.
-    Interrupted { until: Instant },
+    Interrupted {
+        until: Instant,
+    },
     /// Asked to end.
-    Terminating { until: Instant },
+    Terminating {
+        until: Instant,
+    },
     /// The leader ended by itself; what it left may end unasked.
-    Settling { until: Instant },
+    Settling {
+        until: Instant,
+    },
     /// What the leader left was asked to end.
-    Sweeping { until: Instant },
+    Sweeping {
+        until: Instant,
+    },
     /// Whoever is left is being killed.
-    Killing { next: Instant },
+    Killing {
+        next: Instant,
+    },
     /// The tree is empty; the last output comes in.
-    Draining { until: Instant },
+    Draining {
+        until: Instant,
+    },
     /// All is known; the report is being written.
-    Reporting { next: Instant },
+    Reporting {
+        next: Instant,
+    },
     Over(Box<ExitReport>),
 }
 
@@ -97,8 +111,7 @@ impl Run {
         mask: Mode,
     ) -> Self {
         let started_unix_ms = clock::unix_ms();
-        let recorder =
-            |stream| Recorder::new(folder.path(), stream, spec.segment_size, spec.keep);
+        let recorder = |stream| Recorder::new(folder.path(), stream, spec.segment_size, spec.keep);
         let mut run = Self {
             folder: folder.clone(),
             leader: None,
@@ -106,7 +119,10 @@ impl Run {
             by: EndedBy::Itself,
             stage: Stage::Running,
             sweep: Sweep::new(spec.cgroup.clone()),
-            out: Tap { source: None, record: recorder(Stream::Out) },
+            out: Tap {
+                source: None,
+                record: recorder(Stream::Out),
+            },
             err: None,
             feed: None,
             buffer: Vec::new(),
@@ -122,20 +138,26 @@ impl Run {
         if let Err(error) = folder.write_shim(record) {
             super::complain(&error);
         }
-        let marks = [(RUN_VARIABLE, record.run.to_string()), (MARK_VARIABLE, record.mark.clone())];
+        let marks = [
+            (RUN_VARIABLE, record.run.to_string()),
+            (MARK_VARIABLE, record.mark.clone()),
+        ];
         match launch::launch(spec, &marks, mask) {
             Ok(leader) => {
                 run.buffer = vec![0; BUFFER];
                 run.out.source = Some(leader.out);
-                run.err = leader
-                    .err
-                    .map(|source| Tap { source: Some(source), record: recorder(Stream::Err) });
+                run.err = leader.err.map(|source| Tap {
+                    source: Some(source),
+                    record: recorder(Stream::Err),
+                });
                 run.feed = Some(Feed::new(leader.input, leader.is_terminal));
                 // It cannot be gone: only we can reap it.
                 run.leader = ProcessIdentity::of(leader.pid);
                 if let Some(leader) = &run.leader {
                     run.sweep.note_leader(leader);
-                    run.outbox.push(FromShim::Launched { leader: leader.clone() });
+                    run.outbox.push(FromShim::Launched {
+                        leader: leader.clone(),
+                    });
                 }
                 record.leader.clone_from(&run.leader);
                 if let Err(error) = folder.write_shim(record) {
@@ -161,8 +183,12 @@ impl Run {
     pub(super) fn state(&self) -> RunState {
         match (&self.stage, &self.leader, &self.outcome) {
             (Stage::Over(report), ..) => RunState::Exited(report.clone()),
-            (_, _, Some(outcome)) => RunState::Ending { outcome: outcome.clone() },
-            (_, Some(leader), None) => RunState::Running { leader: leader.clone() },
+            (_, _, Some(outcome)) => RunState::Ending {
+                outcome: outcome.clone(),
+            },
+            (_, Some(leader), None) => RunState::Running {
+                leader: leader.clone(),
+            },
             (_, None, None) => RunState::Waiting,
         }
     }
@@ -173,13 +199,19 @@ impl Run {
 
     /// Bytes on disk: output, separate errors.
     pub(super) fn totals(&self) -> (u64, u64) {
-        (self.out.record.written(), self.err.as_ref().map_or(0, |tap| tap.record.written()))
+        (
+            self.out.record.written(),
+            self.err.as_ref().map_or(0, |tap| tap.record.written()),
+        )
     }
 
     /// Why the record cannot be written, while it cannot.
     pub(super) fn trouble(&self) -> Option<String> {
         let taps = [Some(&self.out), self.err.as_ref()];
-        taps.into_iter().flatten().find_map(|tap| tap.record.trouble()).map(ToString::to_string)
+        taps.into_iter()
+            .flatten()
+            .find_map(|tap| tap.record.trouble())
+            .map(ToString::to_string)
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -214,12 +246,19 @@ impl Run {
         }
     }
 
+    /// Another instance listens now.
+    pub(super) fn greeted(&mut self, now: Instant) {
+        self.sweep.tell_again(now);
+    }
+
     /// No instance came back: ends the run, gently first.
     pub(super) fn abandon(&mut self, now: Instant) {
         if matches!(self.stage, Stage::Running) {
             self.by = EndedBy::Abandoned;
             self.signal_leader(Signal::SIGINT);
-            self.stage = Stage::Interrupted { until: now + INTERRUPT_GRACE };
+            self.stage = Stage::Interrupted {
+                until: now + INTERRUPT_GRACE,
+            };
         }
     }
 
@@ -236,7 +275,9 @@ impl Run {
                     let _ = killpg(raw(leader.pid), signal);
                 }
             }
-            self.stage = Stage::Terminating { until: now + self.terminate_grace };
+            self.stage = Stage::Terminating {
+                until: now + self.terminate_grace,
+            };
         }
     }
 
@@ -291,14 +332,23 @@ impl Run {
 
     /// Is the tree known to be empty?
     fn is_empty(&self) -> bool {
-        matches!(self.stage, Stage::Draining { .. } | Stage::Reporting { .. } | Stage::Over(_))
+        matches!(
+            self.stage,
+            Stage::Draining { .. } | Stage::Reporting { .. } | Stage::Over(_)
+        )
     }
 
     fn leader_ended(&mut self, outcome: Outcome, now: Instant) {
-        self.outbox.push(FromShim::LeaderExited { outcome: outcome.clone() });
+        self.outbox.push(FromShim::LeaderExited {
+            outcome: outcome.clone(),
+        });
         self.outcome = Some(outcome);
         match self.stage {
-            Stage::Running => self.stage = Stage::Settling { until: now + SETTLE },
+            Stage::Running => {
+                self.stage = Stage::Settling {
+                    until: now + SETTLE,
+                }
+            }
             Stage::Interrupted { .. } | Stage::Terminating { .. } => self.sweep_rest(now),
             _ => {}
         }
@@ -310,7 +360,9 @@ impl Run {
             member.signal(Signal::SIGTERM);
             member.signal(Signal::SIGCONT);
         }
-        self.stage = Stage::Sweeping { until: now + self.sweep_grace };
+        self.stage = Stage::Sweeping {
+            until: now + self.sweep_grace,
+        };
     }
 
     fn tree_emptied(&mut self, now: Instant) {
@@ -335,12 +387,18 @@ impl Run {
             Stage::Killing { next } | Stage::Reporting { next } => Some(*next),
         };
         let err = self.err.as_ref().and_then(|tap| tap.record.deadline());
-        [stage, self.out.record.deadline(), err].into_iter().flatten().min()
+        [stage, self.out.record.deadline(), err]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due.
     pub(super) fn step(&mut self, now: Instant) {
-        for tap in [Some(&mut self.out), self.err.as_mut()].into_iter().flatten() {
+        for tap in [Some(&mut self.out), self.err.as_mut()]
+            .into_iter()
+            .flatten()
+        {
             tap.record.retry(now);
         }
         self.tell_trouble(now);
@@ -395,7 +453,9 @@ impl Run {
             .into_iter()
             .flatten()
             .any(|tap| tap.source.is_some());
-        if self.held || (open && now < until) {
+        // A record whose folder was removed cannot be completed, nor read.
+        let held = self.held && self.folder.path().exists();
+        if held || (open && now < until) {
             return;
         }
         self.output_held_open = open;
@@ -411,10 +471,13 @@ impl Run {
         let (out, err) = self.totals();
         let (killed, left) = self.sweep.named();
         let report = ExitReport {
-            outcome: self.outcome.clone().unwrap_or(Outcome::NotLaunched(LaunchFailure {
-                stage: LaunchStage::Fork,
-                errno: Errno::ECHILD as i32,
-            })),
+            outcome: self
+                .outcome
+                .clone()
+                .unwrap_or(Outcome::NotLaunched(LaunchFailure {
+                    stage: LaunchStage::Fork,
+                    errno: Errno::ECHILD as i32,
+                })),
             by: self.by,
             processes: self.sweep.count(),
             killed,
@@ -427,19 +490,22 @@ impl Run {
             ended_unix_ms: clock::unix_ms(),
         };
         match self.folder.write_exit_report(&report) {
-            Ok(()) => {
+            Err(error) if self.folder.path().exists() => {
+                if !std::mem::replace(&mut self.held, true) {
+                    self.outbox.push(FromShim::Held {
+                        error: error.to_string(),
+                    });
+                }
+                self.stage = Stage::Reporting { next: now + RETRY };
+            }
+            // Written, or the folder was removed: then nobody can look for it there.
+            _ => {
                 let report = Box::new(report);
                 if std::mem::take(&mut self.held) {
                     self.outbox.push(FromShim::Flowing);
                 }
                 self.outbox.push(FromShim::Exited(report.clone()));
                 self.stage = Stage::Over(report);
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.held, true) {
-                    self.outbox.push(FromShim::Held { error: error.to_string() });
-                }
-                self.stage = Stage::Reporting { next: now + RETRY };
             }
         }
     }
@@ -448,10 +514,13 @@ impl Run {
     pub(super) fn sources(&self) -> impl Iterator<Item = (Stream, BorrowedFd<'_>)> {
         let out = Some((Stream::Out, &self.out));
         let err = self.err.as_ref().map(|tap| (Stream::Err, tap));
-        [out, err].into_iter().flatten().filter_map(|(stream, tap)| {
-            let source = tap.source.as_ref().filter(|_| tap.record.has_room())?;
-            Some((stream, source.as_fd()))
-        })
+        [out, err]
+            .into_iter()
+            .flatten()
+            .filter_map(|(stream, tap)| {
+                let source = tap.source.as_ref().filter(|_| tap.record.has_room())?;
+                Some((stream, source.as_fd()))
+            })
     }
 
     /// Reads what one stream has, once, and records it.
@@ -495,17 +564,28 @@ enum Reaped {
 }
 
 /// Reaps any child that has ended. In the shim, and only there, all children are ours to reap.
-#[expect(unsafe_code, reason = "nix loses a child that a real-time signal ended")]
+#[expect(
+    unsafe_code,
+    reason = "nix loses a child that a real-time signal ended"
+)]
 fn reap_one() -> Reaped {
     let mut status = 0;
     // SAFETY: the call writes one integer, which lives until it returns.
     let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
     match u32::try_from(pid) {
         Ok(0) => Reaped::NoneYet,
-        Ok(pid) if libc::WIFSIGNALED(status) => {
-            Reaped::Child(pid, Outcome::Signaled { signal: libc::WTERMSIG(status) })
-        }
-        Ok(pid) => Reaped::Child(pid, Outcome::Exited { code: libc::WEXITSTATUS(status) }),
+        Ok(pid) if libc::WIFSIGNALED(status) => Reaped::Child(
+            pid,
+            Outcome::Signaled {
+                signal: libc::WTERMSIG(status),
+            },
+        ),
+        Ok(pid) => Reaped::Child(
+            pid,
+            Outcome::Exited {
+                code: libc::WEXITSTATUS(status),
+            },
+        ),
         Err(_) => Reaped::NobodyLeft,
     }
 }
