@@ -48,10 +48,7 @@ fn e1_after_a_kill_the_next_run_restores_the_terminal() {
     let before = screen.raw().len();
     company.run_again(&mut screen);
     screen.wait_for_bytes(before, "\x1b[?1049h");
-    screen.keys(b"?");
-    screen.wait_for("leave the screen");
-    screen.keys(b"\x1b");
-    screen.wait_for_none("leave the screen");
+    screen.assert_alive();
     screen.keys(b"q");
     assert_eq!(screen.ended(), 0);
     screen.assert_restored();
@@ -60,15 +57,19 @@ fn e1_after_a_kill_the_next_run_restores_the_terminal() {
 #[test]
 fn d6_a_hangup_ends_the_screen_and_nothing_else() {
     let company = Company::new();
-    let mut screen = company.open();
+    assert!(company.command(&["up"]).output().unwrap().status.success());
+    // `script` holds the screen's terminal, as sshd would.
+    let program = env!("CARGO_BIN_EXE_headcount");
+    let mut cable = company.run(&["script", "-qfc", program, "/dev/null"], &[]);
     let mut other = company.open();
-    screen.wait_for_the_screen();
+    cable.wait_for_the_screen();
     other.wait_for_the_screen();
+    company.wait_for_terminals(2);
     let instance = company.running();
-    screen.hang_up();
-    screen.ended();
-    other.keys(b"?");
-    other.wait_for("leave the screen");
+    cable.signal(Signal::SIGKILL);
+    cable.ended();
+    company.wait_for_terminals(1);
+    other.assert_alive();
     assert_eq!(company.running(), instance);
 }
 
@@ -88,10 +89,7 @@ fn e2_ctrl_z_gives_the_terminal_to_the_shell_and_fg_gives_it_back() {
     assert!(!screen.shown().contains("-icanon"));
     screen.keys(b"\n");
     screen.wait_for_the_screen();
-    screen.keys(b"?");
-    screen.wait_for("leave the screen");
-    screen.keys(b"\x1b");
-    screen.wait_for_none("leave the screen");
+    screen.assert_alive();
     screen.keys(b"q");
     screen.wait_for("over");
     screen.assert_restored();
@@ -102,8 +100,10 @@ fn e2_ctrl_z_without_a_shell_stops_nothing() {
     let company = Company::new();
     let mut screen = company.open();
     screen.wait_for_the_screen();
-    screen.keys(b"\x1a?");
-    screen.wait_for("leave the screen");
+    screen.keys(b"\x1a");
+    screen.assert_alive();
+    screen.keys(b"q");
+    assert_eq!(screen.ended(), 0);
 }
 
 #[test]
@@ -114,8 +114,7 @@ fn e3_any_size_is_drawn() {
     for (rows, columns) in [(0, 0), (1, 1), (5, 20), (3, 200), (24, 80)] {
         screen.resize(rows, columns);
     }
-    screen.keys(b"?");
-    screen.wait_for("leave the screen");
+    screen.assert_alive();
 }
 
 #[test]
@@ -133,8 +132,7 @@ fn e4_a_terminal_that_does_not_read_holds_nobody_up() {
             &format!(r#"{{"redraw":{{"columns":{columns},"rows":60}}}}"#),
         );
     }
-    screen.keys(b"?");
-    screen.wait_for("leave the screen");
+    screen.assert_alive();
     assert_eq!(
         company.command(&["down"]).output().unwrap().status.code(),
         Some(0)
@@ -170,8 +168,6 @@ fn e5_no_color_means_no_colour() {
     let mut colour = company.run(&[program], &[("COLORTERM", "truecolor")]);
     for (screen, coloured) in [(&mut plain, false), (&mut colour, true)] {
         screen.wait_for_the_screen();
-        screen.keys(b"?");
-        screen.wait_for("leave the screen");
         let raw = String::from_utf8_lossy(&screen.raw()).into_owned();
         assert_eq!(raw.contains("[38;") || raw.contains(";38;"), coloured);
     }
@@ -230,8 +226,7 @@ fn garbage_on_the_socket_ends_that_connection_alone() {
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         everything(stream);
     }
-    screen.keys(b"?");
-    screen.wait_for("leave the screen");
+    screen.assert_alive();
 }
 
 const HELLO: &str = r#"{"protocol":1,"build":"0.1.0","columns":200,"rows":60,"term":"xterm"}"#;

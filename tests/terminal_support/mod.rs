@@ -11,8 +11,8 @@ use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use headcount::app::instance::InstanceOptions;
 use headcount::app::place::StateFolder;
@@ -120,13 +120,7 @@ impl Company {
     /// Another program in a terminal whose first one has ended.
     pub fn run_again(&self, screen: &mut Screen) {
         let builder = self.builder(&[env!("CARGO_BIN_EXE_headcount")], &[]);
-        screen.child = screen
-            .pair
-            .as_ref()
-            .unwrap()
-            .slave
-            .spawn_command(builder)
-            .unwrap();
+        screen.child = screen.pair.slave.spawn_command(builder).unwrap();
     }
 
     /// What a shell does when its program was killed: canonical input again.
@@ -148,6 +142,22 @@ impl Company {
         }
         builder.cwd(self.temp.path());
         builder
+    }
+
+    /// Asks until so many terminals are attached.
+    pub fn wait_for_terminals(&self, count: u64) {
+        let begin = SystemTime::now();
+        loop {
+            let output = self.command(&["status", "--json"]).output().unwrap();
+            let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            let attached = status["terminals"]
+                .as_u64()
+                .or(status["instance"]["terminals"].as_u64());
+            if attached == Some(count) {
+                return;
+            }
+            assert!(begin.elapsed().unwrap() < PATIENCE, "{status}");
+        }
     }
 
     /// Waits until no instance has the state folder.
@@ -187,8 +197,9 @@ struct Seen {
 
 /// A terminal with a program in it.
 pub struct Screen {
-    pair: Option<PtyPair>,
-    keys: Option<Box<dyn Write + Send>>,
+    pair: PtyPair,
+    keys: Box<dyn Write + Send>,
+    size: (u16, u16),
     pub child: Box<dyn Child + Send + Sync>,
     seen: Arc<(Mutex<Seen>, Condvar)>,
 }
@@ -202,24 +213,24 @@ impl Screen {
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = reader.read(&mut buffer) {
-                let mut seen = shared.0.lock().unwrap();
+                let mut seen = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
                 seen.raw.extend_from_slice(&buffer[..read]);
                 seen.screen.process(&buffer[..read]);
                 shared.1.notify_all();
             }
         });
         Self {
-            pair: Some(pair),
-            keys: Some(keys),
+            pair,
+            keys,
+            size: (24, 80),
             child,
             seen,
         }
     }
 
     pub fn keys(&mut self, bytes: &[u8]) {
-        let keys = self.keys.as_mut().unwrap();
-        keys.write_all(bytes).unwrap();
-        keys.flush().unwrap();
+        self.keys.write_all(bytes).unwrap();
+        self.keys.flush().unwrap();
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -227,7 +238,8 @@ impl Screen {
         kill(Pid::from_raw(pid as i32), signal).unwrap();
     }
 
-    pub fn resize(&self, rows: u16, cols: u16) {
+    pub fn resize(&mut self, rows: u16, cols: u16) {
+        self.size = (rows, cols);
         // The emulator has no screen without cells; the program has to live with one.
         if let (Some(rows), Some(cols)) = (NonZero::new(rows), NonZero::new(cols)) {
             let mut seen = self.seen.0.lock().unwrap();
@@ -242,7 +254,7 @@ impl Screen {
     }
 
     fn master(&self) -> &dyn MasterPty {
-        self.pair.as_ref().unwrap().master.as_ref()
+        self.pair.master.as_ref()
     }
 
     /// What the screen shows.
@@ -285,10 +297,11 @@ impl Screen {
         let (seen, late) = changed
             .wait_timeout_while(seen, PATIENCE, |seen| !ready(seen))
             .unwrap();
+        let shown = seen.screen.screen().contents();
+        drop(seen);
         assert!(
             !late.timed_out(),
-            "waited for {what}; the screen shows:\n{}",
-            seen.screen.screen().contents()
+            "waited for {what}; the screen shows:\n{shown}"
         );
     }
 
@@ -306,10 +319,13 @@ impl Screen {
         })
     }
 
-    /// The terminal's cable is pulled.
-    pub fn hang_up(&mut self) {
-        self.keys = None;
-        self.pair = None;
+    /// Asserts that the instance draws for this terminal: everything anew at another size.
+    pub fn assert_alive(&mut self) {
+        let before = self.raw().len();
+        let (_, columns) = self.size;
+        self.resize(24, if columns == 80 { 100 } else { 80 });
+        self.wait_for_bytes(before, "\x1b[2J");
+        self.wait_for_the_screen();
     }
 
     /// Asserts that the terminal is as a shell expects it.
