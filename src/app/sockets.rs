@@ -118,11 +118,14 @@ pub(crate) async fn keep<F: Future<Output = ()>>(
             }
         };
         futures::future::join(serve(listener, until.clone()), vanished).await;
+        let path = socket.path.clone();
+        // Before the new one is there: the number of its file may be the same.
+        drop(socket);
         socket = loop {
             if shutdown.is_cancelled() {
                 return;
             }
-            match Socket::bind(place, &socket.path) {
+            match Socket::bind(place, &path) {
                 Ok(bound) => break bound,
                 Err(error) => tracing::error!(%error, "cannot bind a socket that vanished"),
             }
@@ -131,7 +134,7 @@ pub(crate) async fn keep<F: Future<Output = ()>>(
                 () = tokio::time::sleep(LOOK) => {}
             }
         };
-        tracing::warn!(path = %socket.path.display(), "a socket vanished and was bound anew");
+        tracing::warn!(path = %path.display(), "a socket vanished and was bound anew");
     }
 }
 

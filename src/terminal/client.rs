@@ -199,6 +199,7 @@ pub async fn run(stream: UnixStream, suspension: Suspension) -> Result<Left, Cli
         modes,
         gone,
         suspension,
+        own_stop: false,
         editor,
         other_build: None,
         welcomed: false,
@@ -278,6 +279,8 @@ struct Client {
     screen: OwnedFd,
     gone: CancellationToken,
     suspension: Suspension,
+    /// A stop of our own is still to be told.
+    own_stop: bool,
     editor: String,
     other_build: Option<String>,
     welcomed: bool,
@@ -293,6 +296,7 @@ impl Client {
         loop {
             match self.next().await {
                 Arrival::Gone => return Ok(Ending::TerminalGone),
+                Arrival::Signal(Signal::SIGTSTP) if self.own_stop => self.own_stop = false,
                 Arrival::Signal(Signal::SIGTSTP) => self.suspend()?,
                 Arrival::Signal(Signal::SIGCONT) => self.resume()?,
                 Arrival::Signal(signal) => {
@@ -428,9 +432,7 @@ impl Client {
         }
         self.input.pause();
         self.modes.off();
-        stop().map_err(ClientError::Begin)?;
-        // Our own signal to the group reached us too.
-        self.signals.forget_stops();
+        self.own_stop = stop().map_err(ClientError::Begin)?;
         Ok(())
     }
 

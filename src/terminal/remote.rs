@@ -160,7 +160,8 @@ mod tests {
     }
 
     fn show(bytes: &[u8]) -> String {
-        let mut screen = vt100::Parser::new(4, 10, 0);
+        let cells = |count| std::num::NonZero::new(count).unwrap();
+        let mut screen = vt100::Parser::new(cells(4), cells(10), 0);
         screen.process(bytes);
         screen.screen().contents().trim_end().to_owned()
     }

@@ -2,9 +2,8 @@
 
 use std::io;
 
-use futures::FutureExt;
 use nix::sys::signal::{Signal, kill, raise};
-use nix::unistd::{Pid, getpgid, getpgrp, getppid, getsid};
+use nix::unistd::{Pid, getpgid, getpgrp, getpid, getppid, getsid};
 use tokio::signal::unix::{Signal as Arrivals, SignalKind, signal};
 
 /// The signals that concern a client.
@@ -43,11 +42,6 @@ impl Signals {
         }
     }
 
-    /// Forgets stops that have arrived.
-    pub(crate) fn forget_stops(&mut self) {
-        while self.stop.recv().now_or_never().is_some() {}
-    }
-
     /// The next one that ends a client, while an editor has the terminal: what is typed there, and
     /// the editor's own stops, are not for us.
     pub(crate) async fn end(&mut self) -> Signal {
@@ -68,10 +62,15 @@ pub(crate) fn can_stop() -> bool {
         && getpgid(Some(parent)).is_ok_and(|group| group != getpgrp())
 }
 
-/// Stops this process, with the others of its group; returns when it is continued.
-pub(crate) fn stop() -> io::Result<()> {
-    // The others stop by the signal that a shell's job expects. We have a receiver for it and would
-    // not, so we stop by the one that nobody can receive.
-    kill(Pid::from_raw(0), Signal::SIGTSTP)?;
-    Ok(raise(Signal::SIGSTOP)?)
+/// Stops this process, and where it is not alone in its shell's job, the others of the job. Returns
+/// when it is continued, and then whether [`Signals`] will tell of a stop that was this one.
+pub(crate) fn stop() -> io::Result<bool> {
+    // A shell looks at the leader of the job.
+    let leads = getpgrp() == getpid();
+    if !leads {
+        kill(Pid::from_raw(0), Signal::SIGTSTP)?;
+    }
+    // We have a receiver for the other one and would not stop by it; for this nobody can have one.
+    raise(Signal::SIGSTOP)?;
+    Ok(!leads)
 }
