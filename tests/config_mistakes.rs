@@ -100,10 +100,23 @@ fn colours_are_used_where_they_are_wanted() {
 
 #[test]
 fn escapes_in_the_file_do_not_reach_the_terminal() {
-    let text = "\"a\\u001b[2J\" = 1\n# \u{1b}[2J\n[roles.\"\\u001b\"]\n";
-    let mistakes = load(text).unwrap_err();
-    assert!(!mistakes.plain().contains('\u{1b}'), "{}", mistakes.plain());
-    assert!(!mistakes.fancy(false, 80).contains('\u{1b}'));
+    let raw = "# \u{1b}[2J\nx = 1\n";
+    let escaped = concat!(
+        "\"a\\u001b[2J\" = 1\n[roles.\"\\u001b\"]\nkind = 1\ntitle = \"\\u001b\"\nprompt = \"\\u001b\"\n",
+        "env_file = \"\\u001b\"\ntools = [\"\\u001b\", \"B(\\u001b)\"]\nagent = \"\\u001b\"\n",
+        "environment = { \"\\u001b\" = \"x\", A = \"${\" }\n[agents.\"\\u001b\"]\n[tools]\n\"\\u001b\" = [\"LS\"]\n",
+    );
+    for text in [raw, escaped] {
+        let mistakes = load(text).unwrap_err();
+        for report in [mistakes.plain(), mistakes.fancy(false, 80)] {
+            assert!(!report.contains('\u{1b}'), "{report:?}");
+        }
+        let said = |text: &str| assert!(!text.contains('\u{1b}'), "{text:?}");
+        for entry in mistakes.list() {
+            said(&entry.message);
+            said(entry.help.as_deref().unwrap_or_default());
+        }
+    }
 }
 
 /// Each mistake alone: the file, and the beginning of its report.
@@ -284,4 +297,14 @@ fn a_role_that_is_there_twice_points_at_both() {
         "{BASE}[roles.a]\ndepartment = \"support\"\nprompt = \"corporate-prompts/operations/sre.md\"\n[roles.a]\ntitle = \"Again\"\n"
     );
     insta::assert_snapshot!(plain(&text));
+}
+
+#[test]
+fn deep_nesting_is_a_syntax_error_and_no_overflow() {
+    for (open, close) in [("[", "]"), ("{a=", "}")] {
+        let text = format!("x = {}{}", open.repeat(50_000), close.repeat(50_000));
+        assert!(load(&text).is_err());
+        assert!(load(&format!("x = {}", open.repeat(50_000))).is_err());
+    }
+    assert!(load(&format!("[{}a]", "a.".repeat(50_000))).is_err());
 }

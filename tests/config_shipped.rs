@@ -346,3 +346,31 @@ proptest! {
         }
     }
 }
+
+/// The guide's examples are read as they stand, so that it cannot drift from the program.
+#[test]
+fn the_examples_of_the_guide_are_valid() {
+    let guide = include_str!("../docs/guide/roles.md");
+    let shipped = "[departments.support]\n[departments.development]\n";
+    let mut examples = 0;
+    for example in guide.split("```toml\n").skip(1) {
+        let example = example.split("```").next().expect("the end of the example");
+        let inside_a_layer = example.starts_with("ask");
+        let text = match (
+            inside_a_layer,
+            example.contains("[departments.development]"),
+        ) {
+            (true, _) => format!("[defaults]\n{example}"),
+            (false, true) => example.to_owned(),
+            (false, false) => format!("{shipped}{example}"),
+        };
+        let text = text
+            .replace("data-engineer.md", "senior-developer.md")
+            .replace("\"Git\"]", "\"LS\"]");
+        if let Err(mistakes) = config::load_text(&embedded(), Path::new("guide"), &text, &none) {
+            panic!("{}", mistakes.plain());
+        }
+        examples += 1;
+    }
+    assert_eq!(examples, 5);
+}

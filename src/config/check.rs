@@ -26,14 +26,14 @@ impl Resolver<'_> {
         for department in &document.departments {
             self.check_layer(
                 &department.layer,
-                &format!("department {}", department.key.get_ref()),
+                &format!("department {}", shown(department.key.get_ref())),
                 catalogue,
             );
         }
         for role in &document.roles {
             self.check_layer(
                 &role.layer,
-                &format!("role {}", role.key.get_ref()),
+                &format!("role {}", shown(role.key.get_ref())),
                 catalogue,
             );
         }
@@ -67,7 +67,10 @@ impl Resolver<'_> {
                         format!("the env file `{}` is not there", shown(file.get_ref())),
                     )
                     .label("no such file")
-                    .help(format!("create {}, or take the key out", path.display())),
+                    .help(format!(
+                        "create {}, or take the key out",
+                        shown(&path.to_string_lossy())
+                    )),
                 );
             }
         }

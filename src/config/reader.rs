@@ -114,8 +114,8 @@ impl<'a> Table<'a> {
 
     fn value(&self, key: &str, inner: &'a Spanned<DeValue<'a>>) -> Value<'a> {
         let name = match self.name.as_str() {
-            "" => key.to_owned(),
-            table => format!("{table}.{key}"),
+            "" => shown(key),
+            table => format!("{table}.{}", shown(key)),
         };
         Value {
             name,

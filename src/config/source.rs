@@ -291,6 +291,22 @@ mod tests {
     }
 
     #[test]
+    fn a_parent_of_somebody_else_is_passed_over() {
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: only root can give a file away");
+            return;
+        }
+        let place = place(&["project"]);
+        let file = place.root.join("project").join(ROLES_FILE);
+        std::os::unix::fs::chown(&file, Some(12345), None).unwrap();
+        let below = find_with(&place.root.join("project/src"), None, Some(&place.user)).unwrap();
+        assert_eq!(below.origin(), Origin::Embedded);
+        assert_eq!(below.passed_over(), [file]);
+        let inside = find_with(&place.root.join("project"), None, Some(&place.user)).unwrap();
+        assert_eq!(inside.origin(), Origin::Workspace);
+    }
+
+    #[test]
     fn a_named_workspace_that_is_no_folder_is_an_error() {
         let place = place(&[]);
         fs::write(place.root.join("file"), "").unwrap();
