@@ -1,5 +1,6 @@
 //! Commands against the real routes with a scripted hub behind them: what they print, how they end.
 
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use clap::Parser as _;
@@ -22,6 +23,8 @@ use crate::serve::scripted::{Script, Scripted};
 /// A workspace with an instance that answers by a script.
 struct Desk {
     served: Scripted,
+    /// Where terminals would attach: by it a starter knows that an instance runs.
+    _attach: UnixListener,
     workspace: tempfile::TempDir,
 }
 
@@ -32,9 +35,14 @@ impl Desk {
         folder.make().unwrap();
         folder.make_sockets_folder().unwrap();
         let logs = tempfile::tempdir().unwrap();
+        let attach = UnixListener::bind(folder.attach_socket()).unwrap();
         let socket = folder.api_socket();
         let served = Scripted::start_at(logs, socket, Caller::Person, snapshot, script);
-        Self { served, workspace }
+        Self {
+            served,
+            _attach: attach,
+            workspace,
+        }
     }
 
     /// What a command line prints, its exit code last.
