@@ -1,0 +1,171 @@
+//! D1: the instance dies with SIGKILL, the employees work on, and the next one takes them up.
+
+#[path = "support/claude.rs"]
+mod claude;
+#[path = "support/fake_api.rs"]
+mod fake_api;
+#[path = "support/instance.rs"]
+mod instance;
+
+use std::fs;
+use std::time::Duration;
+
+use instance::Instance;
+use serde_json::Value;
+
+/// A small generator, so that a round that fails can be run again.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+fn pids(instance: &Instance) -> Vec<Value> {
+    let processes = instance.json(&["ps"]);
+    let list = processes.as_array().expect("a list of processes");
+    list.iter().map(|process| process["pid"].clone()).collect()
+}
+
+fn agents(instance: &Instance, count: usize) {
+    for _ in 0..count {
+        instance.ok(&["create", "senior_developer"]);
+    }
+}
+
+#[test]
+fn d1_killed_at_random_moments_nothing_is_lost_and_nothing_done_twice() {
+    const ROUNDS: u64 = 20;
+    let instance = Instance::demo();
+    agents(&instance, 3);
+    let before = pids(&instance);
+    let mut random = Random(2026);
+    let mut tasks = Vec::new();
+    for round in 0..ROUNDS {
+        for n in 0..3 {
+            let text = format!(
+                "TOOL Bash echo {round}-{n} >> done.txt ;; SLOW 0.1 text ;; FLOOD 50 20 ;; SAY did {round}-{n}"
+            );
+            let task = instance.json(&["task", "add", &text]);
+            tasks.push((task["id"].as_str().expect("an id").to_owned(), format!("did {round}-{n}")));
+        }
+        // The moment itself is what is tried here: nothing is waited for.
+        std::thread::sleep(Duration::from_millis(random.below(250)));
+        instance.kill_instance();
+        instance.ok(&["up"]);
+        assert_eq!(pids(&instance), before, "round {round}");
+    }
+    for (task, said) in &tasks {
+        let task = instance.json(&["task", "wait", task, "--timeout", "60s"]);
+        assert_eq!(task["state"], "succeeded", "{task:#}");
+        assert_eq!(task["result"]["text"], said.as_str(), "{task:#}");
+        assert_eq!(task["attempts"].as_array().map(Vec::len), Some(1), "{task:#}");
+    }
+    let mut done: Vec<String> = fs::read_to_string(instance.workspace().join("done.txt"))
+        .expect("the file of the tools")
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let count = done.len();
+    done.sort();
+    done.dedup();
+    assert_eq!((count, done.len()), (tasks.len(), tasks.len()));
+    // Every task was logged once, and every line of its flood.
+    let logs: String = (1..=3)
+        .map(|n| {
+            let path = instance.state().join(format!("logs/proc_00{n}.log"));
+            fs::read_to_string(path).expect("a log")
+        })
+        .collect();
+    for (_, said) in &tasks {
+        assert_eq!(logs.matches(&format!("| {said}\n")).count(), 1, "{said}");
+    }
+    instance.close();
+}
+
+#[test]
+fn d1b_when_nobody_comes_back_each_run_ends_itself() {
+    let instance =
+        Instance::with(true, vec![("HEADCOUNT_ADOPT_WITHIN".to_owned(), "1s".to_owned())]);
+    agents(&instance, 2);
+    let shims = instance.leftovers().len();
+    assert!(shims >= 3, "{:?}", instance.leftovers());
+    // Both shims hold a lock in the folder of their run until they end.
+    instance.kill_instance();
+    for run in fs::read_dir(instance.state().join("runs")).expect("runs").flatten() {
+        let lock = fs::File::open(run.path().join("lock")).expect("the lock of a shim");
+        let lock = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusive);
+        drop(lock.map_err(|(_, error)| error).expect("the shim ends"));
+    }
+    instance.ok(&["up"]);
+    let processes = instance.json(&["ps"]);
+    for process in processes.as_array().expect("a list") {
+        assert_eq!(process["status"], "stopped", "{process:#}");
+    }
+    instance.close();
+}
+
+#[test]
+fn a_request_that_was_open_when_the_instance_died_is_answered_to_the_next() {
+    let instance = Instance::demo();
+    agents(&instance, 1);
+    let task = instance.json(&["task", "add", "ASK echo yes > asked.txt ;; SAY asked"]);
+    let id = task["id"].as_str().expect("an id");
+    let inbox = wait_for_request(&instance);
+    instance.kill_instance();
+    instance.ok(&["up"]);
+    instance.ok(&["approve", &inbox]);
+    let task = instance.json(&["task", "wait", id, "--timeout", "30s"]);
+    assert_eq!(task["state"], "succeeded", "{task:#}");
+    assert_eq!(fs::read_to_string(instance.workspace().join("asked.txt")).expect("the file"), "yes\n");
+    instance.close();
+}
+
+/// The id of the only open request, once its process has logged that it asks.
+fn wait_for_request(instance: &Instance) -> String {
+    instance.until_logged("proc_001", "asks to run");
+    let inbox = instance.json(&["inbox"]);
+    inbox[0]["id"].as_str().expect("a request").to_owned()
+}
+
+#[test]
+fn d1_the_real_agent_killed_over_in_mid_tool_brings_its_result_once() {
+    let Some(claude) = claude::find() else { return };
+    let api = fake_api::FakeApi::start();
+    let home = tempfile::tempdir().expect("a home");
+    let mut environment = claude::environment(home.path(), &api.url());
+    let names: Vec<String> =
+        environment.iter().map(|(name, _)| format!("{name} = \"${{{name}}}\"")).collect();
+    environment.push(("HEADCOUNT_CLAUDE".to_owned(), claude.to_string_lossy().into_owned()));
+    let instance = Instance::with(false, environment);
+    let roles = instance.workspace().join("roles.toml");
+    let text = fs::read_to_string(&roles).expect("roles.toml");
+    let table = format!("[agents.claude]\nenvironment = {{ {} }}\n", names.join(", "));
+    let without: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with("environment = { ANTHROPIC_API_KEY")).collect();
+    let text = without.join("\n").replace("[agents.claude]\n", &table);
+    fs::write(&roles, text).expect("roles.toml");
+
+    agents(&instance, 1);
+    let before = pids(&instance);
+    let fifo = instance.workspace().join("go");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+    let text = "TOOL Bash echo once >> tool.txt; cat go ;; SAY the tool came through";
+    let task = instance.json(&["task", "add", text]);
+    let id = task["id"].as_str().expect("an id");
+    instance.until_logged("proc_001", "Bash  echo once");
+    instance.kill_instance();
+    // The tool ends while nobody is there to hear of it.
+    fs::write(&fifo, "go\n").expect("the tool reads on");
+    instance.ok(&["up"]);
+    assert_eq!(pids(&instance), before);
+    let task = instance.json(&["task", "wait", id, "--timeout", "60s"]);
+    assert_eq!(task["state"], "succeeded", "{task:#}");
+    assert_eq!(task["result"]["text"], "the tool came through");
+    assert_eq!(task["attempts"].as_array().map(Vec::len), Some(1));
+    let tool = fs::read_to_string(instance.workspace().join("tool.txt")).expect("the tool's file");
+    assert_eq!(tool, "once\n");
+    instance.close();
+}
