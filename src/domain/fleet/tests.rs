@@ -1,1 +1,7 @@
-//! The fleet by its inputs and effects.
+//! The fleet by its inputs and effects: no runtime, no sleep.
+
+mod lifecycle;
+mod property;
+mod queue;
+mod rig;
+mod storage;

@@ -1,0 +1,272 @@
+//! Random interleavings of orders, facts, exits, deaths of the instance and time.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::rig::Rig;
+use crate::domain::command::{Command, NewProcess};
+use crate::domain::event::{Event, Fact, LaunchFailure};
+use crate::domain::exit::ExitStatus;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::id::{ProcessId, RunId, TaskId};
+use crate::domain::inbox::Ask;
+use crate::domain::order::Order;
+use crate::domain::task::{NewTask, Target};
+
+#[derive(Debug, Clone)]
+enum Op {
+    Hire,
+    Start(usize),
+    Stop(usize),
+    Kill(usize),
+    Restart(usize),
+    Remove(usize),
+    Add(usize),
+    Cancel(usize),
+    Retry(usize),
+    Launched(usize),
+    LaunchFails(usize, bool),
+    Ready(usize),
+    Idle(usize),
+    TurnEnds(usize, bool),
+    Interrupted(usize),
+    Asks(usize),
+    Approve(usize),
+    Exit(usize, i32),
+    NotLoggedIn(usize),
+    Pass(u64),
+    Disk(bool),
+    Reborn,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let n = 0..4_usize;
+    prop_oneof![
+        2 => Just(Op::Hire),
+        1 => n.clone().prop_map(Op::Start),
+        2 => n.clone().prop_map(Op::Stop),
+        1 => n.clone().prop_map(Op::Kill),
+        1 => n.clone().prop_map(Op::Restart),
+        1 => n.clone().prop_map(Op::Remove),
+        4 => n.clone().prop_map(Op::Add),
+        1 => n.clone().prop_map(Op::Cancel),
+        1 => n.clone().prop_map(Op::Retry),
+        5 => n.clone().prop_map(Op::Launched),
+        1 => (n.clone(), any::<bool>()).prop_map(|(n, permanent)| Op::LaunchFails(n, permanent)),
+        5 => n.clone().prop_map(Op::Ready),
+        2 => n.clone().prop_map(Op::Idle),
+        4 => (n.clone(), any::<bool>()).prop_map(|(n, success)| Op::TurnEnds(n, success)),
+        1 => n.clone().prop_map(Op::Interrupted),
+        1 => n.clone().prop_map(Op::Asks),
+        1 => n.clone().prop_map(Op::Approve),
+        3 => (n.clone(), 0..2_i32).prop_map(|(n, code)| Op::Exit(n, code)),
+        1 => n.prop_map(Op::NotLoggedIn),
+        3 => (0..4000_u64).prop_map(Op::Pass),
+        1 => any::<bool>().prop_map(Op::Disk),
+        1 => Just(Op::Reborn),
+    ]
+}
+
+fn process(rig: &Rig, n: usize) -> Option<ProcessId> {
+    let ids: Vec<ProcessId> = rig.fleet.processes().map(|process| process.id).collect();
+    ids.get(n).copied()
+}
+
+fn run(rig: &Rig, n: usize) -> Option<RunId> {
+    let runs: Vec<RunId> = rig.fleet.live_runs().map(|(_, run)| run).collect();
+    runs.get(n).copied()
+}
+
+fn task(rig: &Rig, n: usize) -> Option<TaskId> {
+    rig.saved.tasks.keys().nth(n).copied()
+}
+
+fn spoken_to(rig: &Rig, run: RunId) -> bool {
+    rig.sent.iter().any(|(to, _, order)| {
+        *to == run && matches!(order, Order::Message { .. } | Order::Clear { .. })
+    })
+}
+
+fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
+    match *op {
+        Op::Hire => {
+            let new = NewProcess {
+                role: "developer".to_owned(),
+                ..NewProcess::default()
+            };
+            rig.order(Command::Create(Box::new(new)));
+        }
+        Op::Start(n) => drop(rig.order(Command::Start(process(rig, n)?))),
+        Op::Stop(n) => drop(rig.order(Command::Stop(process(rig, n)?))),
+        Op::Kill(n) => drop(rig.order(Command::Kill(process(rig, n)?))),
+        Op::Restart(n) => drop(rig.order(Command::Restart(process(rig, n)?))),
+        Op::Remove(n) => drop(rig.order(Command::Remove(process(rig, n)?))),
+        Op::Add(n) => {
+            let target = Target {
+                process: process(rig, n),
+                ..Target::default()
+            };
+            let new = NewTask {
+                text: "work".to_owned(),
+                target,
+                ..NewTask::default()
+            };
+            rig.order(Command::AddTask(Box::new(new)));
+        }
+        Op::Cancel(n) => drop(rig.order(Command::CancelTask(task(rig, n)?))),
+        Op::Retry(n) => drop(rig.order(Command::RetryTask(task(rig, n)?))),
+        Op::Launched(n) => rig.launched(run(rig, n)?),
+        Op::LaunchFails(n, permanent) => {
+            let run = run(rig, n)?;
+            let fault = Fault::new(FaultCode::FailedToStart, "no", "look");
+            rig.event(Event::LaunchFailed {
+                run,
+                failure: LaunchFailure { fault, permanent },
+            });
+        }
+        Op::Ready(n) => {
+            rig.fact(
+                run(rig, n)?,
+                Fact::Ready {
+                    version: None,
+                    logged_in: None,
+                },
+            );
+        }
+        Op::Idle(n) => rig.fact(run(rig, n)?, Fact::Idle),
+        Op::TurnEnds(n, success) => {
+            let run = run(rig, n).filter(|run| spoken_to(rig, *run))?;
+            rig.turn_ends(run, success);
+        }
+        Op::Interrupted(n) => {
+            let run = run(rig, n).filter(|run| spoken_to(rig, *run))?;
+            rig.interrupted(run);
+        }
+        Op::Asks(n) => {
+            let run = run(rig, n)?;
+            let ask = Ask::Permission {
+                tool: "Bash".to_owned(),
+                subject: "ls".to_owned(),
+                diff: None,
+                description: None,
+                rule: "Bash(ls *)".to_owned(),
+            };
+            let key = format!("key {}", rig.sent.len());
+            rig.fact(
+                run,
+                Fact::Asked {
+                    key,
+                    ask,
+                    input: serde_json::Value::Null,
+                },
+            );
+        }
+        Op::Approve(n) => {
+            let request = rig.snapshot().requests.get(n)?.id;
+            rig.order(Command::Approve(request));
+        }
+        Op::Exit(n, code) => rig.exit(run(rig, n)?, ExitStatus::Code(code)),
+        Op::NotLoggedIn(n) => {
+            rig.fact(
+                run(rig, n)?,
+                Fact::NotLoggedIn {
+                    text: "no".to_owned(),
+                },
+            );
+        }
+        Op::Pass(seconds) => rig.pass(Duration::from_secs(seconds)),
+        Op::Disk(works) => rig.disk = works,
+        Op::Reborn => {
+            let sent = rig.sent.clone();
+            let mut reborn = rig.reborn();
+            reborn.sent = sent;
+            let runs: Vec<RunId> = reborn.fleet.live_runs().map(|(_, run)| run).collect();
+            for run in runs {
+                // The shims have taken everything that was sent.
+                reborn.event(Event::Adopted {
+                    run,
+                    accepted: u64::MAX,
+                    alive: true,
+                });
+            }
+            *rig = reborn;
+        }
+    }
+    Some(())
+}
+
+fn check(rig: &mut Rig, before: &BTreeSet<RunId>) {
+    // A launch is ordered for a process that has no other live run, and each run once.
+    let mut launched = BTreeSet::new();
+    for plan in &rig.launches {
+        assert!(launched.insert(plan.run), "{} is launched twice", plan.run);
+        assert!(
+            !before.contains(&plan.run),
+            "{} was launched before",
+            plan.run
+        );
+    }
+    let snapshot = rig.snapshot();
+    let mut holders = BTreeSet::new();
+    for task in &snapshot.tasks {
+        assert_eq!(task.state.is_leased(), task.lease.is_some(), "{task:?}");
+        if let Some(lease) = task.lease {
+            assert!(
+                holders.insert(lease.process),
+                "{} holds two tasks",
+                lease.process
+            );
+            let holder = snapshot
+                .process(lease.process)
+                .expect("a lease has a holder");
+            assert_eq!((holder.run, holder.task), (Some(lease.run), Some(task.id)));
+        }
+        assert!(
+            task.attempts
+                .iter()
+                .filter(|attempt| attempt.end.is_none())
+                .count()
+                <= 1
+        );
+    }
+    for request in snapshot.requests.iter().filter(|request| request.is_open()) {
+        let asker = snapshot
+            .process(request.process)
+            .expect("an open request has an asker");
+        assert_eq!(asker.run, Some(request.run));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_lost_doubled_or_forgotten(ops in prop::collection::vec(op(), 0..120)) {
+        let mut rig = Rig::new();
+        let mut before = BTreeSet::new();
+        let mut accepted = BTreeSet::new();
+        for op in &ops {
+            if let Op::Reborn = op {
+                before.extend(rig.launches.iter().map(|plan| plan.run));
+            }
+            apply(&mut rig, op);
+            check(&mut rig, &before);
+            accepted.extend(rig.saved.tasks.keys().copied());
+            let known: BTreeSet<TaskId> =
+                rig.snapshot().tasks.iter().map(|task| task.id).collect();
+            prop_assert!(accepted.is_subset(&known), "a task is lost");
+        }
+        // Whatever has happened, a shutdown comes to its end.
+        rig.disk = true;
+        rig.order(Command::Shutdown);
+        rig.pass(Duration::from_secs(3600));
+        let left: Vec<RunId> = rig.fleet.live_runs().map(|(_, run)| run).collect();
+        for run in left {
+            rig.exit(run, ExitStatus::Signal(9));
+        }
+        rig.pass(Duration::from_secs(5));
+        prop_assert!(rig.fleet.is_drained());
+    }
+}

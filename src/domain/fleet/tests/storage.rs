@@ -1,0 +1,145 @@
+//! Durable before said; a disk that refuses; an instance that dies and comes back.
+
+use std::time::Duration;
+
+use super::rig::Rig;
+use crate::domain::command::{Command, NewProcess, Refusal};
+use crate::domain::event::Event;
+use crate::domain::exit::ExitStatus;
+use crate::domain::order::Order;
+use crate::domain::snapshot::Status;
+use crate::domain::task::{NewTask, TaskState};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn d9_a_full_disk_refuses_what_is_new_and_supervision_goes_on() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    rig.disk = false;
+    let task = NewTask {
+        text: "work".to_owned(),
+        ..NewTask::default()
+    };
+    let add = rig.order(Command::AddTask(Box::new(task.clone())));
+    assert!(matches!(rig.answer(add), Some(Err(Refusal::NotStored(_)))));
+    assert!(rig.snapshot().tasks.is_empty());
+    let new = NewProcess {
+        role: "tester".to_owned(),
+        ..NewProcess::default()
+    };
+    let hire = rig.order(Command::Create(Box::new(new)));
+    assert!(matches!(rig.answer(hire), Some(Err(Refusal::NotStored(_)))));
+    assert_eq!((rig.snapshot().processes.len(), rig.launches.len()), (1, 1));
+    let stop = rig.order(Command::Stop(id));
+    assert_eq!(rig.closed, [run]);
+    rig.exit(run, ExitStatus::Code(0));
+    assert_eq!(rig.status(id), Status::Stopped);
+    // The answer and the exit report wait for room.
+    assert!(rig.answer(stop).is_none() && rig.acknowledged.is_empty());
+    rig.pass(5 * SECOND);
+    assert!(rig.answer(stop).is_none());
+    rig.disk = true;
+    rig.pass(SECOND);
+    assert!(matches!(rig.answer(stop), Some(Ok(_))));
+    assert_eq!(rig.acknowledged, [run]);
+    let add = rig.order(Command::AddTask(Box::new(task)));
+    assert!(matches!(rig.answer(add), Some(Ok(_))));
+}
+
+#[test]
+fn a_new_instance_takes_the_run_up_and_sends_only_what_was_not_taken() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let task = rig.add("work", None);
+    let orders = rig.sent.clone();
+    assert_eq!(orders.len(), 2);
+    for (accepted, sent_again) in [(2, 0), (1, 1), (0, 2)] {
+        let mut reborn = rig.reborn();
+        reborn.event(Event::Adopted {
+            run,
+            accepted,
+            alive: true,
+        });
+        assert_eq!(reborn.sent, orders[orders.len() - sent_again..]);
+        assert_eq!(
+            (reborn.status(id), reborn.task(task).state),
+            (Status::Running, TaskState::Assigned)
+        );
+        reborn.sent.clone_from(&orders);
+        reborn.turn_ends(run, true);
+        assert_eq!(reborn.task(task).state, TaskState::Succeeded);
+        assert!(reborn.launches.is_empty());
+    }
+}
+
+#[test]
+fn a_run_that_was_ordered_but_never_launched_is_started_anew() {
+    let mut rig = Rig::new();
+    let id = rig.hire("developer");
+    let run = rig.launches[0].run;
+    let mut reborn = rig.reborn();
+    reborn.event(Event::Adopted {
+        run,
+        accepted: 0,
+        alive: false,
+    });
+    let fault = crate::domain::fault::Fault::new(
+        crate::domain::fault::FaultCode::FailedToStart,
+        "never launched",
+        "nothing to do",
+    );
+    let failure = crate::domain::event::LaunchFailure {
+        fault,
+        permanent: false,
+    };
+    reborn.event(Event::LaunchFailed { run, failure });
+    assert_eq!(
+        (reborn.status(id), reborn.launches.len()),
+        (Status::Starting, 1)
+    );
+    assert_ne!(reborn.launches[0].run, run);
+}
+
+#[test]
+fn d3_after_a_reboot_waits_follow_the_wall_clock() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    rig.exit(run, ExitStatus::Code(1));
+    let saved = crate::domain::fleet::Saved {
+        processes: rig.saved.processes.values().cloned().collect(),
+        tasks: vec![],
+        requests: vec![],
+        meta: rig.saved.meta.clone(),
+        generation: 2,
+        rebooted: true,
+    };
+    let mut now = rig.now + 10 * SECOND;
+    now.mono = crate::domain::time::Mono(5);
+    let mut reborn = Rig::of(&saved, now);
+    assert_eq!(reborn.status(id), Status::Backoff);
+    reborn.pass(19 * SECOND);
+    assert!(reborn.launches.is_empty());
+    reborn.pass(SECOND);
+    assert_eq!(reborn.launches.len(), 1);
+}
+
+#[test]
+fn what_is_removed_is_gone_from_the_disk() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let reply = rig.order(Command::Remove(id));
+    assert!(matches!(rig.answer(reply), Some(Err(Refusal::State(_)))));
+    rig.order(Command::Stop(id));
+    rig.exit(run, ExitStatus::Code(0));
+    rig.order(Command::Remove(id));
+    assert!(rig.saved.processes.is_empty());
+    assert!(rig.snapshot().processes.is_empty());
+    let reborn = rig.reborn();
+    assert_eq!(reborn.fleet.processes().count(), 0);
+    assert!(
+        !rig.sent
+            .iter()
+            .any(|(_, _, order)| matches!(order, Order::Message { .. }))
+    );
+}
