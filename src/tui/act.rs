@@ -17,7 +17,9 @@ use crate::tui::dialogs::{Dialog, Order};
 use crate::tui::filter::Filter;
 use crate::tui::format;
 use crate::tui::keys::Verb;
-use crate::tui::offer::{can_cancel, can_release, can_retry, can_start, can_stop};
+use crate::tui::offer::{
+    can_cancel, can_demo, can_release, can_retry, can_start, can_stop, is_troubled,
+};
 use crate::tui::scene::Scene;
 use crate::tui::screens::details::Details;
 use crate::tui::screens::inbox::Inbox;
@@ -36,8 +38,8 @@ impl View {
             Verb::Down => self.step(1, snapshot),
             Verb::PageUp => self.page(-1, snapshot),
             Verb::PageDown => self.page(1, snapshot),
-            Verb::First => self.to_end(false, snapshot),
-            Verb::Last => self.to_end(true, snapshot),
+            Verb::First => self.go_end(false, snapshot),
+            Verb::Last => self.go_end(true, snapshot),
             Verb::Next => self.turn_to(self.tab.turn(1)),
             Verb::Previous => self.turn_to(self.tab.turn(3)),
             Verb::Number => {
@@ -93,10 +95,10 @@ impl View {
             Verb::Help => self
                 .dialogs
                 .push(Dialog::Reader(Reader::help(self.place()))),
-            Verb::Mistakes if snapshot.configuration_mistakes.is_some() => {
+            Verb::Mistakes if is_troubled(snapshot) => {
                 self.dialogs.push(Dialog::Reader(Reader::mistakes()));
             }
-            Verb::Demo if snapshot.agent_missing.is_some() => return vec![Action::Demo],
+            Verb::Demo if can_demo(snapshot) => return vec![Action::Demo],
             Verb::Leave => self.note(
                 Level::Info,
                 "q leaves the screen and stops nothing; `headcount down` stops everything.",
@@ -180,7 +182,7 @@ impl View {
         }
     }
 
-    fn to_end(&mut self, last: bool, snapshot: &Snapshot) {
+    fn go_end(&mut self, last: bool, snapshot: &Snapshot) {
         match (self.pages.last_mut(), last) {
             (Some(Page::Logs(page)), false) => page.first(),
             (Some(Page::Logs(page)), true) => page.last(),

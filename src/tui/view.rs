@@ -356,15 +356,20 @@ impl View {
         let message = chrome::message_rows(self.notice.as_ref(), area.width);
         let parts = chrome::Frame::divide(area, trouble, message);
         chrome::header(scene, parts.header, buffer);
-        self.tabs = chrome::tabs(scene, self.tab, parts.tabs, buffer);
+        let filter = match self.tab {
+            _ if !self.pages.is_empty() => "",
+            Tab::Processes => self.processes.filter.text(),
+            Tab::Tasks => self.tasks.filter.text(),
+            Tab::Inbox | Tab::Roles => "",
+        };
+        self.tabs = chrome::tabs(scene, self.tab, filter, parts.tabs, buffer);
         self.tabs_row = (parts.tabs.height > 0).then_some(parts.tabs.y);
         let mut rule = crate::tui::widgets::pen::Pen::new(buffer, parts.rule);
-        rule.rule(0, 0, usize::from(area.width), look.palette.dim);
+        rule.rule(0, 0, usize::from(area.width), look.palette.rule);
         chrome::mistakes(scene, parts.mistakes, buffer);
         self.body(scene, parts.body, buffer);
         chrome::message(scene, self.notice.as_ref(), parts.message, buffer);
-        let (offered, always) = self.offers(scene);
-        chrome::footer(scene, &offered, &always, parts.footer, buffer);
+        chrome::footer(scene, &self.offers(scene), parts.footer, buffer);
         if !look.caps.unicode {
             ascii::to_ascii(buffer);
         }

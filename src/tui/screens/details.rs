@@ -111,7 +111,7 @@ impl Paper<'_> {
             }
             at = pen.put(0, at, width, part, *style);
         }
-        pen.rule(1, 0, width, palette.dim);
+        pen.rule(1, 0, width, palette.rule);
     }
 
     fn lines(&self, width: usize, two: bool) -> Vec<Line<'static>> {

@@ -265,7 +265,7 @@ impl Logs {
         let shown = self.lines.get(index..).unwrap_or(&[]);
         let mut before = None;
         for line in shown {
-            if rows.len() >= self.height + skip + 1 {
+            if rows.len() > self.height + skip {
                 break;
             }
             rows.extend(self.layout.rows(line, before));
