@@ -221,7 +221,7 @@ impl HireDialog {
     pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let palette = scene.palette();
         let mut pen = Pen::new(buffer, area);
-        pen.title(0, "Hire", "number: how many   Tab: fields", palette);
+        pen.title(0, "Hire", "1-9 + - how many   Tab fields", palette);
         let below = 3.min(area.height.saturating_sub(4));
         let body = Rect {
             y: area.y + 1.min(area.height),
