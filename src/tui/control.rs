@@ -123,6 +123,7 @@ impl View {
                 ),
                 (None, _) => format!("{names} is asked to end. A third x kills."),
             },
+            1 if first.task.is_none() => format!("{names} is on the way down. x again kills."),
             1 => format!("{names}: the task is interrupted. x again kills."),
             _ => format!("{names}: killing the whole tree."),
         }

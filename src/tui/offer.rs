@@ -97,7 +97,8 @@ impl View {
                 let process = subject.filter(|process| can_stop(process))?;
                 return Some(match self.pressed(process) {
                     0 => label,
-                    1 => "interrupt",
+                    1 if process.task.is_some() => "interrupt",
+                    1 => "stop now",
                     _ => "kill",
                 });
             }

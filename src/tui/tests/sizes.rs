@@ -37,6 +37,12 @@ fn hostile_text_reaches_no_cell() {
     }
 }
 
+#[test]
+fn a_view_may_move_between_threads() {
+    const fn sent<T: Send>() {}
+    sent::<crate::tui::View>();
+}
+
 const STATES: [&str; 18] = [
     "", "<enter>", "l", "lk", "2", "2<enter>", "3", "3<enter>", "3jA", "4", "n", "n<tab>", "t",
     "d", "jX", "?", ":s", "/a",
