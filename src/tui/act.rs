@@ -1,23 +1,18 @@
 //! What a verb does: it changes what this terminal shows, or becomes orders.
 
-use crate::domain::command::Command;
 use crate::domain::id::ProcessId;
-use crate::domain::inbox::Ask;
-use crate::domain::snapshot::{Activity, Level, ProcessView, Snapshot, Status};
+use crate::domain::snapshot::{Level, Snapshot};
 use crate::tui::action::Action;
 use crate::tui::chrome::Tab;
-use crate::tui::dialogs::answer::AnswerDialog;
-use crate::tui::dialogs::confirm::Confirm;
+use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::hire::HireDialog;
 use crate::tui::dialogs::line::LineDialog;
 use crate::tui::dialogs::palette::PaletteDialog;
 use crate::tui::dialogs::reader::Reader;
 use crate::tui::dialogs::task::TaskDialog;
-use crate::tui::dialogs::{Dialog, Order};
 use crate::tui::filter::Filter;
-use crate::tui::format;
 use crate::tui::keys::Verb;
-use crate::tui::offer::{can_cancel, can_release, can_retry, can_start, can_stop};
+use crate::tui::offer::{can_demo, is_troubled};
 use crate::tui::scene::Scene;
 use crate::tui::screens::details::Details;
 use crate::tui::screens::inbox::Inbox;
@@ -25,7 +20,7 @@ use crate::tui::screens::logs::Logs;
 use crate::tui::screens::roles::Roles;
 use crate::tui::screens::task::TaskPage;
 use crate::tui::view::{Page, View};
-use crate::tui::widgets::{request, status};
+use crate::tui::widgets::status;
 
 impl View {
     /// Carries out a verb of a screen.
@@ -36,8 +31,8 @@ impl View {
             Verb::Down => self.step(1, snapshot),
             Verb::PageUp => self.page(-1, snapshot),
             Verb::PageDown => self.page(1, snapshot),
-            Verb::First => self.to_end(false, snapshot),
-            Verb::Last => self.to_end(true, snapshot),
+            Verb::First => self.go_end(false, snapshot),
+            Verb::Last => self.go_end(true, snapshot),
             Verb::Next => self.turn_to(self.tab.turn(1)),
             Verb::Previous => self.turn_to(self.tab.turn(3)),
             Verb::Number => {
@@ -93,10 +88,10 @@ impl View {
             Verb::Help => self
                 .dialogs
                 .push(Dialog::Reader(Reader::help(self.place()))),
-            Verb::Mistakes if snapshot.configuration_mistakes.is_some() => {
+            Verb::Mistakes if is_troubled(snapshot) => {
                 self.dialogs.push(Dialog::Reader(Reader::mistakes()));
             }
-            Verb::Demo if snapshot.agent_missing.is_some() => return vec![Action::Demo],
+            Verb::Demo if can_demo(snapshot) => return vec![Action::Demo],
             Verb::Leave => self.note(
                 Level::Info,
                 "q leaves the screen and stops nothing; `headcount down` stops everything.",
@@ -180,7 +175,7 @@ impl View {
         }
     }
 
-    fn to_end(&mut self, last: bool, snapshot: &Snapshot) {
+    fn go_end(&mut self, last: bool, snapshot: &Snapshot) {
         match (self.pages.last_mut(), last) {
             (Some(Page::Logs(page)), false) => page.first(),
             (Some(Page::Logs(page)), true) => page.last(),
@@ -243,45 +238,6 @@ impl View {
         self.settle(snapshot);
     }
 
-    /// Takes a task back, tries it again, or releases it.
-    fn handle_task(&mut self, verb: Verb, snapshot: &Snapshot) -> Vec<Action> {
-        let Some(task) = self.task(snapshot) else {
-            return Vec::new();
-        };
-        let id = task.id;
-        match verb {
-            Verb::Cancel if can_cancel(task) => {
-                let consequence = match task.lease.and_then(|_| self.subject(snapshot)) {
-                    Some(process) => format!("{} works on it and is interrupted.", process.name),
-                    None => "Nobody will work on it; R puts it back into the queue.".to_owned(),
-                };
-                let question = format!("Cancel {id}, {}?", task.title());
-                let orders = vec![Order::new(format!("cancel {id}"), Command::CancelTask(id))];
-                let dialog = Confirm::new(question, consequence, orders);
-                self.dialogs.push(Dialog::Confirm(dialog));
-                Vec::new()
-            }
-            Verb::Retry if can_retry(task) => self.give(vec![Order::new(
-                format!("retry {id}"),
-                Command::RetryTask(id),
-            )]),
-            Verb::Release if can_release(task) => {
-                let order = Order::new(format!("release {id}"), Command::ReleaseTask(id));
-                self.give(vec![order])
-            }
-            _ => {
-                let state = status::task_word(task.state);
-                let hint = match verb {
-                    Verb::Cancel => "there is nothing to take back",
-                    Verb::Retry => "only what ended without success is tried again",
-                    _ => "only what is held is released",
-                };
-                self.note(Level::Info, format!("{id} is {state}: {hint}."));
-                Vec::new()
-            }
-        }
-    }
-
     fn mark(&mut self, snapshot: &Snapshot) {
         if let Some(id) = self.processes.selected(snapshot) {
             if !self.processes.marked.remove(&id) {
@@ -289,157 +245,6 @@ impl View {
             }
             self.step(1, snapshot);
         }
-    }
-
-    /// The processes that a control key acts on.
-    fn targets<'a>(&self, snapshot: &'a Snapshot) -> Vec<&'a ProcessView> {
-        let ids: Vec<ProcessId> = if self.pages.is_empty() && self.tab == Tab::Processes {
-            self.processes.targets(snapshot)
-        } else {
-            self.subject(snapshot)
-                .map(|process| process.id)
-                .into_iter()
-                .collect()
-        };
-        ids.into_iter()
-            .filter_map(|id| snapshot.process(id))
-            .map(AsRef::as_ref)
-            .collect()
-    }
-
-    /// Start, stop, kill, restart, remove: what cannot be taken back asks first.
-    fn control(&mut self, verb: Verb, snapshot: &Snapshot) -> Vec<Action> {
-        let all = self.targets(snapshot);
-        let fits = |process: &&ProcessView| match verb {
-            Verb::Start => can_start(process),
-            Verb::Stop => can_stop(process),
-            Verb::Restart | Verb::Kill => process.is_up(),
-            _ => !process.is_up() && process.status != Status::Starting,
-        };
-        let targets: Vec<&ProcessView> = all.iter().copied().filter(fits).collect();
-        let Some(first) = targets.first() else {
-            if let Some(process) = all.first() {
-                self.note(Level::Info, cannot(verb, process));
-            }
-            return Vec::new();
-        };
-        let (word, order): (&str, fn(ProcessId) -> Command) = match verb {
-            Verb::Start => ("start", Command::Start),
-            Verb::Stop => ("stop", Command::Stop),
-            Verb::Kill => ("kill", Command::Kill),
-            Verb::Restart => ("restart", Command::Restart),
-            _ => ("remove", Command::Remove),
-        };
-        let orders: Vec<Order> = targets
-            .iter()
-            .map(|process| Order::new(format!("{word} {}", process.name), order(process.id)))
-            .collect();
-        let names = names(&targets);
-        let busy = targets
-            .iter()
-            .filter(|p| p.task.is_some() || p.activity == Activity::Busy)
-            .count();
-        match verb {
-            Verb::Kill if busy > 0 => {
-                let consequence = match first.task.filter(|_| targets.len() == 1) {
-                    Some(task) => {
-                        format!("{task} is cut off. Everything it started is killed at once.")
-                    }
-                    None => format!(
-                        "{} cut off. Everything they started is killed at once.",
-                        format::plural(busy, "piece of work is", "pieces of work are")
-                    ),
-                };
-                let dialog = Confirm::new(format!("Kill {names}?"), consequence, orders);
-                self.dialogs.push(Dialog::Confirm(dialog));
-                return Vec::new();
-            }
-            Verb::Remove => {
-                let consequence = "The process and its place in the list go; logs, results and \
-                                   costs stay on record.";
-                let question = format!("Remove {names}?");
-                let dialog = Confirm::new(question, consequence.to_owned(), orders);
-                self.dialogs.push(Dialog::Confirm(dialog));
-                return Vec::new();
-            }
-            Verb::Stop => {
-                let line = self.stop_line(first, targets.len(), &names);
-                self.note(Level::Info, line);
-                for process in &targets {
-                    let pressed = self.pressed(process);
-                    self.presses.insert(process.id, pressed.saturating_add(1));
-                }
-            }
-            _ => {}
-        }
-        self.processes.marked.clear();
-        self.give(orders)
-    }
-
-    /// What this press does, and what the next one will.
-    fn stop_line(&self, first: &ProcessView, count: usize, names: &str) -> String {
-        match self.pressed(first) {
-            0 if !first.is_up() => format!("{names} stays down: no restart."),
-            0 if count > 1 => {
-                format!(
-                    "{names} stop after their current tasks. x again interrupts, a third x kills."
-                )
-            }
-            0 => match (first.task, first.status) {
-                (Some(task), Status::Waiting) => {
-                    format!(
-                        "{names} waits for you, so {task} is interrupted. x again, twice, kills."
-                    )
-                }
-                (Some(task), _) => format!(
-                    "{names} stops after {task}. x again interrupts the task, a third x kills."
-                ),
-                (None, _) => format!("{names} is asked to end. A third x kills."),
-            },
-            1 => format!("{names}: the task is interrupted. x again kills."),
-            _ => format!("{names}: killing the whole tree."),
-        }
-    }
-
-    /// Answers what is asked.
-    fn decide(&mut self, verb: Verb, snapshot: &Snapshot) -> Vec<Action> {
-        let Some(asked) = self.asked(snapshot) else {
-            if self.subject(snapshot).is_some() {
-                self.note(
-                    Level::Info,
-                    "Nothing is asked here; w goes to what waits for you.",
-                );
-            }
-            return Vec::new();
-        };
-        let who = snapshot
-            .process(asked.process)
-            .map_or_else(|| asked.process.to_string(), |process| process.name.clone());
-        match (verb, &asked.ask) {
-            (Verb::Yes, Ask::Permission { .. }) => {
-                return self.give(vec![Order::new("allow it", Command::Approve(asked.id))]);
-            }
-            (Verb::Always, Ask::Permission { rule, .. }) => {
-                let dialog = LineDialog::rule(asked.id, &who, rule);
-                self.dialogs.push(Dialog::Line(Box::new(dialog)));
-            }
-            (Verb::Deny, _) => {
-                let dialog = LineDialog::deny(asked.id, &who, &request::line(asked));
-                self.dialogs.push(Dialog::Line(Box::new(dialog)));
-            }
-            (Verb::Answer, Ask::Question { questions }) => {
-                let dialog = AnswerDialog::new(asked.id, who, questions.clone());
-                self.dialogs.push(Dialog::Answer(Box::new(dialog)));
-            }
-            (Verb::Answer, Ask::Permission { .. }) => {
-                self.note(Level::Info, "It asks for a permission: y allows, d denies.");
-            }
-            (_, Ask::Question { .. }) => {
-                self.note(Level::Info, "It is a question: A answers it.");
-            }
-            _ => {}
-        }
-        Vec::new()
     }
 
     /// Says what a status is known from.
@@ -492,25 +297,5 @@ impl View {
             Some(id) => self.processes.cursor.select(&keys, *id),
             None => self.note(Level::Info, "Nobody waits for you."),
         }
-    }
-}
-
-/// Why a key does nothing now, and which one would.
-fn cannot(verb: Verb, process: &ProcessView) -> String {
-    let name = &process.name;
-    match verb {
-        Verb::Start => format!("{name} is up already: r restarts, x stops."),
-        Verb::Stop | Verb::Kill => format!("{name} is down already: s starts."),
-        Verb::Restart => format!("{name} is down: s starts."),
-        _ => format!("{name} is up: x stops it first."),
-    }
-}
-
-fn names(targets: &[&ProcessView]) -> String {
-    match targets {
-        [one] => one.name.clone(),
-        [one, other] => format!("{} and {}", one.name, other.name),
-        [one, rest @ ..] => format!("{} and {} others", one.name, rest.len()),
-        [] => String::new(),
     }
 }

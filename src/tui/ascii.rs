@@ -20,7 +20,7 @@ pub(crate) fn to_ascii(buffer: &mut Buffer) {
 
 fn stand_in(symbol: &str) -> &'static str {
     match symbol {
-        "●" => "*",
+        "●" | "•" => "*",
         "○" => "o",
         "◌" => "~",
         "✕" | "×" => "x",
@@ -33,7 +33,6 @@ fn stand_in(symbol: &str) -> &'static str {
         "▸" | "›" => ">",
         "‹" => "<",
         "◆" => "#",
-        "⏎" => "$",
         "↑" => "^",
         "↓" => "v",
         "▁" => "_",

@@ -8,6 +8,7 @@ use crate::domain::snapshot::{Activity, Level, Machine, Snapshot};
 use crate::tui::format;
 use crate::tui::keys::Key;
 use crate::tui::notice::Notice;
+use crate::tui::offer::Offers;
 use crate::tui::scene::Scene;
 use crate::tui::text;
 use crate::tui::widgets::pen::Pen;
@@ -229,6 +230,7 @@ fn memory(machine: &Machine, wide: bool) -> String {
 pub(crate) fn tabs(
     scene: Scene<'_>,
     current: Tab,
+    filter: &str,
     area: Rect,
     buffer: &mut Buffer,
 ) -> Vec<(u16, Tab)> {
@@ -262,6 +264,12 @@ pub(crate) fn tabs(
         ends.push((u16::try_from(at).unwrap_or(u16::MAX), tab));
         at += gap;
     }
+    if !filter.is_empty() {
+        let what = format!("only “{}”, Esc shows all", text::clean(filter));
+        let room = width.saturating_sub(at + 2);
+        pen.right(0, at, room + 1, &text::fit(&what, room), palette.accent);
+        return ends;
+    }
     let outdated = scene.snapshot.processes.iter();
     let outdated = outdated.filter(|process| process.updates_available).count();
     if outdated > 0 {
@@ -282,11 +290,7 @@ pub(crate) fn mistakes(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let line = "✕ roles.toml has mistakes; the last good one stays in force. E shows them.";
         pen.put(0, 1, width.saturating_sub(2), line, palette.bad);
     } else if let Some(fault) = &scene.snapshot.agent_missing {
-        let line = format!(
-            "✕ {} · {}",
-            text::clean(&fault.cause),
-            text::clean(&fault.remedy)
-        );
+        let line = format!("✕ {}. E shows what to do.", text::clean(&fault.cause));
         pen.put(0, 1, width.saturating_sub(2), &line, palette.bad);
     }
 }
@@ -297,7 +301,7 @@ pub(crate) fn message(scene: Scene<'_>, notice: Option<&Notice>, area: Rect, buf
     let mut pen = Pen::new(buffer, area);
     let width = pen.width();
     let Some(notice) = notice else {
-        pen.rule(0, 0, width, palette.dim);
+        pen.rule(0, 0, width, palette.rule);
         return;
     };
     let (mark, style) = match notice.level {
@@ -330,26 +334,20 @@ pub(crate) fn message_rows(notice: Option<&Notice>, width: u16) -> usize {
 }
 
 /// The keys that work now: those at the left leave where it is narrow, those at the right stay.
-pub(crate) fn footer(
-    scene: Scene<'_>,
-    keys: &[(Key, &str)],
-    always: &[(Key, &str)],
-    area: Rect,
-    buffer: &mut Buffer,
-) {
+pub(crate) fn footer(scene: Scene<'_>, offers: &Offers, area: Rect, buffer: &mut Buffer) {
     let mut pen = Pen::new(buffer, area);
     let width = pen.width();
     let length = |(key, label): &(Key, &str)| text::width(&key.to_string()) + 1 + label.len();
-    let right: usize = always.iter().map(|pair| length(pair) + 2).sum();
+    let right: usize = offers.always.iter().map(|pair| length(pair) + 2).sum();
     let mut at = 1;
-    for pair in keys {
-        if at + length(pair) + right > width && !always.is_empty() {
+    for pair in &offers.here {
+        if at + length(pair) + right > width && !offers.always.is_empty() {
             break;
         }
         at = pair_at(&mut pen, at, pair, scene) + 2;
     }
     let mut at = width.saturating_sub(right).saturating_add(1).max(at);
-    for pair in always {
+    for pair in &offers.always {
         at = pair_at(&mut pen, at, pair, scene) + 2;
     }
 }

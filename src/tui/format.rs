@@ -38,6 +38,17 @@ impl Present {
         self.after(left)
     }
 
+    /// When an age as [`age`] shows it changes next.
+    pub(crate) fn next_age(&self, then: Timestamp) -> Option<Timestamp> {
+        let secs = self.since(then).as_secs();
+        let unit = match secs {
+            0..HOUR => MINUTE,
+            HOUR..DAY => HOUR,
+            _ => DAY,
+        };
+        self.after(unit - secs % unit)
+    }
+
     /// When what is left until `then` changes next: every second in the last minute.
     pub(crate) fn next_count(&self, then: Timestamp) -> Option<Timestamp> {
         match self.until(then).as_secs() {

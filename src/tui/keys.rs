@@ -205,7 +205,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Mark [letter(' ')] &[Processes], "mark", "mark several; s x X r and Del then act on all of them";
     Remove [key(KeyCode::Delete)] &[Processes, Details], "remove", "remove a process that is down";
     Filter [letter('/')] &[Processes, Tasks], "filter", "show only what holds these words";
-    Mistakes [letter('E')] SCREENS, "mistakes", "what is wrong in the configuration";
+    Mistakes [letter('E')] SCREENS, "what is wrong", "what is wrong in the configuration or with the agent";
 
     Send [key(KeyCode::Enter), ctrl('s')] &[Hire], "hire", "hire";
     Send [ctrl('s'), ctrl('d'), ctrl_enter()] &[Editor], "send", "send";

@@ -44,6 +44,8 @@ pub(crate) struct Palette {
     pub(crate) plain: Style,
     /// What is usual or secondary.
     pub(crate) dim: Style,
+    /// Lines that divide.
+    pub(crate) rule: Style,
     /// Names and headings.
     pub(crate) strong: Style,
     /// What is selected, what has the focus, keys.
@@ -66,15 +68,18 @@ impl Palette {
         let bold = plain.add_modifier(Modifier::BOLD);
         let dim = plain.add_modifier(Modifier::DIM);
         let reversed = plain.add_modifier(Modifier::REVERSED);
+        // Colours and dimness within a reversed row would be patches.
+        let selected = reversed.fg(Color::Reset).remove_modifier(Modifier::DIM);
         let colours = |accent, good, warn, bad| Self {
             plain,
             dim,
+            rule: dim,
             strong: bold,
             accent: plain.fg(accent),
             good: plain.fg(good),
             warn: plain.fg(warn),
             bad: plain.fg(bad),
-            selected: reversed,
+            selected,
             badge: plain
                 .fg(warn)
                 .add_modifier(Modifier::REVERSED | Modifier::BOLD),
@@ -94,6 +99,7 @@ impl Palette {
             (ColourDepth::TwoFiftySix, true) => Self {
                 selected: plain.bg(Color::Indexed(237)),
                 dim: plain.fg(Color::Indexed(245)),
+                rule: plain.fg(Color::Indexed(239)),
                 ..colours(
                     Color::Indexed(110),
                     Color::Indexed(108),
@@ -104,6 +110,7 @@ impl Palette {
             (ColourDepth::TwoFiftySix, false) => Self {
                 selected: plain.bg(Color::Indexed(254)),
                 dim: plain.fg(Color::Indexed(243)),
+                rule: plain.fg(Color::Indexed(250)),
                 ..colours(
                     Color::Indexed(25),
                     Color::Indexed(28),
@@ -114,6 +121,7 @@ impl Palette {
             (ColourDepth::True, true) => Self {
                 selected: plain.bg(Color::Rgb(0x2b, 0x31, 0x3c)),
                 dim: plain.fg(Color::Rgb(0x8a, 0x8f, 0x98)),
+                rule: plain.fg(Color::Rgb(0x45, 0x4b, 0x57)),
                 ..colours(
                     Color::Rgb(0x7a, 0xb0, 0xdf),
                     Color::Rgb(0x86, 0xb4, 0x7c),
@@ -124,6 +132,7 @@ impl Palette {
             (ColourDepth::True, false) => Self {
                 selected: plain.bg(Color::Rgb(0xe4, 0xe9, 0xf2)),
                 dim: plain.fg(Color::Rgb(0x6a, 0x70, 0x7a)),
+                rule: plain.fg(Color::Rgb(0xbc, 0xc2, 0xcc)),
                 ..colours(
                     Color::Rgb(0x1f, 0x5f, 0x9e),
                     Color::Rgb(0x2c, 0x73, 0x2c),
@@ -163,6 +172,7 @@ mod tests {
         for style in [
             palette.plain,
             palette.dim,
+            palette.rule,
             palette.strong,
             palette.accent,
             palette.good,

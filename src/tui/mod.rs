@@ -7,14 +7,11 @@ mod act;
 mod action;
 mod ascii;
 mod chrome;
+mod control;
 mod dialogs;
 mod filter;
-#[cfg(test)]
-mod fixture;
 mod format;
 mod keys;
-#[cfg(test)]
-mod keys_tests;
 mod look;
 mod notice;
 mod offer;

@@ -8,6 +8,15 @@ use crate::tui::keys::{self, Key, Verb};
 use crate::tui::scene::Scene;
 use crate::tui::view::{Page, View};
 
+/// Keys and what they do now, for the footer.
+#[derive(Debug, Default)]
+pub(crate) struct Offers {
+    /// Those of the place, the most important ones first.
+    pub(crate) here: Vec<(Key, &'static str)>,
+    /// Those that are always shown.
+    pub(crate) always: Vec<(Key, &'static str)>,
+}
+
 impl View {
     /// The process that keys act on.
     pub(crate) fn subject<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a ProcessView> {
@@ -49,11 +58,8 @@ impl View {
     }
 
     /// The keys that work now: those of the place, and those that are always shown.
-    pub(crate) fn offers(
-        &self,
-        scene: Scene<'_>,
-    ) -> (Vec<(Key, &'static str)>, Vec<(Key, &'static str)>) {
-        let (mut here, mut always) = (Vec::new(), Vec::new());
+    pub(crate) fn offers(&self, scene: Scene<'_>) -> Offers {
+        let mut offers = Offers::default();
         for binding in keys::bindings(self.place()) {
             let Some(key) = binding.keys.first() else {
                 continue;
@@ -65,11 +71,11 @@ impl View {
                 continue;
             }
             match binding.verb {
-                Verb::Help | Verb::Detach => always.push((*key, label)),
-                _ => here.push((*key, label)),
+                Verb::Help | Verb::Detach => offers.always.push((*key, label)),
+                _ => offers.here.push((*key, label)),
             }
         }
-        (here, always)
+        offers
     }
 
     /// The label of a verb; `None` where it can do nothing now.
@@ -85,13 +91,14 @@ impl View {
             Verb::Yes | Verb::Always => asked.is_some_and(permission),
             Verb::Answer => asked.is_some_and(|request| !permission(request)),
             Verb::Deny => asked.is_some(),
-            Verb::Demo => snapshot.agent_missing.is_some(),
+            Verb::Demo => can_demo(snapshot),
             Verb::Start => subject.is_some_and(can_start),
             Verb::Stop => {
                 let process = subject.filter(|process| can_stop(process))?;
                 return Some(match self.pressed(process) {
                     0 => label,
-                    1 => "interrupt",
+                    1 if process.task.is_some() => "interrupt",
+                    1 => "stop now",
                     _ => "kill",
                 });
             }
@@ -112,7 +119,7 @@ impl View {
             }
             Verb::Filter if self.tab == Tab::Tasks => !snapshot.tasks.is_empty(),
             Verb::Filter => !snapshot.processes.is_empty(),
-            Verb::Mistakes => snapshot.configuration_mistakes.is_some(),
+            Verb::Mistakes => is_troubled(snapshot),
             _ => true,
         };
         offered.then_some(label)
@@ -123,6 +130,16 @@ impl View {
         let here = self.presses.get(&process.id).copied().unwrap_or(0);
         here.max(u8::from(process.status == Status::Stopping))
     }
+}
+
+/// Whether the demo is offered: there is no agent, and nobody who would be left for it.
+pub(crate) fn can_demo(snapshot: &Snapshot) -> bool {
+    snapshot.agent_missing.is_some() && snapshot.processes.is_empty()
+}
+
+/// Whether something is wrong that concerns everyone.
+pub(crate) fn is_troubled(snapshot: &Snapshot) -> bool {
+    snapshot.configuration_mistakes.is_some() || snapshot.agent_missing.is_some()
 }
 
 /// Whether a start means something.

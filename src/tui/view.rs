@@ -10,7 +10,7 @@ use ratatui::layout::{Rect, Size};
 use crate::domain::command::{Outcome, Refusal};
 use crate::domain::id::{ProcessId, RequestId};
 use crate::domain::log::{LogAnchor, LogForm, LogQuery, LogWindow};
-use crate::domain::snapshot::{Level, Snapshot, Status};
+use crate::domain::snapshot::{Level, Message, Snapshot, Status};
 use crate::tui::action::Action;
 use crate::tui::ascii;
 use crate::tui::chrome::{self, Tab};
@@ -237,8 +237,14 @@ impl View {
         // What was said before this terminal attached is history.
         let shown = *self.seen.message.get_or_insert(newest);
         if newest > shown {
-            let mut fresh = snapshot.messages.iter().filter(|m| m.number > shown);
-            if let Some(message) = fresh.next_back() {
+            let fresh = snapshot.messages.iter().filter(|m| m.number > shown);
+            let loudest = |message: &&std::sync::Arc<Message>| match message.level {
+                Level::Info => 0,
+                Level::Warning => 1,
+                Level::Error => 2,
+            };
+            // Of equals the last one is taken, which is the newest.
+            if let Some(message) = fresh.max_by_key(loudest) {
                 self.notice = Some(Notice::new(message.level, message.text.clone()));
                 ring = message.level == Level::Error;
             }
@@ -356,15 +362,20 @@ impl View {
         let message = chrome::message_rows(self.notice.as_ref(), area.width);
         let parts = chrome::Frame::divide(area, trouble, message);
         chrome::header(scene, parts.header, buffer);
-        self.tabs = chrome::tabs(scene, self.tab, parts.tabs, buffer);
+        let filter = match self.tab {
+            _ if !self.pages.is_empty() => "",
+            Tab::Processes => self.processes.filter.text(),
+            Tab::Tasks => self.tasks.filter.text(),
+            Tab::Inbox | Tab::Roles => "",
+        };
+        self.tabs = chrome::tabs(scene, self.tab, filter, parts.tabs, buffer);
         self.tabs_row = (parts.tabs.height > 0).then_some(parts.tabs.y);
         let mut rule = crate::tui::widgets::pen::Pen::new(buffer, parts.rule);
-        rule.rule(0, 0, usize::from(area.width), look.palette.dim);
+        rule.rule(0, 0, usize::from(area.width), look.palette.rule);
         chrome::mistakes(scene, parts.mistakes, buffer);
         self.body(scene, parts.body, buffer);
         chrome::message(scene, self.notice.as_ref(), parts.message, buffer);
-        let (offered, always) = self.offers(scene);
-        chrome::footer(scene, &offered, &always, parts.footer, buffer);
+        chrome::footer(scene, &self.offers(scene), parts.footer, buffer);
         if !look.caps.unicode {
             ascii::to_ascii(buffer);
         }
@@ -427,14 +438,20 @@ impl View {
         let tasks = (self.tab == Tab::Tasks).then_some(&snapshot.tasks);
         let tasks = tasks.into_iter().flatten();
         let ages = ages.chain(tasks.filter(|t| !t.state.is_final()).map(|task| task.since));
-        let minutes = ages.filter_map(|then| now.next_minute(then));
+        let ages = ages.filter_map(|then| now.next_age(then));
+        let page = match self.pages.last() {
+            Some(Page::Details(page)) => snapshot.process(page.process),
+            _ => None,
+        };
+        // Details count minutes behind the hours as well.
+        let page = page.and_then(|process| now.next_minute(process.started?));
         let counted = snapshot
             .processes
             .iter()
             .filter(|process| process.status == Status::Backoff)
             .filter_map(|process| now.next_count(process.until?));
         let notice = self.notice.as_ref().and_then(Notice::ends);
-        minutes.chain(counted).chain(notice).min()
+        ages.chain(counted).chain(notice).chain(page).min()
     }
 
     /// What is on top, for the key table.

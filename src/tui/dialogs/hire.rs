@@ -221,7 +221,7 @@ impl HireDialog {
     pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let palette = scene.palette();
         let mut pen = Pen::new(buffer, area);
-        pen.title(0, "Hire", "number: how many   Tab: fields", palette);
+        pen.title(0, "Hire", "1-9 + - how many   Tab fields", palette);
         let below = 3.min(area.height.saturating_sub(4));
         let body = Rect {
             y: area.y + 1.min(area.height),
@@ -389,10 +389,10 @@ impl HireDialog {
             }
         }
         let facts = Rect {
+            x: area.x + 2.min(area.width),
             y: area.y + 5.min(area.height),
+            width: area.width.saturating_sub(4),
             height: area.height.saturating_sub(5),
-            width: area.width.saturating_sub(2),
-            ..area
         };
         if let Some(role) = self.under_cursor(catalogue) {
             let mut sheet = Sheet::new(usize::from(facts.width), palette);
@@ -409,7 +409,7 @@ impl HireDialog {
         let snapshot = scene.snapshot;
         let mut pen = Pen::new(buffer, area);
         let width = pen.width();
-        pen.rule(0, 0, width, palette.dim);
+        pen.rule(0, 0, width, palette.rule);
         if let Some(error) = &self.error {
             pen.put(1, 1, 1, "✕", palette.bad);
             pen.put(1, 3, width.saturating_sub(4), error, palette.bad);
@@ -459,22 +459,22 @@ fn describe(sheet: &mut Sheet, role: &Role, scene: Scene<'_>) {
         Some(Protocol::ClaudeStreamJson) | None => "takes tasks",
         Some(Protocol::Terminal | Protocol::Plain) => "takes no tasks",
     };
-    sheet.field("  Runs", &format!("{runs}, {takes}"), palette.plain);
+    sheet.field("Runs", &format!("{runs}, {takes}"), palette.plain);
     if let Some(prompt) = &role.prompt {
-        sheet.field("  Prompt", &scene.path(prompt), palette.plain);
+        sheet.field("Prompt", &scene.path(prompt), palette.plain);
     }
-    sheet.field("  Tools", &role.tools.join(" "), palette.plain);
+    sheet.field("Tools", &role.tools.join(" "), palette.plain);
     if !role.ask.is_empty() {
-        sheet.field("  Asks for", &role.ask.join("  "), palette.plain);
+        sheet.field("Asks for", &role.ask.join("  "), palette.plain);
     }
     if !role.deny.is_empty() {
-        sheet.field("  Refuses", &role.deny.join("  "), palette.plain);
+        sheet.field("Refuses", &role.deny.join("  "), palette.plain);
     }
     if let Some(model) = &role.model {
-        sheet.field("  Model", model, palette.plain);
+        sheet.field("Model", model, palette.plain);
     }
     if let Some(turns) = role.max_turns {
-        sheet.field("  Max turns", &turns.to_string(), palette.plain);
+        sheet.field("Max turns", &turns.to_string(), palette.plain);
     }
 }
 

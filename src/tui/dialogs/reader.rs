@@ -83,24 +83,28 @@ impl Reader {
         let width = usize::from(body.width);
         let (title, lines) = match &self.content {
             Content::Help(place) => ("Keys".to_owned(), help(*place, width, palette)),
-            Content::Mistakes => {
-                let report = scene.snapshot.configuration_mistakes.as_deref();
-                let mut sheet = Sheet::new(width, *palette);
-                sheet.text(
-                    report.unwrap_or("The configuration is right again."),
-                    0,
-                    palette.plain,
-                );
-                (
-                    "Mistakes in the configuration".to_owned(),
-                    sheet.into_lines(),
-                )
-            }
+            Content::Mistakes => ("What is wrong".to_owned(), wrong(width, scene)),
             Content::Request(id) => whole(*id, width, scene),
         };
         Pen::new(buffer, area).title(0, &title, "Esc back", palette);
         self.scroll.draw(lines, body, buffer, palette);
     }
+}
+
+fn wrong(width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
+    let (snapshot, palette) = (scene.snapshot, scene.palette());
+    let mut sheet = Sheet::new(width, *palette);
+    if let Some(fault) = &snapshot.agent_missing {
+        sheet.text(&fault.to_string(), 0, palette.bad);
+        sheet.text(&format!("try: {}", fault.remedy), 0, palette.plain);
+        sheet.gap();
+    }
+    if let Some(report) = &snapshot.configuration_mistakes {
+        sheet.text(report, 0, palette.plain);
+    } else if snapshot.agent_missing.is_none() {
+        sheet.text("Nothing: all is right again.", 0, palette.plain);
+    }
+    sheet.into_lines()
 }
 
 fn whole(id: RequestId, width: usize, scene: Scene<'_>) -> (String, Vec<Line<'static>>) {

@@ -104,14 +104,14 @@ impl Paper<'_> {
         }
         let length: usize = parts.iter().map(|(part, _)| text::width(part) + 3).sum();
         let end = pen.put(0, 1, width, &name, palette.strong);
-        let mut at = (width + 2).saturating_sub(length + 1).max(end + 2);
+        let mut at = (width + 2).saturating_sub(length).max(end + 2);
         for (number, (part, style)) in parts.iter().enumerate() {
             if number > 0 {
                 at = pen.put(0, at, 3, " · ", palette.dim);
             }
             at = pen.put(0, at, width, part, *style);
         }
-        pen.rule(1, 0, width, palette.dim);
+        pen.rule(1, 0, width, palette.rule);
     }
 
     fn lines(&self, width: usize, two: bool) -> Vec<Line<'static>> {

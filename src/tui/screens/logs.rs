@@ -28,6 +28,8 @@ pub(crate) struct Logs {
     lines: Vec<LogLine>,
     begin: u64,
     end: u64,
+    /// Behind the last of `lines`.
+    next: u64,
     known: bool,
     // As drawn last.
     height: usize,
@@ -45,6 +47,7 @@ impl Logs {
             lines: Vec::new(),
             begin: 0,
             end: 0,
+            next: 0,
             known: false,
             height: 20,
             layout: Layout { width: 80, palette },
@@ -79,6 +82,7 @@ impl Logs {
         match query.anchor {
             LogAnchor::End if self.follow => {
                 self.lines = window.lines;
+                self.next = window.next;
                 self.known = true;
             }
             LogAnchor::At(offset) if !self.follow && offset == self.top => {
@@ -92,6 +96,7 @@ impl Logs {
                     self.lines.clear();
                 }
                 self.lines.extend(window.lines);
+                self.next = window.next;
                 self.known = true;
             }
             LogAnchor::Before(offset) if !self.follow && offset == self.top => {
@@ -161,10 +166,7 @@ impl Logs {
             }
         }
         let last = self.last_screen();
-        let at_end = self.lines.last().is_none_or(|line| {
-            // The end of the line is not known here; the log's end is at most a line further.
-            line.offset + line.text.len() as u64 + 64 >= self.end
-        });
+        let at_end = self.next >= self.end;
         if by > 0 && at_end && (index, skip) > last {
             (index, skip) = last;
         }
@@ -265,7 +267,7 @@ impl Logs {
         let shown = self.lines.get(index..).unwrap_or(&[]);
         let mut before = None;
         for line in shown {
-            if rows.len() >= self.height + skip + 1 {
+            if rows.len() > self.height + skip {
                 break;
             }
             rows.extend(self.layout.rows(line, before));

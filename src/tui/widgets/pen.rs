@@ -85,7 +85,7 @@ impl<'a> Pen<'a> {
             at += 1;
         }
         let end = width.saturating_sub(if behind > 0 { behind + 2 } else { 0 });
-        self.rule(row, at, end.saturating_sub(at), palette.dim);
+        self.rule(row, at, end.saturating_sub(at), palette.rule);
         self.right(row, 0, width.saturating_sub(1), right, palette.dim);
     }
 
