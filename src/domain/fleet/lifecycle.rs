@@ -77,6 +77,7 @@ impl Fleet {
         };
         let after = process.live().map(|live| live.after);
         process.last_run = Some(run);
+        self.withdraw_all(id);
         match after {
             Some(After::Start) => self.launch(id),
             Some(After::Stay) => self.rest(id, "stopped before it was started"),

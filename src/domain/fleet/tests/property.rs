@@ -13,6 +13,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::inbox::Ask;
 use crate::domain::order::Order;
+use crate::domain::process::Process;
 use crate::domain::task::{NewTask, Target};
 
 #[derive(Debug, Clone)]
@@ -79,6 +80,16 @@ fn run(rig: &Rig, n: usize) -> Option<RunId> {
     runs.get(n).copied()
 }
 
+/// A run whose agent does not exist yet: no other can fail to launch.
+fn launching(rig: &Rig, n: usize) -> Option<RunId> {
+    let run = run(rig, n)?;
+    rig.fleet
+        .processes()
+        .filter_map(Process::live)
+        .any(|live| live.run == run && live.details.is_none())
+        .then_some(run)
+}
+
 fn task(rig: &Rig, n: usize) -> Option<TaskId> {
     rig.saved.tasks.keys().nth(n).copied()
 }
@@ -119,7 +130,7 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
         Op::Retry(n) => drop(rig.order(Command::RetryTask(task(rig, n)?))),
         Op::Launched(n) => rig.launched(run(rig, n)?),
         Op::LaunchFails(n, permanent) => {
-            let run = run(rig, n)?;
+            let run = launching(rig, n)?;
             let fault = Fault::new(FaultCode::FailedToStart, "no", "look");
             rig.event(Event::LaunchFailed {
                 run,

@@ -236,13 +236,13 @@ impl Rig {
     /// Lets time pass; every deadline on the way is served, and none stays due.
     pub(super) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
-        let mut served = 0;
+        let mut served = (self.now.mono, 0);
         while let Some(at) = self.fleet.next_deadline().filter(|at| *at <= end.mono) {
             let wait = at.since(self.now.mono);
             self.now = self.now + wait;
             self.apply(Input::Deadline);
-            served += 1;
-            assert!(served < 1000, "the hub spins at {at:?}");
+            served = if served.0 == self.now.mono { (served.0, served.1 + 1) } else { (self.now.mono, 0) };
+            assert!(served.1 < 20, "the hub spins at {at:?}");
         }
         self.now = self.now + end.mono.since(self.now.mono);
     }
