@@ -246,8 +246,8 @@ pub enum TaskVerb {
     /// List the tasks.
     Ls {
         /// One state, or `open` for all that are not over.
-        #[arg(long, value_name = "S")]
-        state: Option<String>,
+        #[arg(long, value_name = "STATE")]
+        only: Option<String>,
         #[command(flatten)]
         json: JsonArg,
     },

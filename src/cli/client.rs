@@ -48,7 +48,7 @@ pub(super) enum ClientError {
 }
 
 /// The way to one instance. A connection is made for each request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Client {
     socket: PathBuf,
     workspace: PathBuf,

@@ -33,6 +33,14 @@ pub(super) enum CliError {
         #[source]
         cause: Option<FaultCause>,
     },
+    /// A stop could not end everything.
+    #[error("not everything of {who} could be ended: {}", left.join(", "))]
+    Left {
+        /// The name.
+        who: String,
+        /// What is left, with PIDs.
+        left: Vec<String>,
+    },
     /// A task ended without success.
     #[error("{task} {state}")]
     TaskFailed {
@@ -125,6 +133,7 @@ impl CliError {
             Self::Said(code) => *code,
             Self::Client(_)
             | Self::NotUp { .. }
+            | Self::Left { .. }
             | Self::TaskFailed { .. }
             | Self::Place(_)
             | Self::Mistakes(_)
@@ -143,6 +152,9 @@ impl CliError {
             ),
             Self::Api(body) => body.remedy.clone(),
             Self::NotUp { cause, .. } => cause.as_ref().map(|cause| cause.0.remedy.clone()),
+            Self::Left { .. } => Some(
+                "a process in an unkillable wait ends when its disk or mount answers".to_owned(),
+            ),
             Self::Ambiguous { .. } => Some("use one of these ids".to_owned()),
             Self::Unknown { what, near, .. } => Some(match (near.first(), *what) {
                 (Some(near), _) => format!("the nearest is `{near}`"),

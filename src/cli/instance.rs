@@ -44,11 +44,12 @@ pub(super) async fn up(place: &Place, output: &mut Output) -> Result<(), CliErro
 /// The client of an instance that runs, started if need be.
 pub(super) async fn started(place: &Place) -> Result<Client, CliError> {
     let client = place.client().await;
-    if client.is_answered().await {
-        return Ok(client);
+    // Where the demonstration is the only one that runs, it is meant.
+    if client == place.own_client() {
+        // Also where one answers: it is told to stay when the last terminal leaves.
+        place.start().await?;
     }
-    place.start().await?;
-    Ok(place.own_client())
+    Ok(client)
 }
 
 /// Ends the instance.

@@ -24,6 +24,8 @@ mod roles;
 mod run;
 mod table;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use args::{Cli, Verb};
 pub use run::main;

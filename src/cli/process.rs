@@ -152,11 +152,8 @@ fn details(process: &ProcessDoc, now: Timestamp) -> Fields {
                 .unwrap_or("not enforced")
         ),
     );
-    let held = if process.sandbox.enforced {
-        ""
-    } else {
-        " (not enforced)"
-    };
+    let is_held = process.sandbox.enforced || process.sandbox.level == "off";
+    let held = if is_held { "" } else { " (not enforced)" };
     fields.add("sandbox", format!("{}{held}", process.sandbox.level));
     fields.add(
         "tasks",
@@ -418,7 +415,8 @@ pub(super) async fn act(
                 }
                 let error = match &acted {
                     Acted::Process(after) if act != Act::Remove => not_up(after),
-                    _ => None,
+                    Acted::Stopped(after) => leftover(after),
+                    Acted::Process(_) => None,
                 };
                 documents.push(acted);
                 error
@@ -441,6 +439,19 @@ pub(super) async fn act(
         output.note("there is no process to do that to");
     }
     worst.map_or(Ok(()), |code| Err(CliError::Said(code)))
+}
+
+/// A stop that could not end everything has failed, whatever else it did.
+fn leftover(stopped: &StoppedDoc) -> Option<CliError> {
+    let left = &stopped.exit.as_ref()?.left;
+    let names = left
+        .iter()
+        .map(|ended| format!("{} ({})", ended.name, ended.pid));
+    let names: Vec<String> = names.collect();
+    (!names.is_empty()).then(|| CliError::Left {
+        who: stopped.process.name.clone(),
+        left: names,
+    })
 }
 
 /// A fault says whose it is.

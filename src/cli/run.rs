@@ -61,7 +61,11 @@ fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
     runtime.block_on(carry_out(verb, &place, output))
 }
 
-async fn carry_out(verb: Verb, place: &Place, output: &mut Output) -> Result<(), CliError> {
+pub(super) async fn carry_out(
+    verb: Verb,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
     match verb {
         Verb::Up => instance::up(place, output).await,
         Verb::Down(args) => instance::down(&args, place, output).await,

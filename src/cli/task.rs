@@ -29,7 +29,7 @@ pub(super) async fn run(
 ) -> Result<(), CliError> {
     match verb {
         TaskVerb::Add(args) => add(&args, place, output).await,
-        TaskVerb::Ls { state, json } => ls(state.as_deref(), json, place, output).await,
+        TaskVerb::Ls { only, json } => ls(only.as_deref(), json, place, output).await,
         TaskVerb::Show { task, json } => show(&task, json, place, output).await,
         TaskVerb::Wait {
             tasks,

@@ -18,6 +18,9 @@ use super::proc;
 /// Set to anything, it makes [`Cgroups::detect`] find nothing.
 pub const OFF_SWITCH: &str = "HEADCOUNT_NO_CGROUP";
 
+/// How long a process may take to leave its group after it was killed.
+const GOING: Duration = Duration::from_millis(200);
+
 /// What went wrong with a control group.
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
@@ -172,9 +175,18 @@ impl Leaf {
 
     /// Removes it with the groups below it; that it is gone already is fine.
     ///
+    /// Whoever was killed a moment ago may still be on the way out; that is awaited briefly.
+    ///
     /// # Errors
     /// [`CgroupError::Remove`], mostly because a process is still in it.
     pub fn remove(&self) -> Result<(), CgroupError> {
+        self.try_remove().or_else(|_| {
+            self.wait_empty(GOING);
+            self.try_remove()
+        })
+    }
+
+    fn try_remove(&self) -> Result<(), CgroupError> {
         let mut folders = Vec::new();
         self.each_folder(&mut |folder| folders.push(folder.to_path_buf()));
         for path in folders.into_iter().rev() {

@@ -55,8 +55,10 @@ impl<'a> Stat<'a> {
     }
 
     /// Has it ended, and waits only for its parent to look?
+    ///
+    /// A process whose first thread has ended looks the same, but for the other threads.
     pub(crate) fn is_zombie(&self) -> bool {
-        matches!(self.state, b'Z' | b'X' | b'x')
+        matches!(self.state, b'Z' | b'X' | b'x') && self.threads <= 1
     }
 
     pub(crate) fn name(&self) -> String {
@@ -136,6 +138,14 @@ mod tests {
             (stat.threads, stat.start_time, stat.resident_pages),
             (5, 999, 77)
         );
+    }
+
+    #[test]
+    fn a_process_that_lost_its_first_thread_has_not_ended() {
+        let line = |threads| format!("4 (x) Z 1 4 4 0 -1 0 0 0 0 0 1 1 1 1 20 0 {threads} 0 9 0 0");
+        let is_zombie = |line: String| Stat::parse(line.as_bytes()).expect("parses").is_zombie();
+        assert!(is_zombie(line(1)));
+        assert!(!is_zombie(line(3)));
     }
 
     #[test]

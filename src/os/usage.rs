@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use nix::unistd::{SysconfVar, sysconf};
 
+use super::machine::{Machine, MachineUsage, percent};
 use super::proc::{self, Stat};
 use crate::domain::id::RunId;
 
@@ -62,19 +63,6 @@ pub struct TreeUsage {
     pub processes: Vec<ProcessUsage>,
 }
 
-/// The machine.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct MachineUsage {
-    /// Of all cores together, 0 to 100, since the last sample.
-    pub cpu_percent: f32,
-    /// Memory that programs could not get any more.
-    pub memory_used_bytes: u64,
-    /// Memory there is.
-    pub memory_total_bytes: u64,
-    /// Cores.
-    pub cores: u32,
-}
-
 /// What everything used at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sample {
@@ -115,7 +103,7 @@ pub struct Sampler {
     at: Option<Instant>,
     runs: HashMap<RunId, Past>,
     processes: HashMap<(u32, u64), u64>,
-    machine: (u64, u64),
+    machine: Machine,
     /// What `outside` was found for.
     targets: Vec<Target>,
     /// In none of the trees: number, and that of its folder in `/proc`.
@@ -148,7 +136,7 @@ impl Sampler {
             at: None,
             runs: HashMap::new(),
             processes: HashMap::new(),
-            machine: (0, 0),
+            machine: Machine::default(),
             targets: Vec::new(),
             outside: HashSet::new(),
             rows: Vec::new(),
@@ -169,7 +157,7 @@ impl Sampler {
             .map(|s| s * self.ticks_a_second);
         self.at = Some(now);
         let mut sample = Sample {
-            machine: self.machine(),
+            machine: self.machine.sample(),
             trees: Vec::new(),
         };
         if targets.is_empty() {
@@ -340,32 +328,6 @@ impl Sampler {
         usage.disk_written_bytes = past.disk_written;
         usage
     }
-
-    fn machine(&mut self) -> MachineUsage {
-        let mut usage = MachineUsage {
-            cores: std::thread::available_parallelism()
-                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
-            ..MachineUsage::default()
-        };
-        if let Some((busy, all)) = fs::read_to_string("/proc/stat")
-            .ok()
-            .as_deref()
-            .and_then(times)
-        {
-            let (busy_before, all_before) = std::mem::replace(&mut self.machine, (busy, all));
-            let passed = all.saturating_sub(all_before);
-            if all_before > 0 && passed > 0 {
-                usage.cpu_percent = percent(busy.saturating_sub(busy_before), passed as f64);
-            }
-        }
-        if let Ok(text) = fs::read_to_string("/proc/meminfo") {
-            let total = kilobytes(&text, "MemTotal:");
-            usage.memory_total_bytes = total * 1024;
-            usage.memory_used_bytes =
-                total.saturating_sub(kilobytes(&text, "MemAvailable:")) * 1024;
-        }
-        usage
-    }
 }
 
 fn share(ticks: u64, before: Option<u64>, elapsed: Option<f64>) -> f32 {
@@ -373,14 +335,6 @@ fn share(ticks: u64, before: Option<u64>, elapsed: Option<f64>) -> f32 {
         (Some(before), Some(elapsed)) => percent(ticks.saturating_sub(before), elapsed),
         _ => 0.0,
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a share needs no more digits"
-)]
-fn percent(part: u64, whole: f64) -> f32 {
-    (part as f64 * 100.0 / whole) as f32
 }
 
 fn text_of(name: &[u8; 16]) -> String {
@@ -418,28 +372,6 @@ fn disk(path: &mut String, text: &mut [u8], pid: u32) -> (u64, u64) {
             .unwrap_or(0)
     };
     (field(b"read_bytes:"), field(b"write_bytes:"))
-}
-
-/// Returns busy and all ticks of the machine since boot.
-fn times(stat: &str) -> Option<(u64, u64)> {
-    let line = stat.lines().next()?.strip_prefix("cpu ")?;
-    // user nice system idle iowait irq softirq steal; what guests use is in user already.
-    let ticks: Vec<u64> = line
-        .split_ascii_whitespace()
-        .take(8)
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    let all: u64 = ticks.iter().sum();
-    let idle: u64 = ticks.iter().skip(3).take(2).sum();
-    Some((all - idle, all))
-}
-
-fn kilobytes(meminfo: &str, name: &str) -> u64 {
-    meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .and_then(|rest| rest.split_ascii_whitespace().next()?.parse().ok())
-        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -507,19 +439,6 @@ mod tests {
         assert_eq!(share(50, Some(100), Some(100.0)), 0.0);
         assert_eq!(share(50, None, Some(100.0)), 0.0);
         assert_eq!(share(50, Some(0), None), 0.0);
-    }
-
-    #[test]
-    fn the_machine_is_busy_but_for_idle_and_waiting() {
-        assert_eq!(
-            times("cpu  10 1 5 80 3 1 0 0 9 9\ncpu0 1\n"),
-            Some((17, 100))
-        );
-        assert_eq!(times("intr 1"), None);
-        assert_eq!(
-            kilobytes("MemTotal:  100 kB\nMemAvailable: 60 kB\n", "MemAvailable:"),
-            60
-        );
     }
 
     #[test]

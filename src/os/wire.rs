@@ -75,6 +75,8 @@ impl<B: Into<Vec<u8>>> From<B> for Payload {
 }
 
 /// What a shim says.
+///
+/// An instance that connects may hear once more what its greeting said already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromShim {
     /// The answer to the greeting.

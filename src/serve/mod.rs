@@ -18,7 +18,7 @@ mod logs;
 mod processes;
 mod roles;
 #[cfg(test)]
-mod scripted;
+pub(crate) mod scripted;
 mod server;
 mod tasks;
 #[cfg(test)]

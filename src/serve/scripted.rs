@@ -23,23 +23,36 @@ use crate::serve::server;
 const LONG: Duration = Duration::from_secs(20);
 
 /// What the hub answers to an order. It may change the snapshot; nothing means no answer at all.
-pub(super) type Script = fn(&Command, &mut Snapshot) -> Option<Result<Outcome, Refusal>>;
+pub(crate) type Script = fn(&Command, &mut Snapshot) -> Option<Result<Outcome, Refusal>>;
 
 /// The instance of a test.
-pub(super) struct Scripted {
+pub(crate) struct Scripted {
     folder: tempfile::TempDir,
-    pub(super) orders: Arc<Mutex<Vec<(Origin, Command)>>>,
-    pub(super) events: Arc<Mutex<Vec<Event>>>,
-    pub(super) view: watch::Sender<Arc<Snapshot>>,
-    pub(super) growth: Growth,
-    pub(super) shutdown: CancellationToken,
+    socket: PathBuf,
+    pub(crate) orders: Arc<Mutex<Vec<(Origin, Command)>>>,
+    pub(crate) events: Arc<Mutex<Vec<Event>>>,
+    pub(crate) view: watch::Sender<Arc<Snapshot>>,
+    pub(crate) growth: Growth,
+    pub(crate) shutdown: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Scripted {
     /// Starts it, for callers of one kind.
-    pub(super) fn start(caller: Caller, snapshot: Snapshot, script: Script) -> Self {
+    pub(crate) fn start(caller: Caller, snapshot: Snapshot, script: Script) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("api.sock");
+        Self::start_at(folder, socket, caller, snapshot, script)
+    }
+
+    /// Starts it on a socket of the caller's choice; `folder` is for its logs, and goes with it.
+    pub(crate) fn start_at(
+        folder: tempfile::TempDir,
+        socket: PathBuf,
+        caller: Caller,
+        snapshot: Snapshot,
+        script: Script,
+    ) -> Self {
         std::fs::create_dir(folder.path().join("logs")).unwrap();
         let (mail, mut inbox) = mpsc::channel(8);
         let (view, seen) = watch::channel(Arc::new(snapshot));
@@ -51,7 +64,7 @@ impl Scripted {
         ));
         let handle = Handle::new(mail, seen, logs, growth.clone(), shims);
         let shutdown = CancellationToken::new();
-        let listener = UnixListener::bind(folder.path().join("api.sock")).unwrap();
+        let listener = UnixListener::bind(&socket).unwrap();
         let orders: Arc<Mutex<Vec<(Origin, Command)>>> = Arc::default();
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let mut tasks = JoinSet::new();
@@ -87,6 +100,7 @@ impl Scripted {
         });
         Self {
             folder,
+            socket,
             orders,
             events,
             view,
@@ -97,24 +111,24 @@ impl Scripted {
     }
 
     /// For a person, with a hub that must not be asked.
-    pub(super) fn silent(snapshot: Snapshot) -> Self {
+    pub(crate) fn silent(snapshot: Snapshot) -> Self {
         Self::start(Caller::Person, snapshot, |command, _| {
             panic!("nobody should have ordered {command:?}")
         })
     }
 
     /// The file of a log.
-    pub(super) fn log(&self, name: &str) -> PathBuf {
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join("logs").join(name)
     }
 
     /// Sends `METHOD /path` and reads the whole answer.
-    pub(super) async fn ask(&self, line: &str, body: &str) -> (u16, Value) {
+    pub(crate) async fn ask(&self, line: &str, body: &str) -> (u16, Value) {
         self.ask_with(line, "Host: localhost\r\n", body).await
     }
 
     /// As `ask`, with these headers.
-    pub(super) async fn ask_with(&self, line: &str, headers: &str, body: &str) -> (u16, Value) {
+    pub(crate) async fn ask_with(&self, line: &str, headers: &str, body: &str) -> (u16, Value) {
         let answer = tokio::time::timeout(LONG, async {
             let mut stream = self.open(line, headers, body).await;
             let mut answer = Vec::new();
@@ -129,14 +143,13 @@ impl Scripted {
     }
 
     /// Sends a request whose answer is read line by line.
-    pub(super) async fn follow(&self, line: &str) -> Followed {
+    pub(crate) async fn follow(&self, line: &str) -> Followed {
         let stream = self.open(line, "Host: localhost\r\n", "").await;
         Followed(BufReader::new(stream))
     }
 
     async fn open(&self, line: &str, headers: &str, body: &str) -> UnixStream {
-        let path = self.folder.path().join("api.sock");
-        let mut stream = UnixStream::connect(path).await.unwrap();
+        let mut stream = UnixStream::connect(&self.socket).await.unwrap();
         let length = body.len();
         let request = format!(
             "{line} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -147,7 +160,7 @@ impl Scripted {
     }
 
     /// Ends it, and tells whether the routes ended in time.
-    pub(super) async fn end(mut self) -> bool {
+    pub(crate) async fn end(mut self) -> bool {
         self.shutdown.cancel();
         let served = self.tasks.join_next();
         tokio::time::timeout(LONG, served).await.is_ok()
@@ -155,11 +168,11 @@ impl Scripted {
 }
 
 /// An answer that comes line by line.
-pub(super) struct Followed(BufReader<UnixStream>);
+pub(crate) struct Followed(BufReader<UnixStream>);
 
 impl Followed {
     /// The next line that is JSON; chunk sizes and headers are passed over.
-    pub(super) async fn next(&mut self) -> Option<Value> {
+    pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
             let mut line = String::new();
             let read = tokio::time::timeout(LONG, self.0.read_line(&mut line)).await;

@@ -450,10 +450,10 @@ impl View {
         let now = if process.now.is_empty() {
             String::new()
         } else {
-            format!(" · {}", process.now)
+            format!(": {}", process.now)
         };
         let line = format!(
-            "{} is {}{now} · from {}, {}",
+            "{} is {}, from {}, {}{now}",
             process.name,
             status::word(process, scene.now),
             process.evidence.source,

@@ -672,6 +672,12 @@ impl Screen {
         actions
     }
 
+    pub(crate) fn resize(&mut self, width: u16, height: u16) {
+        self.terminal.backend_mut().resize(width, height);
+        let event = crossterm::event::Event::Resize(width, height);
+        self.view.event(&event, &self.snapshot, &self.now);
+    }
+
     fn feed(&mut self) {
         let size = self.terminal.size().unwrap_or(Size::ZERO);
         for query in self.view.wants(size) {

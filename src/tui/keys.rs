@@ -196,7 +196,8 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Open [key(KeyCode::Enter)] &[Tasks], "whole", "the whole task: text, attempts, result";
     Open [key(KeyCode::Enter)] &[Inbox], "whole", "the whole request";
     Open [key(KeyCode::Enter)] &[Roles], "hire", "hire for the role";
-    Hire [letter('n')] &[Processes, Tasks, Inbox, Roles, Details], "hire", "hire employees";
+    Hire [letter('n')] &[Processes, Tasks, Inbox, Details], "hire", "hire employees";
+    Hire [letter('n')] &[Roles], "", "hire employees";
     AddTask [letter('t')] SCREENS, "task", "write a task";
     Log [letter('l')] &[Processes, Tasks, Inbox, Details, Task], "log", "the log, as it is written";
     Why [letter('W')] ONE, "why", "what the status is known from";
@@ -206,7 +207,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Filter [letter('/')] &[Processes, Tasks], "filter", "show only what holds these words";
     Mistakes [letter('E')] SCREENS, "mistakes", "what is wrong in the configuration";
 
-    Send [ctrl('s'), key(KeyCode::Enter)] &[Hire], "hire", "hire";
+    Send [key(KeyCode::Enter), ctrl('s')] &[Hire], "hire", "hire";
     Send [ctrl('s'), ctrl('d'), ctrl_enter()] &[Editor], "send", "send";
     Send [key(KeyCode::Enter), ctrl('s')] &[Line], "ok", "done";
     Send [key(KeyCode::Enter)] &[Finder], "do it", "do it";
@@ -216,10 +217,10 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Next [key(KeyCode::Tab)] &[Hire, Editor, Choices], "next field", "next field";
     Previous [key(KeyCode::BackTab)] &[Hire, Editor, Choices], "", "field before";
     Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9'), letter('0')]
-        &[Hire], "how many", "hire that many";
+        &[Hire], "", "hire that many";
     Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9')]
-        &[Choices], "choose", "take that choice";
-    More [letter('+'), letter('=')] &[Hire], "one more", "one more";
+        &[Choices], "", "take that choice";
+    More [letter('+'), letter('=')] &[Hire], "", "one more";
     Fewer [letter('-')] &[Hire], "", "one fewer";
     Mark [letter(' ')] &[Hire, Choices], "", "one, or none";
     Left [key(KeyCode::Left)] &[Editor], "", "choice before";

@@ -13,6 +13,8 @@ mod filter;
 mod fixture;
 mod format;
 mod keys;
+#[cfg(test)]
+mod keys_tests;
 mod look;
 mod notice;
 mod offer;

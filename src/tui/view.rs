@@ -346,7 +346,15 @@ impl View {
         };
         let trouble = snapshot.configuration_mistakes.is_some()
             || (snapshot.agent_missing.is_some() && !snapshot.processes.is_empty());
-        let parts = chrome::Frame::divide(area, trouble);
+        if let Some(notice) = &mut self.notice {
+            if notice.ends().is_some_and(|end| end <= now.wall) {
+                self.notice = None;
+            } else {
+                notice.shown(now);
+            }
+        }
+        let message = chrome::message_rows(self.notice.as_ref(), area.width);
+        let parts = chrome::Frame::divide(area, trouble, message);
         chrome::header(scene, parts.header, buffer);
         self.tabs = chrome::tabs(scene, self.tab, parts.tabs, buffer);
         self.tabs_row = (parts.tabs.height > 0).then_some(parts.tabs.y);
@@ -354,13 +362,6 @@ impl View {
         rule.rule(0, 0, usize::from(area.width), look.palette.dim);
         chrome::mistakes(scene, parts.mistakes, buffer);
         self.body(scene, parts.body, buffer);
-        if let Some(notice) = &mut self.notice {
-            if notice.ends().is_some_and(|end| end <= now.wall) {
-                self.notice = None;
-            } else if parts.message.height > 0 {
-                notice.shown(now);
-            }
-        }
         chrome::message(scene, self.notice.as_ref(), parts.message, buffer);
         let (offered, always) = self.offers(scene);
         chrome::footer(scene, &offered, &always, parts.footer, buffer);

@@ -227,3 +227,27 @@ async fn b6_a_full_disk_holds_the_child_back_and_loses_nothing() {
             .all(|(line, n)| line == format!("{n:06}"))
     );
 }
+
+#[tokio::test]
+async fn b6_a_run_that_ended_on_a_full_disk_is_reported_when_there_is_room() {
+    let Some(disk) = SmallDisk::of("1m") else {
+        println!("skipped b6_a_run_that_ended…: only root can mount a small disk");
+        return;
+    };
+    let temp = tempfile::tempdir().expect("temp folder");
+    let mut rig = Rig::idle_below(Mode::Walk, temp, disk.path()).await;
+    let ballast = disk.path().join("ballast");
+    // Writes until nothing more goes in.
+    fs::write(&ballast, vec![0; 2 << 20]).expect_err("the disk is full");
+    rig.launch(sh("seq -w 1 100000; exit 5")).await;
+    rig.until("the disk is full", |m| {
+        matches!(m, FromShim::Held { .. }).then_some(())
+    })
+    .await;
+    assert_eq!(rig.leader_exit().await, Outcome::Exited { code: 5 });
+    fs::remove_file(&ballast).expect("is removed");
+    assert_eq!(rig.finish().await.out, 700_000);
+    assert!(rig.text().ends_with("099999\n100000\n"));
+    let held = |m: &&FromShim| matches!(m, FromShim::Held { .. } | FromShim::Flowing);
+    assert_eq!(rig.heard.iter().filter(held).count(), 2, "{:?}", rig.heard);
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use headcount::os::spec::{EndedBy, Outcome};
+use headcount::os::spec::{EndedBy, Outcome, Stdio};
 use headcount::os::wire::{FromShim, RunState, ToShim};
 
 use crate::rig::{self, Mode, Rig, now, sh};
@@ -133,6 +133,18 @@ both! {
         assert!((5..=6).contains(&report.processes), "{report:?}");
         assert!(report.killed.iter().any(|member| member.name == "sh"), "{report:?}");
         assert!(report.killed.len() <= 2, "{report:?}");
+    }
+
+    async fn a_shell_in_a_terminal_ends_when_that_hangs_up(mode: Mode) {
+        // As an interactive shell does; half of the grace passes before the terminal hangs up.
+        let mut spec = sh("trap '' TERM; echo up; while :; do sleep 0.01; done");
+        spec.stdio = Stdio::Terminal { rows: 24, cols: 80 };
+        let mut rig = Rig::start(mode, spec).await;
+        rig.output("up").await;
+        rig.send(ToShim::Terminate).await;
+        let report = rig.finish().await;
+        assert_eq!(report.outcome, Outcome::Signaled { signal: 1 });
+        assert_eq!(report.by, EndedBy::Terminate);
     }
 
     async fn a_terminate_of_the_shim_ends_its_run(mode: Mode) {

@@ -25,6 +25,7 @@ pub(crate) struct Company {
     pub(crate) handle: Handle,
     pub(crate) folder: TempDir,
     running: Running,
+    owned: Vec<PathBuf>,
 }
 
 /// How a company is set up.
@@ -58,7 +59,21 @@ impl Company {
             handle,
             folder,
             running,
+            owned: Vec::new(),
         }
+    }
+
+    /// Something that a tool can write to in the workspace, and the wait for it.
+    pub(crate) fn fifo(&self, name: &str) -> tokio::task::JoinHandle<String> {
+        let path = self.folder.path().join(name);
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+        tokio::task::spawn_blocking(move || fs::read_to_string(path).expect("the fifo"))
+    }
+
+    /// Removes a folder with the company.
+    pub(crate) fn owning(mut self, folder: PathBuf) -> Self {
+        self.owned.push(folder);
+        self
     }
 
     pub(crate) async fn order(&self, command: Command) -> Result<Outcome, Refusal> {
@@ -144,6 +159,9 @@ impl Company {
             .await
             .expect("an end in time");
         assert_eq!(leftovers(self.folder.path()), Vec::<String>::new());
+        for folder in &self.owned {
+            fs::remove_dir_all(folder).expect("a folder of this test");
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! The machine: what can hold limits, and what happens at log-out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::unistd::{AccessFlags, User, access, geteuid};
+use nix::unistd::{User, geteuid};
 use tokio::process::Command;
 
 use crate::cli::doctor::check::Check;
+use crate::os::cgroup::{Cgroups, OFF_SWITCH};
 
 /// How long `loginctl` may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -19,36 +20,18 @@ pub(super) async fn check() -> Vec<Check> {
 
 fn cgroups() -> Check {
     const NAME: &str = "cgroups";
-    let root = Path::new("/sys/fs/cgroup");
-    if !root.join("cgroup.controllers").is_file() {
-        return Check::warn(
+    match Cgroups::detect() {
+        Some(groups) => Check::ok(NAME, format!("v2, writable at {}", groups.base().display())),
+        None if std::env::var_os(OFF_SWITCH).is_some() => Check::ok(
             NAME,
-            "no cgroup v2 here: a run is ended by walking its tree",
-            "nothing is lost but speed; on a machine of your own boot with cgroup v2",
-        );
-    }
-    let Some(own) = own_group(root) else {
-        return Check::warn(
+            format!("switched off by {OFF_SWITCH}: runs are ended by walking their trees"),
+        ),
+        None => Check::warn(
             NAME,
-            "the own cgroup cannot be told: a run is ended by walking its tree",
-            "mount /proc and /sys/fs/cgroup",
-        );
-    };
-    if access(&own, AccessFlags::W_OK | AccessFlags::X_OK).is_ok() {
-        Check::ok(NAME, format!("v2, writable at {}", own.display()))
-    } else {
-        Check::warn(
-            NAME,
-            "v2, not writable: a run is ended by walking its tree",
+            "no writable cgroup v2: runs are ended by walking their trees, and limits are not enforced",
             "log in through systemd, which delegates a group to each user",
-        )
+        ),
     }
-}
-
-fn own_group(root: &Path) -> Option<PathBuf> {
-    let line = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = line.lines().find_map(|line| line.strip_prefix("0::"))?;
-    Some(root.join(path.trim_start_matches('/')))
 }
 
 async fn lingering() -> Check {

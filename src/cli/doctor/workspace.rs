@@ -1,8 +1,10 @@
 //! The workspace: where the roles come from, mistakes in them, their prompts.
 
+use std::path::Path;
+
 use crate::cli::doctor::check::Check;
-use crate::config::{self, Origin, Source, prompt};
-use crate::domain::role::Catalogue;
+use crate::config::{self, Finding, Origin, Source, prompt};
+use crate::domain::role::{Catalogue, Role};
 
 /// What was found, and the roles where they can be read.
 pub(super) fn check(source: &Source) -> (Vec<Check>, Option<Catalogue>) {
@@ -62,17 +64,8 @@ fn prompts(source: &Source, catalogue: &Catalogue) -> Vec<Check> {
                 let findings = config::lint(role, &prompt.text);
                 if findings.is_empty() {
                     good += 1;
-                }
-                let path = role.prompt.as_deref().unwrap_or(std::path::Path::new(""));
-                for finding in findings {
-                    let line = finding
-                        .line
-                        .map_or_else(String::new, |line| format!(":{line}"));
-                    checks.push(Check::warn(
-                        "prompt",
-                        format!("{}{line}: {}", path.display(), finding.message),
-                        finding.help,
-                    ));
+                } else {
+                    checks.push(lacking(role, &findings));
                 }
             }
             Err(error) => checks.push(Check::fail("prompt", error.to_string(), error.remedy())),
@@ -80,4 +73,19 @@ fn prompts(source: &Source, catalogue: &Catalogue) -> Vec<Check> {
     }
     checks.insert(0, Check::ok("prompts", format!("{good} complete")));
     checks
+}
+
+/// What one prompt lacks, line by line, with a cure for each.
+fn lacking(role: &Role, findings: &[Finding]) -> Check {
+    let path = role.prompt.as_deref().unwrap_or(Path::new(""));
+    let mut detail = path.display().to_string();
+    let mut cures = Vec::new();
+    for finding in findings {
+        let line = finding
+            .line
+            .map_or_else(String::new, |line| format!("line {line}: "));
+        detail.push_str(&format!("\n{line}{}", finding.message));
+        cures.push(finding.help.as_str());
+    }
+    Check::warn("prompt", detail, cures.join("\n"))
 }

@@ -46,6 +46,10 @@ impl Feed {
         }
     }
 
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
     pub(super) fn accepted(&self) -> u64 {
         self.accepted
     }

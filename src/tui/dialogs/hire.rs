@@ -329,7 +329,7 @@ impl HireDialog {
     }
 
     fn fields(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
-        const LABEL: u16 = 11;
+        const LABEL: u16 = 14;
         let palette = *scene.palette();
         let catalogue = &scene.snapshot.catalogue;
         let several = self.total(catalogue) > 1;
@@ -418,7 +418,10 @@ impl HireDialog {
         let chosen = self.chosen(&snapshot.catalogue);
         let names: Vec<String> = chosen
             .iter()
-            .map(|(role, count)| format!("{count} {}", text::clean(&role.title)))
+            .map(|(role, count)| match count {
+                1 => text::clean(&role.title).into_owned(),
+                count => format!("{count} × {}", text::clean(&role.title)),
+            })
             .collect();
         let folder = match self.folder.text().trim() {
             "" => scene.path(&snapshot.workspace),

@@ -248,13 +248,12 @@ impl Paper<'_> {
         let (process, palette) = (self.process, self.scene.palette());
         let mut sheet = Sheet::new(width, *palette);
         let usage = process.usage.filter(|_| process.is_up());
-        let curve = width.saturating_sub(11 + 7).min(24);
+        let curve = width.saturating_sub(12 + 7).min(24);
         let cpu = usage.map_or("-".to_owned(), |u| format::percent(u.cpu_percent));
         let values = process.cpu_history.iter().map(|v| f64::from(*v));
         let drawn = sparkline(values, curve, 100.0);
         sheet.field("CPU", &format!("{cpu:>5}  {drawn}"), palette.plain);
-        let cores = |value: f64| format!("{value:.1}");
-        let limit = limits(process.cpu, |value| format!("{} cores", cores(*value)));
+        let limit = limits(process.cpu, |value| format!("{value:.1}"));
         sheet.field("", &limit, palette.dim);
         let memory = usage.map_or("-".to_owned(), |u| format::bytes(u.memory_bytes));
         #[expect(clippy::cast_precision_loss, reason = "a curve of eight steps")]
@@ -318,14 +317,7 @@ impl Paper<'_> {
         sheet.field("Allowed", &allowed(&process.allowed), palette.plain);
         for (number, (name, value)) in process.environment.iter().enumerate() {
             let label = if number == 0 { "Environment" } else { "" };
-            // The label is as wide as its column; a space keeps them apart.
-            let label = text::fit(label, 10).into_owned();
-            let label = if number == 0 {
-                "Environ.".to_owned()
-            } else {
-                label
-            };
-            sheet.field(&label, &format!("{name}={value}"), palette.plain);
+            sheet.field(label, &format!("{name}={value}"), palette.plain);
         }
         if let Some(command) = &process.command {
             sheet.field("Command", command, palette.dim);
@@ -394,7 +386,7 @@ impl Paper<'_> {
 /// What is promised and allowed. Neither is enforced yet, and that is said.
 fn limits<T>(range: Range<T>, show: impl Fn(&T) -> String) -> String {
     format!(
-        "promised {}, allowed {}; not enforced",
+        "{} promised, {} allowed; not enforced",
         show(&range.min),
         show(&range.max)
     )

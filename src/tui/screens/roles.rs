@@ -84,8 +84,7 @@ impl Roles {
             let at = at + 1;
             match row {
                 Err(title) => {
-                    pen.put(at, 1, 1, "▾", palette.dim);
-                    pen.put(at, 3, width, &text::clean(title), palette.strong);
+                    pen.put(at, 1, width, &text::clean(title), palette.strong);
                 }
                 Ok(key) => {
                     let Some(role) = catalogue.roles.get(*key) else {

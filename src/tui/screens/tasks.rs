@@ -196,8 +196,7 @@ impl Tasks {
                     .get(number + 1)
                     .map_or(listed.keys.len(), |next| next.1);
                 let title = format!("{} {}", group.title(), next - first);
-                pen.put(top + at, 1, 1, "▾", palette.dim);
-                pen.put(top + at, 3, width, &title, palette.strong);
+                pen.put(top + at, 1, width, &title, palette.strong);
                 continue;
             }
             let before = listed
@@ -243,8 +242,8 @@ impl Columns {
     fn choose(width: usize) -> Self {
         Self {
             state: 13,
-            priority: if width >= 70 { 9 } else { 0 },
-            who: if width >= 110 { 22 } else { 16 },
+            priority: if width >= 70 { 10 } else { 0 },
+            who: if width >= 110 { 22 } else { 14 },
             time: if width >= 70 { 6 } else { 0 },
             tries: if width >= 90 { 5 } else { 0 },
             cost: if width >= 110 { 9 } else { 0 },

@@ -161,8 +161,7 @@ impl Columns {
         sums: &Sums,
         palette: &Palette,
     ) {
-        pen.put(row, 1, 2, "▾", palette.dim);
-        pen.put(row, 3, self.figures() - 4, title, palette.strong);
+        pen.put(row, 1, self.figures() - 2, title, palette.strong);
         let figures = [
             (format::percent(sums.cpu), self.cpu, sums.up > 0),
             (format::bytes(sums.memory), self.memory, sums.up > 0),
