@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use terminal_support::Company;
 
 fn up(company: &Company) -> u32 {
-    let output = company.command(&["up"]).output().unwrap();
+    let output = company.command(&["up"]).output().expect("runs");
     assert!(output.status.success(), "{output:?}");
     company.running().expect("the instance answers")
 }
@@ -84,7 +84,7 @@ fn d5_a_socket_that_vanishes_is_bound_anew_and_waited_for() {
     let first = up(&company);
     std::fs::remove_file(company.place().attach_socket()).unwrap();
     std::fs::remove_file(company.place().api_socket()).unwrap();
-    let mut screen = company.open();
+    let screen = company.open();
     screen.wait_for_the_screen();
     assert_eq!(company.running(), Some(first));
 }
@@ -193,4 +193,16 @@ fn a_demo_never_meets_the_real_staff() {
     demo.keys(b"q");
     demo.ended();
     assert_eq!(company.running(), Some(real));
+}
+
+#[test]
+fn a_screen_that_opens_while_the_last_one_closes_is_not_closed_with_it() {
+    let company = Company::new();
+    for _ in 0..10 {
+        let mut screen = company.open();
+        screen.wait_for_the_screen();
+        screen.keys(b"q");
+        assert_eq!(screen.ended(), 0);
+        assert!(!screen.shown().contains("ended"));
+    }
 }

@@ -2,7 +2,7 @@
 
 mod terminal_support;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use nix::sys::signal::Signal;
@@ -202,7 +202,7 @@ fn e6_no_answer_of_the_terminal_is_taken_for_a_key() {
 #[test]
 fn a_client_of_a_strange_version_is_told_which_one_runs() {
     let company = Company::new();
-    let mut screen = company.open();
+    let screen = company.open();
     screen.wait_for_the_screen();
     let mut strange = UnixStream::connect(company.place().attach_socket()).unwrap();
     say(&mut strange, r#"{"protocol":99,"build":"9.9.9"}"#);
@@ -233,17 +233,16 @@ const HELLO: &str = r#"{"protocol":1,"build":"0.1.0","columns":200,"rows":60,"te
 
 /// Writes one frame.
 fn say(stream: &mut UnixStream, text: &str) {
-    let length = u32::try_from(text.len()).unwrap().to_be_bytes();
-    stream.write_all(&length).unwrap();
-    stream.write_all(text.as_bytes()).unwrap();
+    let length = u32::try_from(text.len()).expect("a short text");
+    let frame = [&length.to_be_bytes(), text.as_bytes()].concat();
+    stream.write_all(&frame).expect("the instance reads");
 }
 
 /// Reads to the end of the connection.
 fn everything(mut stream: UnixStream) -> String {
-    use std::io::Read;
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let mut bytes = Vec::new();
     // A connection that is reset has ended as well.
-    drop(stream.read_to_end(&mut bytes));
+    stream.read_to_end(&mut bytes).ok();
     String::from_utf8_lossy(&bytes).into_owned()
 }

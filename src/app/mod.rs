@@ -10,6 +10,7 @@ pub mod instance;
 mod own_log;
 pub mod place;
 mod ready;
+mod running;
 pub mod screen;
 mod sockets;
 pub mod start;

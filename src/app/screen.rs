@@ -4,8 +4,9 @@ use std::io;
 
 use tokio::net::UnixStream;
 
-use crate::app::instance::{self, Claim, InstanceError, InstanceOptions, Running};
+use crate::app::instance::{self, InstanceError, InstanceOptions};
 use crate::app::place::StateFolder;
+use crate::app::running::{Claim, Running};
 use crate::app::start::{self, StartError};
 use crate::domain::command::{Command, Origin};
 use crate::terminal::client::{self, ClientError, Ending, Left, Suspension};

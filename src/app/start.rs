@@ -136,13 +136,13 @@ pub fn running(options: &InstanceOptions) -> Option<u32> {
 pub fn ensure_running(options: &InstanceOptions) -> Result<Found, StartError> {
     let place = &options.place;
     place.make()?;
+    // Before it is asked whether it is there: it looks for the mark before it ends by itself.
+    keep(options)?;
     if let Some(pid) = running(options) {
-        keep(options)?;
         return Ok(Found::AlreadyRunning { pid });
     }
     let _turn = take_turn(options)?;
     if let Some(pid) = running(options) {
-        keep(options)?;
         return Ok(Found::AlreadyRunning { pid });
     }
     let mut tries = 0;
@@ -155,7 +155,6 @@ pub fn ensure_running(options: &InstanceOptions) -> Result<Found, StartError> {
             (_, Word::Taken { holder }) => {
                 // Not started by a starter like us, or on its way down.
                 if let Some(pid) = wait_for_answer(options, &mut tries) {
-                    keep(options)?;
                     return Ok(Found::AlreadyRunning { pid });
                 }
                 if tries >= RETRIES {
@@ -182,7 +181,7 @@ fn wait_for_answer(options: &InstanceOptions, tries: &mut u32) -> Option<u32> {
     None
 }
 
-/// Tells an instance that runs already to stay, if that is asked for.
+/// Tells an instance that may run already to stay, if that is asked for.
 fn keep(options: &InstanceOptions) -> Result<(), StartError> {
     if !options.keep {
         return Ok(());

@@ -2,134 +2,24 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures::StreamExt;
 use nix::sys::signal::Signal;
-use tokio::io::{ReadHalf, WriteHalf};
+use tokio::io::ReadHalf;
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::terminal::editor::Draft;
+pub use crate::terminal::ending::{ClientError, Ending, Left};
 use crate::terminal::input::Input;
 use crate::terminal::modes::Modes;
 use crate::terminal::output::Output;
+use crate::terminal::post::Post;
 use crate::terminal::signals::{Signals, can_stop, stop};
 use crate::terminal::wire::{
-    self, Environment, Frames, Goodbye, Hello, Note, Sender, ToClient, ToHost, Versions, WireError,
+    self, Environment, Frames, Goodbye, Hello, Note, ToClient, ToHost, Versions, WireError,
 };
-
-/// How long the last message to the instance may take.
-const LAST_LETTER: Duration = Duration::from_millis(200);
-
-/// Why a client could not begin, or ended in another way than it should.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Standard input or output is not a terminal.
-    #[error("standard {0} is not a terminal")]
-    NotATerminal(&'static str),
-    /// `TERM` says that the terminal cannot show a screen.
-    #[error("the terminal cannot show a screen: TERM is {}", if .0.is_empty() { "not set" } else { .0 })]
-    Dumb(String),
-    /// The terminal's modes cannot be changed.
-    #[error("the terminal cannot be put into raw mode")]
-    Modes(#[source] io::Error),
-    /// A part of the client could not be started.
-    #[error("the terminal cannot be read")]
-    Begin(#[source] io::Error),
-    /// The instance closed the connection before it said anything.
-    #[error("the instance closed the connection at once")]
-    Closed,
-    /// The instance is of a version that speaks otherwise.
-    #[error(
-        "the instance is headcount {instance}, this is {}, and the two do not understand each other",
-        wire::BUILD
-    )]
-    Versions {
-        /// The instance's version.
-        instance: String,
-    },
-    /// The instance refused.
-    #[error("the instance refused: {0}")]
-    Refused(String),
-    /// The instance's side of the screen failed.
-    #[error("this screen failed: {0}")]
-    Failed(String),
-    /// The connection broke.
-    #[error("the connection to the instance broke")]
-    Lost(#[source] Option<WireError>),
-}
-
-impl ClientError {
-    /// What to do about it, where there is something to say.
-    #[must_use]
-    pub const fn remedy(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::NotATerminal(_) => {
-                "run it in a terminal, or use `headcount up` and `headcount ps`, which need none"
-            }
-            Self::Dumb(_) => {
-                "set TERM, for example to xterm-256color, or use `headcount ps`, which needs no screen"
-            }
-            Self::Versions { .. } => {
-                "use the program of the instance, or end it with `headcount down` and start again"
-            }
-            Self::Failed(_) => "run `headcount` again; nothing but this screen has stopped",
-            Self::Lost(_) => {
-                "run `headcount` again: the employees work on, and it takes them over; headcount.log may say what happened"
-            }
-            Self::Modes(_) | Self::Begin(_) | Self::Closed | Self::Refused(_) => return None,
-        })
-    }
-}
-
-/// How a client ended as it should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// The person left; the instance goes on.
-    Detached,
-    /// The person asked for the demonstration.
-    Demo,
-    /// The instance ended.
-    InstanceEnded,
-    /// A signal asked the client to go.
-    Signal(i32),
-    /// The terminal hung up.
-    TerminalGone,
-}
-
-/// What a client has to say at its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
-    /// How it ended.
-    pub ending: Ending,
-    /// The instance's version, where it is another than ours.
-    pub other_build: Option<String>,
-}
-
-impl Left {
-    /// What to tell the person, where there is something to tell.
-    #[must_use]
-    pub fn sentence(&self) -> Option<String> {
-        let ending = match self.ending {
-            Ending::InstanceEnded => Some("The instance ended.".to_owned()),
-            Ending::Detached | Ending::Demo | Ending::Signal(_) | Ending::TerminalGone => None,
-        };
-        let build = self.other_build.as_ref().map(|build| {
-            format!(
-                "The instance is headcount {build}, this is {}.",
-                wire::BUILD
-            )
-        });
-        match (ending, build) {
-            (Some(ending), Some(build)) => Some(format!("{ending} {build}")),
-            (ending, build) => ending.or(build),
-        }
-    }
-}
 
 /// Whether Ctrl-Z may stop the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,6 +62,7 @@ pub async fn run(stream: UnixStream, suspension: Suspension) -> Result<Left, Cli
         .try_clone_to_owned()
         .map_err(ClientError::Begin)?;
     let copy = screen.try_clone().map_err(ClientError::Begin)?;
+    // Before the size is measured: no change of it is missed.
     let signals = Signals::listen().map_err(ClientError::Begin)?;
     let (from_host, to_host) = wire::split(stream);
     let (columns, rows) = size();
@@ -219,45 +110,6 @@ fn size() -> (u16, u16) {
     crossterm::terminal::window_size().map_or((80, 24), |size| (size.columns, size.rows))
 }
 
-/// What goes to the host. An instance that does not read must not hold the client up: it could not
-/// even be left then.
-struct Post {
-    letters: mpsc::Sender<ToHost>,
-    task: JoinSet<()>,
-}
-
-impl Post {
-    fn begin(mut to_host: Sender<WriteHalf<UnixStream>>, hello: Hello) -> Self {
-        // Room for the events of a second of an instance that is held up.
-        let (letters, mut waiting) = mpsc::channel(256);
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            // A failure is not told here: the instance may have said goodbye, which is still to be
-            // read from the other direction.
-            if wire::send(&mut to_host, &hello).await.is_err() {
-                return;
-            }
-            while let Some(letter) = waiting.recv().await {
-                if wire::send(&mut to_host, &letter).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Self { letters, task }
-    }
-
-    fn send(&self, letter: ToHost) {
-        // Where there is no room, the instance has not read for long and will not miss a key.
-        drop(self.letters.try_send(letter));
-    }
-
-    /// Waits until the last one is sent, for as long as is reasonable.
-    async fn end(mut self) {
-        drop(self.letters);
-        drop(tokio::time::timeout(LAST_LETTER, self.task.join_next()).await);
-    }
-}
-
 /// What the loop picks.
 enum Arrival {
     Gone,
@@ -299,6 +151,10 @@ impl Client {
                 Arrival::Signal(Signal::SIGTSTP) if self.own_stop => self.own_stop = false,
                 Arrival::Signal(Signal::SIGTSTP) => self.suspend()?,
                 Arrival::Signal(Signal::SIGCONT) => self.resume()?,
+                Arrival::Signal(Signal::SIGWINCH) => {
+                    let (columns, rows) = size();
+                    self.post.send(ToHost::Event(Event::Resize(columns, rows)));
+                }
                 Arrival::Signal(signal) => {
                     self.post.send(ToHost::Leave);
                     return Ok(Ending::Signal(signal as i32));
@@ -307,7 +163,9 @@ impl Client {
                 // A sequence that nobody knows is no key.
                 Arrival::Event(Some(Err(_))) => {}
                 Arrival::Event(Some(Ok(event))) if asks_to_stop(&event) => self.suspend()?,
-                Arrival::Event(Some(Ok(event))) => self.forward(event),
+                // Heard of by the signal already: the decoder listens for it later than that.
+                Arrival::Event(Some(Ok(Event::Resize(..)))) => {}
+                Arrival::Event(Some(Ok(event))) => self.post.send(ToHost::Event(event)),
                 Arrival::Message(message) => {
                     if let Some(ending) = self.heed(message).await? {
                         return Ok(ending);
@@ -346,17 +204,6 @@ impl Client {
             event = self.events.next() => Arrival::Event(event),
             message = message => message,
         }
-    }
-
-    fn forward(&self, event: Event) {
-        self.post.send(ToHost::Event(match event {
-            // Measured once more: by now it may be another one.
-            Event::Resize(..) => {
-                let (columns, rows) = size();
-                Event::Resize(columns, rows)
-            }
-            event => event,
-        }));
     }
 
     async fn heed(

@@ -43,7 +43,8 @@ struct Shared {
     shutdown: CancellationToken,
     clients: TaskTracker,
     orders: TaskTracker,
-    attached: watch::Sender<u32>,
+    /// `None` once nobody is let in any more.
+    attached: watch::Sender<Option<u32>>,
 }
 
 /// How a connection came.
@@ -59,7 +60,7 @@ impl Host {
     /// Makes a host without clients. It ends with `shutdown`.
     #[must_use]
     pub fn new(handle: Handle, shutdown: CancellationToken) -> Self {
-        let (attached, counts) = watch::channel(0);
+        let (attached, counts) = watch::channel(Some(0));
         let host = Self(Arc::new(Shared {
             handle: handle.clone(),
             shutdown: shutdown.clone(),
@@ -71,10 +72,23 @@ impl Host {
         host
     }
 
-    /// How many terminals are attached, as it changes.
+    /// How many terminals are attached, as it changes; `None` after [`Host::close_if_empty`].
     #[must_use]
-    pub fn attached(&self) -> watch::Receiver<u32> {
+    pub fn attached(&self) -> watch::Receiver<Option<u32>> {
         self.0.attached.subscribe()
+    }
+
+    /// Lets nobody in any more, if nobody is there. Who comes from then on hears that the instance
+    /// ends, before anything was shown, and can start another one.
+    #[must_use]
+    pub fn close_if_empty(&self) -> bool {
+        self.0.attached.send_if_modified(|count| {
+            let empty = *count == Some(0);
+            if empty {
+                *count = None;
+            }
+            empty
+        })
     }
 
     /// Accepts clients until `until` is cancelled. Those that are attached stay.
@@ -119,13 +133,19 @@ impl Host {
 }
 
 /// Reports how many are attached: the newest count, in order.
-async fn report(handle: Handle, mut counts: watch::Receiver<u32>, shutdown: CancellationToken) {
+async fn report(
+    handle: Handle,
+    mut counts: watch::Receiver<Option<u32>>,
+    shutdown: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             changed = counts.changed() => if changed.is_err() { return },
         }
-        let attached = *counts.borrow_and_update();
+        let Some(attached) = *counts.borrow_and_update() else {
+            return;
+        };
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = handle.report(Event::Terminals { attached }) => {}
@@ -162,9 +182,9 @@ impl Shared {
         {
             return refuse(&mut sender, Goodbye::Refused(why)).await;
         }
-        let Some(_place) = Place::take(&self.attached) else {
-            let why = format!("{MOST} terminals are attached already");
-            return refuse(&mut sender, Goodbye::Refused(why)).await;
+        let _place = match Place::take(&self.attached) {
+            Ok(place) => place,
+            Err(goodbye) => return refuse(&mut sender, goodbye).await,
         };
         let welcome = ToClient::Note(Note::Welcome(Versions::ours()));
         wire::send_to_client(&mut sender, &welcome).await?;
@@ -284,21 +304,35 @@ async fn refuse<W: tokio::io::AsyncWrite + Unpin>(
 }
 
 /// A place among the attached, given back when it is dropped.
-struct Place<'a>(&'a watch::Sender<u32>);
+struct Place<'a>(&'a watch::Sender<Option<u32>>);
 
 impl<'a> Place<'a> {
-    fn take(attached: &'a watch::Sender<u32>) -> Option<Self> {
-        let taken = attached.send_if_modified(|count| {
-            let free = *count < MOST;
-            *count += u32::from(free);
-            free
+    fn take(attached: &'a watch::Sender<Option<u32>>) -> Result<Self, Goodbye> {
+        let mut refusal = Some(Goodbye::Ended);
+        attached.send_if_modified(|count| {
+            refusal = match count {
+                None => Some(Goodbye::Ended),
+                Some(MOST..) => {
+                    let why = format!("{MOST} terminals are attached already");
+                    Some(Goodbye::Refused(why))
+                }
+                Some(free) => {
+                    *free += 1;
+                    None
+                }
+            };
+            refusal.is_none()
         });
-        taken.then_some(Self(attached))
+        refusal.map_or(Ok(Self(attached)), Err)
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count = count.saturating_sub(1));
+        self.0.send_modify(|count| {
+            if let Some(count) = count {
+                *count = count.saturating_sub(1);
+            }
+        });
     }
 }

@@ -11,11 +11,15 @@
 mod capabilities;
 pub mod client;
 mod editor;
+mod ending;
 mod filter;
 pub mod host;
 mod input;
 pub mod modes;
 mod output;
+mod post;
+#[cfg(test)]
+mod rehearsal;
 mod remote;
 mod screen;
 mod signals;

@@ -30,6 +30,10 @@ const FRAME: Duration = Duration::from_millis(33);
 /// Answers that wait for a screen: more orders than a person gives at once.
 const ANSWERS: usize = 64;
 
+/// A paste that makes a screen of a test panic.
+#[cfg(test)]
+pub(crate) const PANIC: &str = "panic on purpose";
+
 type Answer = (u64, Result<Outcome, Refusal>);
 
 /// What a screen lives on.
@@ -184,6 +188,8 @@ impl Screen {
                 self.terminal.backend_mut().resize(Size::new(columns, rows));
                 self.event(&Event::Resize(columns, rows));
             }
+            #[cfg(test)]
+            ToHost::Event(Event::Paste(text)) if text == PANIC => panic!("{PANIC}"),
             ToHost::Event(event) => self.event(&event),
             ToHost::Redraw { columns, rows } => {
                 let remote = self.terminal.backend_mut();
@@ -239,7 +245,7 @@ impl Screen {
         }
     }
 
-    fn order(&self, ticket: u64, command: Command) {
+    pub(crate) fn order(&self, ticket: u64, command: Command) {
         let handle = self.setting.handle.clone();
         let answers = self.answers.0.clone();
         let shutdown = self.setting.shutdown.clone();

@@ -15,6 +15,7 @@ pub(crate) struct Signals {
     terminate: Arrivals,
     stop: Arrivals,
     resume: Arrivals,
+    resize: Arrivals,
 }
 
 impl Signals {
@@ -27,6 +28,7 @@ impl Signals {
             terminate: listen(Signal::SIGTERM)?,
             stop: listen(Signal::SIGTSTP)?,
             resume: listen(Signal::SIGCONT)?,
+            resize: listen(Signal::SIGWINCH)?,
         })
     }
 
@@ -39,6 +41,7 @@ impl Signals {
             _ = self.terminate.recv() => Signal::SIGTERM,
             _ = self.stop.recv() => Signal::SIGTSTP,
             _ = self.resume.recv() => Signal::SIGCONT,
+            _ = self.resize.recv() => Signal::SIGWINCH,
         }
     }
 

@@ -1,9 +1,13 @@
 //! A company of its own for each test, and screens of the built program on real pseudo-terminals.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a rig that cannot be set up fails its test"
+)]
 #![allow(
+    dead_code,
     clippy::allow_attributes,
-    reason = "what is not used differs from file to file"
+    reason = "each test file uses its own part"
 )]
 
 use std::fs::File;
@@ -23,15 +27,15 @@ use nix::unistd::Pid;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtyPair, PtySize, native_pty_system};
 
 /// How long anything may take on a machine that is busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One workspace with its state folder. Its instance ends with it.
-pub struct Company {
+pub(crate) struct Company {
     temp: tempfile::TempDir,
 }
 
 impl Company {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let temp = tempfile::tempdir().unwrap();
         for folder in ["shop", "home"] {
             std::fs::create_dir(temp.path().join(folder)).unwrap();
@@ -45,15 +49,15 @@ impl Company {
         company
     }
 
-    pub fn workspace(&self) -> PathBuf {
+    pub(crate) fn workspace(&self) -> PathBuf {
         self.temp.path().join("shop")
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.temp.path().join("state")
     }
 
-    pub fn place(&self) -> StateFolder {
+    pub(crate) fn place(&self) -> StateFolder {
         StateFolder::locate(&self.workspace(), Some(&self.state())).unwrap()
     }
 
@@ -66,7 +70,7 @@ impl Company {
     }
 
     /// The PID of the instance that answers.
-    pub fn running(&self) -> Option<u32> {
+    pub(crate) fn running(&self) -> Option<u32> {
         start::running(&self.instance())
     }
 
@@ -86,7 +90,7 @@ impl Company {
     }
 
     /// The program, not on a terminal.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_headcount"));
         command
             .args(arguments)
@@ -98,12 +102,12 @@ impl Company {
     }
 
     /// The screen in a terminal of its own.
-    pub fn open(&self) -> Screen {
+    pub(crate) fn open(&self) -> Screen {
         self.run(&[env!("CARGO_BIN_EXE_headcount")], &[])
     }
 
     /// Any program in a terminal of its own.
-    pub fn run(&self, words: &[&str], environment: &[(&str, &str)]) -> Screen {
+    pub(crate) fn run(&self, words: &[&str], environment: &[(&str, &str)]) -> Screen {
         let size = PtySize {
             rows: 24,
             cols: 80,
@@ -118,13 +122,13 @@ impl Company {
     }
 
     /// Another program in a terminal whose first one has ended.
-    pub fn run_again(&self, screen: &mut Screen) {
+    pub(crate) fn run_again(&self, screen: &mut Screen) {
         let builder = self.builder(&[env!("CARGO_BIN_EXE_headcount")], &[]);
         screen.child = screen.pair.slave.spawn_command(builder).unwrap();
     }
 
     /// What a shell does when its program was killed: canonical input again.
-    pub fn cook(&self, screen: &Screen) {
+    pub(crate) fn cook(&self, screen: &Screen) {
         let mut stty = Command::new("stty");
         let terminal = File::open(screen.master().tty_name().unwrap()).unwrap();
         assert!(stty.arg("sane").stdin(terminal).status().unwrap().success());
@@ -145,7 +149,7 @@ impl Company {
     }
 
     /// Asks until so many terminals are attached.
-    pub fn wait_for_terminals(&self, count: u64) {
+    pub(crate) fn wait_for_terminals(&self, count: u64) {
         let begin = SystemTime::now();
         loop {
             let output = self.command(&["status", "--json"]).output().unwrap();
@@ -161,7 +165,7 @@ impl Company {
     }
 
     /// Waits until no instance has the state folder.
-    pub fn wait_for_the_end(&self) {
+    pub(crate) fn wait_for_the_end(&self) {
         wait_until_unlocked(self.place().path());
     }
 }
@@ -170,7 +174,7 @@ impl Drop for Company {
     fn drop(&mut self) {
         let place = self.place();
         if let Some(pid) = headcount::os::folder_lock::holder(place.path()) {
-            drop(kill(Pid::from_raw(pid as i32), Signal::SIGTERM));
+            kill(Pid::from_raw(pid as i32), Signal::SIGTERM).ok();
             wait_until_unlocked(place.path());
         }
     }
@@ -184,7 +188,7 @@ fn wait_until_unlocked(folder: &Path) {
     let (done, waiting) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         folder.lock().unwrap();
-        drop(done.send(()));
+        done.send(()).ok();
     });
     waiting.recv_timeout(PATIENCE).expect("the instance ends");
 }
@@ -196,11 +200,11 @@ struct Seen {
 }
 
 /// A terminal with a program in it.
-pub struct Screen {
+pub(crate) struct Screen {
     pair: PtyPair,
     keys: Box<dyn Write + Send>,
     size: (u16, u16),
-    pub child: Box<dyn Child + Send + Sync>,
+    pub(crate) child: Box<dyn Child + Send + Sync>,
     seen: Arc<(Mutex<Seen>, Condvar)>,
 }
 
@@ -228,17 +232,17 @@ impl Screen {
         }
     }
 
-    pub fn keys(&mut self, bytes: &[u8]) {
+    pub(crate) fn keys(&mut self, bytes: &[u8]) {
         self.keys.write_all(bytes).unwrap();
         self.keys.flush().unwrap();
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.child.process_id().unwrap();
         kill(Pid::from_raw(pid as i32), signal).unwrap();
     }
 
-    pub fn resize(&mut self, rows: u16, cols: u16) {
+    pub(crate) fn resize(&mut self, rows: u16, cols: u16) {
         self.size = (rows, cols);
         // The emulator has no screen without cells; the program has to live with one.
         if let (Some(rows), Some(cols)) = (NonZero::new(rows), NonZero::new(cols)) {
@@ -258,33 +262,33 @@ impl Screen {
     }
 
     /// What the screen shows.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         self.seen.0.lock().unwrap().screen.screen().contents()
     }
 
     /// Waits for a text on the screen.
-    pub fn wait_for(&self, text: &str) {
+    pub(crate) fn wait_for(&self, text: &str) {
         self.wait(&format!("`{text}`"), |seen| {
             seen.screen.screen().contents().contains(text)
         });
     }
 
     /// Waits until a text is not on the screen.
-    pub fn wait_for_none(&self, text: &str) {
+    pub(crate) fn wait_for_none(&self, text: &str) {
         self.wait(&format!("no `{text}`"), |seen| {
             !seen.screen.screen().contents().contains(text)
         });
     }
 
     /// Waits for bytes that come after the first so many.
-    pub fn wait_for_bytes(&self, after: usize, text: &str) {
+    pub(crate) fn wait_for_bytes(&self, after: usize, text: &str) {
         self.wait(&format!("{text:?}"), |seen| {
             last(&seen.raw, text).is_some_and(|at| at >= after)
         });
     }
 
     /// Waits until the first screen is drawn.
-    pub fn wait_for_the_screen(&self) {
+    pub(crate) fn wait_for_the_screen(&self) {
         self.wait("the screen", |seen| {
             seen.screen.screen().alternate_screen()
                 && seen.screen.screen().contents().contains("headcount")
@@ -306,21 +310,21 @@ impl Screen {
     }
 
     /// Waits for the end of the program, and returns its exit code.
-    pub fn ended(&mut self) -> u32 {
+    pub(crate) fn ended(&mut self) -> u32 {
         let (done, waiting) = std::sync::mpsc::channel();
         let mut killer = self.child.clone_killer();
         std::thread::scope(|scope| {
             let child = &mut self.child;
             scope.spawn(move || done.send(child.wait().unwrap().exit_code()));
             waiting.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-                drop(killer.kill());
+                killer.kill().ok();
                 panic!("the program has not ended");
             })
         })
     }
 
     /// Asserts that the instance draws for this terminal: everything anew at another size.
-    pub fn assert_alive(&mut self) {
+    pub(crate) fn assert_alive(&mut self) {
         let before = self.raw().len();
         let (_, columns) = self.size;
         self.resize(24, if columns == 80 { 100 } else { 80 });
@@ -329,7 +333,7 @@ impl Screen {
     }
 
     /// Asserts that the terminal is as a shell expects it.
-    pub fn assert_restored(&self) {
+    pub(crate) fn assert_restored(&self) {
         // The last bytes may still be on their way to the reader.
         self.wait("the modes to be off", |seen| {
             let screen = seen.screen.screen();
@@ -354,7 +358,7 @@ impl Screen {
     }
 
     /// Asserts that something is on which a shell does not expect.
-    pub fn assert_not_restored(&self) {
+    pub(crate) fn assert_not_restored(&self) {
         assert!(
             self.seen
                 .0
@@ -367,7 +371,7 @@ impl Screen {
     }
 
     /// What was sent to the terminal.
-    pub fn raw(&self) -> Vec<u8> {
+    pub(crate) fn raw(&self) -> Vec<u8> {
         self.seen.0.lock().unwrap().raw.clone()
     }
 }
@@ -375,8 +379,8 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            drop(self.child.kill());
-            drop(self.child.wait());
+            self.child.kill().ok();
+            self.child.wait().ok();
         }
     }
 }

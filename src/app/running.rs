@@ -1,0 +1,263 @@
+//! An instance that is up: what it lives on, what it lives for, and its end in order.
+
+use std::io;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::signal::unix::{Signal as Arrivals, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::engine;
+use crate::app::instance::{InstanceError, InstanceOptions};
+use crate::app::own_log;
+use crate::app::sockets::{self, Socket};
+use crate::domain::command::{Command, Origin};
+use crate::domain::snapshot::{Snapshot, Status};
+use crate::os::detach;
+use crate::os::folder_lock::FolderLock;
+use crate::os::orphans;
+use crate::runtime;
+use crate::runtime::handle::Handle;
+use crate::serve;
+use crate::terminal::host::Host;
+
+/// How long an instance that nobody attaches to waits before it asks itself what it is for.
+const FIRST_TERMINAL: Duration = Duration::from_secs(60);
+/// The right to be the instance of a state folder, and what this process needs to be one.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    options: InstanceOptions,
+    lock: FolderLock,
+    /// The limit of open files that we were given, for the agents.
+    open_files: Option<u64>,
+}
+
+impl Claim {
+    /// Takes the lock, and nothing is changed before that. With `own_output`, the output of this
+    /// process goes to the log as well.
+    pub(crate) fn take(options: &InstanceOptions, own_output: bool) -> Result<Self, InstanceError> {
+        let place = &options.place;
+        place.make()?;
+        let lock = FolderLock::take(place.path())?;
+        let path = place.own_log();
+        own_log::begin(&path, own_output).map_err(|source| InstanceError::Log { path, source })?;
+        tracing::info!(
+            build = env!("CARGO_PKG_VERSION"),
+            pid = std::process::id(),
+            workspace = %place.workspace().display(),
+            "the instance starts"
+        );
+        let open_files = match detach::raise_file_limit() {
+            Ok(before) => Some(before),
+            Err(error) => {
+                tracing::warn!(%error, "cannot raise the limit of open files");
+                None
+            }
+        };
+        if let Err(error) = orphans::become_subreaper() {
+            tracing::warn!(%error, "cannot take in orphans");
+        }
+        // A mark of an earlier instance says nothing of this one.
+        drop(std::fs::remove_file(place.keep_mark()));
+        // Screens choose their colours by what each terminal can show, not by our environment.
+        crossterm::style::force_color_output(true);
+        Ok(Self {
+            options: options.clone(),
+            lock,
+            open_files,
+        })
+    }
+}
+
+/// An instance that is up.
+#[derive(Debug)]
+pub(crate) struct Running {
+    options: InstanceOptions,
+    pub(crate) handle: Handle,
+    pub(crate) host: Host,
+    engine: runtime::Running,
+    signals: Signals,
+    shutdown: CancellationToken,
+    /// Ends the socket of the terminals; those that are attached stay.
+    door: CancellationToken,
+    /// The sockets, and orders of our own.
+    tasks: JoinSet<()>,
+    // The last to go: the next instance must find everything done.
+    lock: FolderLock,
+}
+
+#[derive(Debug)]
+struct Signals {
+    terminate: Arrivals,
+    interrupt: Arrivals,
+    // Never read: to receive it is to ignore it, and children do not inherit that.
+    _hangup: Arrivals,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let listen = |kind: Signal| signal(SignalKind::from_raw(kind as i32));
+        Ok(Self {
+            terminate: listen(Signal::SIGTERM)?,
+            interrupt: listen(Signal::SIGINT)?,
+            _hangup: listen(Signal::SIGHUP)?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+impl Running {
+    /// Brings everything up.
+    pub(crate) fn begin(claim: Claim) -> Result<Self, InstanceError> {
+        let Claim {
+            options,
+            lock,
+            open_files,
+        } = claim;
+        let place = &options.place;
+        let signals = Signals::listen().map_err(InstanceError::Setup)?;
+        // Before the runtime: where they cannot be bound, no process is touched.
+        let attach = Socket::bind(place, &place.attach_socket())?;
+        let api = Socket::bind(place, &place.api_socket())?;
+        let (handle, engine) = engine::start(&options, open_files)?;
+        let shutdown = CancellationToken::new();
+        let door = shutdown.child_token();
+        let host = Host::new(handle.clone(), shutdown.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn({
+            let (host, place, door) = (host.clone(), place.clone(), door.clone());
+            async move {
+                let serve = |listener, until: CancellationToken| {
+                    let host = host.clone();
+                    async move { host.accept(&listener, &until).await }
+                };
+                sockets::keep(attach, &place, &door, serve).await;
+            }
+        });
+        tasks.spawn({
+            let (handle, place, shutdown) = (handle.clone(), place.clone(), shutdown.clone());
+            async move {
+                let serve = |listener, until| serve::run(listener, handle.clone(), until);
+                sockets::keep(api, &place, &shutdown, serve).await;
+            }
+        });
+        Ok(Self {
+            options,
+            handle,
+            host,
+            engine,
+            signals,
+            shutdown,
+            door,
+            tasks,
+            lock,
+        })
+    }
+
+    /// Lives until somebody ends the instance or there is nothing to live for; then brings
+    /// everything down.
+    pub(crate) async fn end(mut self) {
+        let mut attached = self.host.attached();
+        let alone = tokio::time::sleep(FIRST_TERMINAL);
+        tokio::pin!(alone);
+        let mut asked = false;
+        let mut alone_asked = false;
+        loop {
+            let last_left = tokio::select! {
+                biased;
+                () = self.engine.done() => break,
+                () = self.signals.next() => {
+                    let command = if asked { Command::ShutdownNow } else { Command::Shutdown };
+                    tracing::info!(?command, "a signal asks the instance to end");
+                    asked = true;
+                    self.order(command);
+                    false
+                }
+                left = last_left(&mut attached) => left,
+                () = &mut alone, if !alone_asked => {
+                    alone_asked = true;
+                    *attached.borrow() == Some(0)
+                }
+            };
+            if last_left
+                && !asked
+                && !self.is_kept()
+                && is_idle(&self.handle.snapshot())
+                // One that comes in this moment is either there or finds the door closed, and then
+                // starts the next instance.
+                && self.host.close_if_empty()
+            {
+                tracing::info!("the last terminal left and there is nothing to do");
+                asked = true;
+                self.door.cancel();
+                self.order(Command::Shutdown);
+            }
+        }
+        self.shutdown.cancel();
+        self.host.end().await;
+        while self.tasks.join_next().await.is_some() {}
+        tracing::info!("the instance ended");
+        drop(self.lock);
+    }
+
+    fn is_kept(&self) -> bool {
+        self.options.keep || self.options.place.keep_mark().exists()
+    }
+
+    /// Gives an order; its answer comes when all is done, and then the hub ends.
+    fn order(&mut self, command: Command) {
+        let (handle, shutdown) = (self.handle.clone(), self.shutdown.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                answer = handle.order(Origin::Automation, command) => if let Err(error) = answer {
+                    tracing::info!(%error, "an order was not answered as hoped");
+                }
+            }
+        });
+    }
+}
+
+/// Waits for a change of the number of terminals; returns whether nobody is left.
+async fn last_left(attached: &mut watch::Receiver<Option<u32>>) -> bool {
+    match attached.changed().await {
+        Ok(()) => *attached.borrow_and_update() == Some(0),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Whether nothing runs, waits or will come.
+fn is_idle(snapshot: &Snapshot) -> bool {
+    let counts = snapshot.counts;
+    counts.queued == 0
+        && counts.active == 0
+        && snapshot.processes.iter().all(|process| {
+            !process.is_up()
+                && match process.status {
+                    Status::Stopped | Status::Error => true,
+                    Status::Blocked => process.until.is_none(),
+                    _ => false,
+                }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_without_staff_is_idle() {
+        assert!(is_idle(&Snapshot::default()));
+        let mut busy = Snapshot::default();
+        busy.counts.queued = 1;
+        assert!(!is_idle(&busy));
+    }
+}

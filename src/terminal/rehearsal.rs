@@ -1,0 +1,233 @@
+//! The host with clients and a hub that only listens.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::Event as Input;
+use tokio::io::{ReadHalf, WriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::command::Command;
+use crate::domain::event::Event;
+use crate::domain::id::ProcessId;
+use crate::domain::snapshot::Snapshot;
+use crate::runtime::handle::{Growth, Handle, Mail};
+use crate::runtime::logs::Logs;
+use crate::terminal::host::Host;
+use crate::terminal::screen::{PANIC, Screen, Setting};
+use crate::terminal::wire::{
+    self, Environment, Frames, Goodbye, Hello, Note, Sender, ToClient, ToHost, Versions,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Stage {
+    handle: Handle,
+    mail: mpsc::Receiver<Mail>,
+    host: Host,
+    shutdown: CancellationToken,
+    _view: watch::Sender<Arc<Snapshot>>,
+}
+
+impl Stage {
+    fn new(shims: HashMap<u32, ProcessId>) -> Self {
+        let (sender, mail) = mpsc::channel(64);
+        let (view, snapshots) = watch::channel(Arc::new(Snapshot::default()));
+        let logs = Arc::new(Logs::new(
+            PathBuf::from("/nonexistent"),
+            "/nonexistent".into(),
+        ));
+        let (_, shims) = watch::channel(Arc::new(shims));
+        let handle = Handle::new(sender, snapshots, logs, Growth::default(), shims);
+        let shutdown = CancellationToken::new();
+        Self {
+            host: Host::new(handle.clone(), shutdown.clone()),
+            handle,
+            mail,
+            shutdown,
+            _view: view,
+        }
+    }
+
+    async fn attach(&self) -> Client {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        self.host.attach(theirs);
+        let mut client = Client::greet(ours).await;
+        assert!(matches!(
+            client.hear().await,
+            ToClient::Note(Note::Welcome(_))
+        ));
+        assert!(matches!(client.hear().await, ToClient::Screen(_)));
+        client
+    }
+
+    /// The next fact that fits.
+    async fn told(&mut self, fits: impl Fn(&Event) -> bool) -> Event {
+        loop {
+            match timeout(PATIENCE, self.mail.recv()).await.unwrap().unwrap() {
+                Mail::Fact(event) if fits(&event) => return event,
+                _ => {}
+            }
+        }
+    }
+
+    async fn end(self) {
+        self.shutdown.cancel();
+        timeout(PATIENCE, self.host.end()).await.unwrap();
+    }
+}
+
+fn hello() -> Hello {
+    Hello {
+        versions: Versions::ours(),
+        columns: 80,
+        rows: 24,
+        environment: Environment::default(),
+    }
+}
+
+struct Client {
+    frames: Frames<ReadHalf<UnixStream>>,
+    sender: Sender<WriteHalf<UnixStream>>,
+}
+
+impl Client {
+    async fn greet(stream: UnixStream) -> Self {
+        let (frames, mut sender) = wire::split(stream);
+        wire::send(&mut sender, &hello()).await.unwrap();
+        Self { frames, sender }
+    }
+
+    async fn say(&mut self, message: ToHost) {
+        wire::send(&mut self.sender, &message).await.unwrap();
+    }
+
+    async fn hear(&mut self) -> ToClient {
+        let frame = timeout(PATIENCE, wire::receive(&mut self.frames)).await;
+        wire::read_from_host(frame.unwrap().unwrap().unwrap()).unwrap()
+    }
+
+    async fn goodbye(&mut self) -> Goodbye {
+        loop {
+            if let ToClient::Note(Note::Goodbye(goodbye)) = self.hear().await {
+                return goodbye;
+            }
+        }
+    }
+
+    async fn is_drawn_for(&mut self) {
+        let (columns, rows) = (100, 30);
+        self.say(ToHost::Redraw { columns, rows }).await;
+        assert!(matches!(self.hear().await, ToClient::Screen(_)));
+    }
+}
+
+#[tokio::test]
+async fn d15_a_panic_in_one_screen_ends_that_one_alone() {
+    let mut stage = Stage::new(HashMap::new());
+    let mut one = stage.attach().await;
+    let mut two = stage.attach().await;
+    one.say(ToHost::Event(Input::Paste(PANIC.to_owned()))).await;
+    assert_eq!(one.goodbye().await, Goodbye::Failed(PANIC.to_owned()));
+    stage
+        .told(|event| matches!(event, Event::Trouble { .. }))
+        .await;
+    two.is_drawn_for().await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn terminals_are_counted_and_hear_of_the_end() {
+    let mut stage = Stage::new(HashMap::new());
+    let mut one = stage.attach().await;
+    stage
+        .told(|event| *event == Event::Terminals { attached: 1 })
+        .await;
+    let mut two = stage.attach().await;
+    stage
+        .told(|event| *event == Event::Terminals { attached: 2 })
+        .await;
+    one.say(ToHost::Leave).await;
+    stage
+        .told(|event| *event == Event::Terminals { attached: 1 })
+        .await;
+    stage.shutdown.cancel();
+    assert_eq!(two.goodbye().await, Goodbye::Ended);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn e4_a_client_that_reads_nothing_does_not_delay_the_end() {
+    let stage = Stage::new(HashMap::new());
+    let mut stalled = stage.attach().await;
+    for columns in (1..2000).map(|n| 60 + n % 140) {
+        stalled.say(ToHost::Redraw { columns, rows: 60 }).await;
+    }
+    stage.attach().await.is_drawn_for().await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn g5_an_employee_may_not_attach_and_its_try_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    for (shims, employee) in [
+        (HashMap::from([(std::process::id(), ProcessId(7))]), true),
+        (HashMap::new(), false),
+    ] {
+        let mut stage = Stage::new(shims);
+        let path = folder.path().join(format!("{employee}.sock"));
+        let listener = UnixListener::bind(&path).unwrap();
+        let host = stage.host.clone();
+        let until = stage.shutdown.clone();
+        let try_it = async {
+            // This process is the instance: what connects from it is no person.
+            let stream = UnixStream::connect(&path).await.unwrap();
+            let mut client = Client::greet(stream).await;
+            assert!(matches!(client.goodbye().await, Goodbye::Refused(_)));
+            let event = stage
+                .told(|event| matches!(event, Event::Trespass { .. } | Event::Trouble { .. }))
+                .await;
+            match event {
+                Event::Trespass { process, .. } => assert!(employee && process == ProcessId(7)),
+                _ => assert!(!employee),
+            }
+            stage.end().await;
+        };
+        tokio::join!(host.accept(&listener, &until), try_it);
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_given_even_if_its_screen_leaves_at_once() {
+    let mut stage = Stage::new(HashMap::new());
+    let orders = TaskTracker::new();
+    let (_, heard) = mpsc::channel(1);
+    let (said, _) = mpsc::channel(1);
+    let screen = Screen::new(
+        &hello(),
+        Setting {
+            handle: stage.handle.clone(),
+            orders: orders.clone(),
+            shutdown: stage.shutdown.clone(),
+            heard,
+            said,
+        },
+    );
+    screen.order(1, Command::Start(ProcessId(1)));
+    drop(screen);
+    loop {
+        if let Mail::Order { command, .. } = stage.mail.recv().await.unwrap() {
+            assert_eq!(command, Command::Start(ProcessId(1)));
+            break;
+        }
+    }
+    orders.close();
+    timeout(PATIENCE, orders.wait()).await.unwrap();
+    stage.end().await;
+}
