@@ -5,7 +5,7 @@ use std::path::Path;
 use assert_cmd::Command;
 
 fn headcount(folder: &Path) -> Command {
-    let mut command = Command::cargo_bin("headcount").unwrap();
+    let mut command = Command::cargo_bin("headcount").expect("the binary is built");
     command
         .current_dir(folder)
         .env_remove("HEADCOUNT_WORKSPACE")
@@ -20,7 +20,7 @@ fn headcount(folder: &Path) -> Command {
 }
 
 fn check(folder: &Path, arguments: &[&str], code: i32, out: &str, err: &str) {
-    let done = headcount(folder).args(arguments).output().unwrap();
+    let done = headcount(folder).args(arguments).output().expect("it runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&done.stdout), text(&done.stderr));
     let said = format!("{arguments:?}\n{stdout}\n{stderr}");

@@ -15,7 +15,7 @@ impl Drop for Company {
 }
 
 fn headcount(folder: &Path) -> Command {
-    let mut command = Command::cargo_bin("headcount").unwrap();
+    let mut command = Command::cargo_bin("headcount").expect("the binary is built");
     command
         .current_dir(folder)
         .timeout(std::time::Duration::from_secs(120))
@@ -27,7 +27,7 @@ fn headcount(folder: &Path) -> Command {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> String {
-    let done = headcount(folder).args(arguments).output().unwrap();
+    let done = headcount(folder).args(arguments).output().expect("it runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(
         done.status.success(),
@@ -84,6 +84,6 @@ fn a_script_hires_gives_a_task_and_gets_its_result() {
     );
     run(folder, &["rm", "ada"]);
     run(folder, &["down"]);
-    let gone = headcount(folder).arg("ps").output().unwrap();
+    let gone = headcount(folder).arg("ps").output().expect("it runs");
     assert_eq!(gone.status.code(), Some(3));
 }
