@@ -1,74 +1,57 @@
-//! The runtime, as far as the instance needs it to live. Stands in until the hub is there.
+//! From the instance's options to a running company.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use crate::app::instance::{InstanceError, InstanceOptions};
+use crate::config;
+use crate::runtime::handle::Handle;
+use crate::runtime::{self, Folders, Running, RuntimeOptions};
 
-use crate::domain::command::{Command, Outcome, Refusal};
-use crate::domain::event::Event;
-use crate::domain::snapshot::Snapshot;
-use crate::runtime::handle::{Growth, Handle, Mail};
-use crate::runtime::logs::Logs;
+/// How long runs go on while no instance is there.
+const ADOPT_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// Sets another time, for example `30s`.
+const ADOPT_WITHIN_VARIABLE: &str = "HEADCOUNT_ADOPT_WITHIN";
 
-/// What the runtime is started with.
-#[derive(Debug, Clone)]
-pub(crate) struct EngineOptions {
-    pub(crate) workspace: PathBuf,
-    pub(crate) runs: PathBuf,
-    pub(crate) logs: PathBuf,
-    pub(crate) demo: bool,
-}
-
-/// The running hub.
-#[derive(Debug)]
-pub(crate) struct Engine(JoinSet<()>);
-
-impl Engine {
-    /// Returns when the hub has ended.
-    pub(crate) async fn ended(&mut self) {
-        drop(self.0.join_next().await);
-    }
-}
-
-/// Starts it.
-pub(crate) fn start(options: EngineOptions) -> (Handle, Engine) {
-    let (mail, mut inbox) = mpsc::channel(64);
-    let snapshot = Snapshot {
-        workspace: options.workspace,
-        configuration: "built in".to_owned(),
+/// Reads the configuration and starts the hub. `open_files` is the limit that agents get back.
+pub(super) fn start(
+    options: &InstanceOptions,
+    open_files: Option<u64>,
+) -> Result<(Handle, Running), InstanceError> {
+    let place = &options.place;
+    let environment: HashMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let parent = |name: &str| environment.get(name).cloned();
+    let source = config::find(place.workspace(), Some(place.workspace()))
+        .map_err(InstanceError::Workspace)?;
+    let loaded = config::load(&source, &parent)
+        .map_err(|mistakes| InstanceError::Configuration(mistakes.plain()))?;
+    let exe = std::env::current_exe().map_err(InstanceError::Setup)?;
+    runtime::start(RuntimeOptions {
+        folders: Folders::of(place.path()),
+        source,
+        catalogue: loaded.catalogue,
         demo: options.demo,
-        ..Snapshot::default()
+        adopt_within: adopt_within(&environment)?,
+        environment,
+        exe,
+        open_files,
+    })
+    .map_err(InstanceError::Runtime)
+}
+
+fn adopt_within(environment: &HashMap<String, String>) -> Result<Duration, InstanceError> {
+    let Some(text) = environment.get(ADOPT_WITHIN_VARIABLE) else {
+        return Ok(ADOPT_WITHIN);
     };
-    let (view, snapshots) = watch::channel(Arc::new(snapshot));
-    let (shims, known) = watch::channel(Arc::new(HashMap::new()));
-    let logs = Arc::new(Logs::new(options.logs, options.runs));
-    let handle = Handle::new(mail, snapshots, logs, Growth::default(), known);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let _shims = shims;
-        while let Some(mail) = inbox.recv().await {
-            match mail {
-                Mail::Order { command, reply, .. } => {
-                    let ends = matches!(command, Command::Shutdown | Command::ShutdownNow);
-                    let answer = if ends {
-                        Ok(Outcome::Done)
-                    } else {
-                        Err(Refusal::State("nothing is built yet".to_owned()))
-                    };
-                    drop(reply.send(answer));
-                    if ends {
-                        return;
-                    }
-                }
-                Mail::Fact(Event::Terminals { attached }) => view.send_modify(|snapshot| {
-                    Arc::make_mut(snapshot).terminals = attached;
-                }),
-                Mail::Fact(event) => tracing::info!(?event, "reported"),
-            }
-        }
-    });
-    (handle, Engine(tasks))
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|wait| Duration::try_from(wait).ok())
+        .filter(|wait| !wait.is_zero())
+        .ok_or_else(|| {
+            InstanceError::Usage(format!(
+                "{ADOPT_WITHIN_VARIABLE} is `{text}`; write a time such as 10m or 30s"
+            ))
+        })
 }

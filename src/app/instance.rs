@@ -12,16 +12,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::engine::{self, Engine, EngineOptions};
+use crate::app::engine;
 use crate::app::own_log;
 use crate::app::place::{PlaceError, StateFolder};
 use crate::app::ready::Word;
 use crate::app::sockets::{self, Socket, SocketError};
+use crate::config;
 use crate::domain::command::{Command, Origin};
 use crate::domain::snapshot::{Snapshot, Status};
 use crate::os::detach::{self, Ready};
 use crate::os::folder_lock::{FolderLock, FolderLockError};
 use crate::os::orphans;
+use crate::runtime;
 use crate::runtime::handle::Handle;
 use crate::serve;
 use crate::terminal::host::Host;
@@ -69,6 +71,15 @@ pub enum InstanceError {
     /// A socket cannot be bound.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The workspace cannot be found.
+    #[error("cannot use the workspace")]
+    Workspace(#[source] config::FindError),
+    /// The configuration has mistakes; all of them are in the text.
+    #[error("the configuration has mistakes\n{0}")]
+    Configuration(String),
+    /// The company cannot be put together.
+    #[error(transparent)]
+    Runtime(runtime::StartError),
     /// The threads, timers or signals of the program cannot be set up.
     #[error("cannot set the program up")]
     Setup(#[source] io::Error),
@@ -89,7 +100,11 @@ impl InstanceError {
             Self::Log { .. } | Self::Socket(_) => {
                 Some("mend the permissions of the state folder, or name another with --state")
             }
-            Self::Usage(_) | Self::Setup(_) => None,
+            Self::Configuration(_) => Some("mend roles.toml, then start again"),
+            Self::Runtime(_) => Some(
+                "nothing was changed; move the state folder aside to begin anew, or use the build that wrote it",
+            ),
+            Self::Usage(_) | Self::Setup(_) | Self::Workspace(_) => None,
         }
     }
 
@@ -224,6 +239,8 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, InstanceError> {
 pub(crate) struct Claim {
     options: InstanceOptions,
     lock: FolderLock,
+    /// The limit of open files that we were given, for the agents.
+    open_files: Option<u64>,
 }
 
 impl Claim {
@@ -241,9 +258,13 @@ impl Claim {
             workspace = %place.workspace().display(),
             "the instance starts"
         );
-        if let Err(error) = detach::raise_file_limit() {
-            tracing::warn!(%error, "cannot raise the limit of open files");
-        }
+        let open_files = match detach::raise_file_limit() {
+            Ok(before) => Some(before),
+            Err(error) => {
+                tracing::warn!(%error, "cannot raise the limit of open files");
+                None
+            }
+        };
         if let Err(error) = orphans::become_subreaper() {
             tracing::warn!(%error, "cannot take in orphans");
         }
@@ -254,6 +275,7 @@ impl Claim {
         Ok(Self {
             options: options.clone(),
             lock,
+            open_files,
         })
     }
 }
@@ -264,7 +286,7 @@ pub(crate) struct Running {
     options: InstanceOptions,
     pub(crate) handle: Handle,
     pub(crate) host: Host,
-    engine: Engine,
+    engine: runtime::Running,
     signals: Signals,
     shutdown: CancellationToken,
     /// The sockets, and orders of our own.
@@ -302,18 +324,17 @@ impl Signals {
 impl Running {
     /// Brings everything up.
     pub(crate) fn begin(claim: Claim) -> Result<Self, InstanceError> {
-        let Claim { options, lock } = claim;
+        let Claim {
+            options,
+            lock,
+            open_files,
+        } = claim;
         let place = &options.place;
         let signals = Signals::listen().map_err(InstanceError::Setup)?;
         // Before the runtime: where they cannot be bound, no process is touched.
         let attach = Socket::bind(place, &place.attach_socket())?;
         let api = Socket::bind(place, &place.api_socket())?;
-        let (handle, engine) = engine::start(EngineOptions {
-            workspace: place.workspace().to_owned(),
-            runs: place.runs(),
-            logs: place.logs(),
-            demo: options.demo,
-        });
+        let (handle, engine) = engine::start(&options, open_files)?;
         let shutdown = CancellationToken::new();
         let host = Host::new(handle.clone(), shutdown.clone());
         let mut tasks = JoinSet::new();
@@ -357,7 +378,7 @@ impl Running {
         loop {
             let last_left = tokio::select! {
                 biased;
-                () = self.engine.ended() => break,
+                () = self.engine.done() => break,
                 () = self.signals.next() => {
                     let command = if asked { Command::ShutdownNow } else { Command::Shutdown };
                     tracing::info!(?command, "a signal asks the instance to end");

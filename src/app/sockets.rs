@@ -177,7 +177,7 @@ mod tests {
             let bound = bound.clone();
             async move {
                 // The test waits for the second one.
-                drop(bound.send(()));
+                let _ = bound.send(());
                 until.cancelled().await;
                 drop(listener);
             }

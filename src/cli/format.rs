@@ -62,7 +62,7 @@ pub(super) fn or_dash(text: Option<impl ToString>) -> String {
 pub(super) fn safe(text: &str) -> String {
     let lines: Vec<String> = text
         .split('\n')
-        .map(|line| crate::runtime::clean::clean(line.as_bytes()))
+        .map(|line| crate::domain::clean::clean(line.as_bytes()))
         .collect();
     lines.join("\n")
 }

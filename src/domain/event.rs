@@ -104,6 +104,8 @@ pub struct TurnEnd {
     pub success: bool,
     /// Whether it was interrupted.
     pub interrupted: bool,
+    /// Whether the same task may do better in another attempt.
+    pub retryable: bool,
     /// The final text, or the agent's words for the error.
     pub text: String,
     /// Round trips to the model.
@@ -145,7 +147,7 @@ pub struct RunDetails {
     pub environment: Vec<(String, String)>,
 }
 
-/// Why a launch came to nothing.
+/// Why a launch came to nothing, or a run to an end that nobody asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaunchFailure {
     /// For a person.
@@ -209,6 +211,9 @@ pub enum Event {
         run: RunId,
         /// How.
         exit: Box<Exit>,
+        /// What the driver makes of it if nobody asked for it; `None` for a command that has done
+        /// what it was to do.
+        failure: Option<LaunchFailure>,
     },
     /// Some of its processes cannot be ended.
     Stuck {

@@ -2,14 +2,21 @@
 //!
 //! Its value `fleet::Fleet` takes inputs and answers with effects; `docs/ARCHITECTURE.md` has the map.
 
+pub mod clean;
 pub mod command;
+pub mod effect;
 pub mod event;
 pub mod exit;
 pub mod fault;
+pub mod fleet;
 pub mod id;
 pub mod inbox;
 pub mod log;
+pub mod names;
+pub mod nearest;
 pub mod order;
+pub mod process;
+pub mod queue;
 pub mod role;
 pub mod snapshot;
 pub mod task;

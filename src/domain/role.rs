@@ -33,6 +33,14 @@ pub enum Protocol {
     Plain,
 }
 
+impl Protocol {
+    /// Whether its output is read as messages; otherwise the output itself is the log.
+    #[must_use]
+    pub const fn is_read(self) -> bool {
+        matches!(self, Self::ClaudeStreamJson)
+    }
+}
+
 /// An entry of `[agents]`: a program and how it is driven.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {

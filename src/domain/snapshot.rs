@@ -275,9 +275,10 @@ impl ProcessView {
     /// driven by a protocol.
     #[must_use]
     pub fn output_run(&self) -> Option<RunId> {
-        match self.protocol {
-            Protocol::ClaudeStreamJson => None,
-            Protocol::Terminal | Protocol::Plain => self.run.or(self.last_run),
+        if self.protocol.is_read() {
+            None
+        } else {
+            self.run.or(self.last_run)
         }
     }
 

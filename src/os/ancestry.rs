@@ -12,7 +12,9 @@ pub fn parents(pid: u32) -> Vec<u32> {
     let mut next = pid;
     // A number that passes on during the walk could close a circle.
     while next != 0 && !line.contains(&next) {
-        let Some(parent) = proc::with_stat(next, |stat| stat.parent) else { break };
+        let Some(parent) = proc::with_stat(next, |stat| stat.parent) else {
+            break;
+        };
         line.push(next);
         next = parent;
     }
@@ -21,7 +23,9 @@ pub fn parents(pid: u32) -> Vec<u32> {
 
 /// Returns which of `ancestors` is nearest above the process, or is the process itself.
 pub fn descends_from(pid: u32, ancestors: &HashSet<u32>) -> Option<u32> {
-    parents(pid).into_iter().find(|parent| ancestors.contains(parent))
+    parents(pid)
+        .into_iter()
+        .find(|parent| ancestors.contains(parent))
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ use super::proc;
 /// Set to anything, it makes [`Cgroups::detect`] find nothing.
 pub const OFF_SWITCH: &str = "HEADCOUNT_NO_CGROUP";
 
+/// How long a process may take to leave its group after it was killed.
+const GOING: Duration = Duration::from_millis(200);
+
 /// What went wrong with a control group.
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
@@ -73,7 +76,7 @@ impl Cgroups {
         let may = |path: &Path, flags| access(path, flags).is_ok();
         (may(&base, AccessFlags::W_OK | AccessFlags::X_OK)
             && may(&base.join("cgroup.procs"), AccessFlags::W_OK)
-            && base.join("cgroup.kill").exists() | is_root_group(&base))
+            && (base.join("cgroup.kill").exists() || is_root_group(&base)))
         .then_some(Self { base })
     }
 
@@ -148,7 +151,10 @@ impl Leaf {
         let mut members = Vec::new();
         self.each_folder(&mut |folder| {
             let list = fs::read(folder.join("cgroup.procs")).unwrap_or_default();
-            members.extend(list.split(|byte| *byte == b'\n').filter_map(proc::number::<u32>));
+            members.extend(
+                list.split(|byte| *byte == b'\n')
+                    .filter_map(proc::number::<u32>),
+            );
         });
         members
     }
@@ -159,18 +165,28 @@ impl Leaf {
     /// [`CgroupError::Kill`] where the kernel cannot do so.
     pub fn kill(&self) -> Result<(), CgroupError> {
         match fs::write(self.path.join("cgroup.kill"), "1") {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(CgroupError::Kill { path: self.path.clone(), source })
-            }
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CgroupError::Kill {
+                path: self.path.clone(),
+                source,
+            }),
             _ => Ok(()),
         }
     }
 
     /// Removes it with the groups below it; that it is gone already is fine.
     ///
+    /// Whoever was killed a moment ago may still be on the way out; that is awaited briefly.
+    ///
     /// # Errors
     /// [`CgroupError::Remove`], mostly because a process is still in it.
     pub fn remove(&self) -> Result<(), CgroupError> {
+        self.try_remove().or_else(|_| {
+            self.wait_empty(GOING);
+            self.try_remove()
+        })
+    }
+
+    fn try_remove(&self) -> Result<(), CgroupError> {
         let mut folders = Vec::new();
         self.each_folder(&mut |folder| folders.push(folder.to_path_buf()));
         for path in folders.into_iter().rev() {
@@ -192,11 +208,16 @@ impl Leaf {
         use std::io::{Read, Seek};
         use std::os::fd::AsFd;
 
-        let Ok(mut events) = fs::File::open(self.path.join("cgroup.events")) else { return true };
+        let Ok(mut events) = fs::File::open(self.path.join("cgroup.events")) else {
+            return true;
+        };
         let mut rounds = 0;
         loop {
             let mut text = String::new();
-            if events.rewind().and_then(|()| events.read_to_string(&mut text)).is_err()
+            if events
+                .rewind()
+                .and_then(|()| events.read_to_string(&mut text))
+                .is_err()
                 || text.lines().any(|line| line == "populated 0")
             {
                 return true;
@@ -216,7 +237,9 @@ impl Leaf {
         let mut folders = vec![self.path.clone()];
         while let Some(folder) = folders.pop() {
             visit(&folder);
-            let Ok(entries) = fs::read_dir(&folder) else { continue };
+            let Ok(entries) = fs::read_dir(&folder) else {
+                continue;
+            };
             folders.extend(
                 entries
                     .flatten()
@@ -232,13 +255,20 @@ mod tests {
     use super::*;
 
     fn check(mounts: &str, groups: &str, expected: Option<&str>) {
-        assert_eq!(own_group(mounts, groups).as_deref(), expected.map(Path::new));
+        assert_eq!(
+            own_group(mounts, groups).as_deref(),
+            expected.map(Path::new)
+        );
     }
 
     #[test]
     fn our_group_is_found_in_each_kind_of_hierarchy() {
         let pure = "29 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw";
-        check(pure, "0::/user.slice/a.scope\n", Some("/sys/fs/cgroup/user.slice/a.scope"));
+        check(
+            pure,
+            "0::/user.slice/a.scope\n",
+            Some("/sys/fs/cgroup/user.slice/a.scope"),
+        );
         check(pure, "0::/\n", Some("/sys/fs/cgroup"));
         let mixed = "30 23 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
                      31 23 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
@@ -256,7 +286,9 @@ mod tests {
             println!("skipped: no writable control group");
             return;
         };
-        let leaf = groups.make(&uuid::Uuid::new_v4().to_string()).expect("is made");
+        let leaf = groups
+            .make(&uuid::Uuid::new_v4().to_string())
+            .expect("is made");
         assert_eq!(leaf.members(), Vec::<u32>::new());
         assert!(leaf.wait_empty(Duration::ZERO));
         leaf.kill().expect("nobody to kill is fine");

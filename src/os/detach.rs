@@ -57,9 +57,16 @@ pub enum DetachError {
 /// [`DetachError::Log`] and [`DetachError::Start`].
 #[expect(unsafe_code, reason = "the new session is made between fork and exec")]
 pub fn spawn(command: &mut Command, log: &Path) -> Result<Starting, DetachError> {
-    let fail = |source| DetachError::Log { path: log.to_path_buf(), source };
-    let file =
-        OpenOptions::new().append(true).create(true).mode(0o600).open(log).map_err(fail)?;
+    let fail = |source| DetachError::Log {
+        path: log.to_path_buf(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(log)
+        .map_err(fail)?;
     let errors = file.try_clone().map_err(fail)?;
     let (ready, theirs) = io::pipe().map_err(DetachError::Start)?;
     let raw = theirs.as_raw_fd();
@@ -143,7 +150,10 @@ impl Ready {
     /// Takes the pipe that [`spawn`] left us; `None` if we were started otherwise.
     ///
     /// To be called once, first thing in `main`: later the number may belong to another file.
-    #[expect(unsafe_code, reason = "a descriptor that came with the process has no other owner")]
+    #[expect(
+        unsafe_code,
+        reason = "a descriptor that came with the process has no other owner"
+    )]
     pub fn inherited() -> Option<Self> {
         let fd: RawFd = std::env::var(READY_VARIABLE).ok()?.parse().ok()?;
         if fd != READY_FD {
@@ -199,7 +209,10 @@ mod tests {
             echo logged; pwd >&$HEADCOUNT_READY_FD"#;
         let (temp, starting) = start(script);
         let pid = starting.pid();
-        assert_eq!(starting.wait(Duration::from_secs(10)).expect("answers"), "/");
+        assert_eq!(
+            starting.wait(Duration::from_secs(10)).expect("answers"),
+            "/"
+        );
         let log = std::fs::read_to_string(temp.path().join("log")).expect("is there");
         assert_eq!(log, "logged\n");
         // It has ended or is ending; its session is what it is until it is reaped.

@@ -36,7 +36,9 @@ pub enum FolderLockError {
 }
 
 fn by(holder: Option<u32>) -> String {
-    holder.map(|pid| format!(" by process {pid}")).unwrap_or_default()
+    holder
+        .map(|pid| format!(" by process {pid}"))
+        .unwrap_or_default()
 }
 
 /// The exclusive use of a folder, for as long as this lives.
@@ -51,7 +53,10 @@ impl FolderLock {
     /// # Errors
     /// [`FolderLockError`].
     pub fn take(path: &Path) -> Result<Self, FolderLockError> {
-        let fail = |source| FolderLockError::Lock { path: path.to_path_buf(), source };
+        let fail = |source| FolderLockError::Lock {
+            path: path.to_path_buf(),
+            source,
+        };
         let folder = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_DIRECTORY | libc::O_CLOEXEC)
@@ -59,9 +64,10 @@ impl FolderLock {
             .map_err(fail)?;
         match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
             Ok(folder) => Ok(Self { _folder: folder }),
-            Err((_, Errno::EWOULDBLOCK)) => {
-                Err(FolderLockError::Held { path: path.to_path_buf(), holder: holder(path) })
-            }
+            Err((_, Errno::EWOULDBLOCK)) => Err(FolderLockError::Held {
+                path: path.to_path_buf(),
+                holder: holder(path),
+            }),
             Err((_, error)) => Err(fail(error.into())),
         }
     }
@@ -72,7 +78,12 @@ pub fn holder(path: &Path) -> Option<u32> {
     let folder = fs::metadata(path).ok()?;
     let locks = fs::read_to_string("/proc/locks").ok()?;
     let device = (major(folder.dev()), minor(folder.dev()));
-    let all = || locks.lines().filter_map(Entry::parse).filter(|lock| lock.inode == folder.ino());
+    let all = || {
+        locks
+            .lines()
+            .filter_map(Entry::parse)
+            .filter(|lock| lock.inode == folder.ino())
+    };
     // Some file systems, btrfs among them, show another device here than in a folder's data.
     let exact = all().find(|lock| lock.device == device);
     exact.or_else(|| all().next()).map(|lock| lock.pid)
@@ -97,7 +108,11 @@ impl Entry {
         let mut place = words.next()?.split(':');
         let mut number = || u64::from_str_radix(place.next()?, 16).ok();
         let device = (number()?, number()?);
-        Some(Self { pid, device, inode: place.next()?.parse().ok()? })
+        Some(Self {
+            pid,
+            device,
+            inode: place.next()?.parse().ok()?,
+        })
     }
 }
 
@@ -143,7 +158,14 @@ mod tests {
     #[test]
     fn only_held_locks_of_our_kind_are_read() {
         let held = Entry::parse("1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF");
-        assert_eq!(held, Some(Entry { pid: 1234, device: (0xfd, 1), inode: 5678 }));
+        assert_eq!(
+            held,
+            Some(Entry {
+                pid: 1234,
+                device: (0xfd, 1),
+                inode: 5678
+            })
+        );
         for line in [
             "1: -> FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF",
             "2: POSIX  ADVISORY  WRITE 1234 fd:01:5678 0 EOF",

@@ -25,7 +25,11 @@ impl ProcessIdentity {
     /// Returns the identity of the process that has this number now.
     pub fn of(pid: u32) -> Option<Self> {
         let start_time = proc::with_stat(pid, |stat| stat.start_time)?;
-        Some(Self { pid, start_time, boot_id: boot_id().to_owned() })
+        Some(Self {
+            pid,
+            start_time,
+            boot_id: boot_id().to_owned(),
+        })
     }
 
     /// Is this very process still running? A zombie is not.
@@ -70,17 +74,35 @@ mod tests {
     fn only_the_very_same_process_is_alive() {
         let own = own();
         assert!(own.is_alive());
-        assert!(!ProcessIdentity { start_time: own.start_time + 1, ..own.clone() }.is_alive());
-        assert!(!ProcessIdentity { boot_id: "another".into(), ..own }.is_alive());
+        assert!(
+            !ProcessIdentity {
+                start_time: own.start_time + 1,
+                ..own.clone()
+            }
+            .is_alive()
+        );
+        assert!(
+            !ProcessIdentity {
+                boot_id: "another".into(),
+                ..own
+            }
+            .is_alive()
+        );
     }
 
     #[test]
     fn d2_a_recycled_number_is_never_signalled() {
         // Signal 0 would not do: the point is that a deadly one is not sent to ourselves.
         let own = own();
-        let earlier = ProcessIdentity { start_time: own.start_time - 1, ..own.clone() };
+        let earlier = ProcessIdentity {
+            start_time: own.start_time - 1,
+            ..own.clone()
+        };
         assert!(!earlier.signal(Signal::SIGKILL).expect("is no error"));
-        let before_reboot = ProcessIdentity { boot_id: "another".into(), ..own };
+        let before_reboot = ProcessIdentity {
+            boot_id: "another".into(),
+            ..own
+        };
         assert!(!before_reboot.signal(Signal::SIGKILL).expect("is no error"));
     }
 }

@@ -18,6 +18,9 @@ use super::tree::{self, Member};
 /// The longest pause between two passes.
 const LONG: Duration = Duration::from_millis(20);
 
+/// How long a shim may take to be gone after it was killed.
+const DYING: Duration = Duration::from_millis(250);
+
 /// Why a tree was not ended.
 #[derive(Debug, thiserror::Error)]
 pub enum LeftoversError {
@@ -57,16 +60,17 @@ pub fn end(
     last_seen: &[Member],
     limit: Duration,
 ) -> Result<Ended, LeftoversError> {
-    if folder.is_served()? {
-        return Err(LeftoversError::Served { folder: folder.path().display().to_string() });
-    }
-    let Some(record) = folder.shim()? else { return Ok(Ended::default()) };
+    await_end_of_shim(folder)?;
+    let Some(record) = folder.shim()? else {
+        return Ok(Ended::default());
+    };
     if record.shim.boot_id != boot_id() {
         return Ok(Ended::default());
     }
     let leader = record.leader.iter().filter(|leader| leader.is_alive());
-    let mut roots: Vec<Member> =
-        leader.filter_map(|ProcessIdentity { pid, .. }| Member::of(*pid)).collect();
+    let mut roots: Vec<Member> = leader
+        .filter_map(|ProcessIdentity { pid, .. }| Member::of(*pid))
+        .collect();
     roots.extend_from_slice(last_seen);
     let traces = Traces {
         mark: Some(format!("{MARK_VARIABLE}={}", record.mark).into_bytes()),
@@ -76,12 +80,30 @@ pub fn end(
     traces.end(&roots, limit)
 }
 
+/// A shim that was killed is gone when its lock is, a moment after its connection.
+fn await_end_of_shim(folder: &RunFolder) -> Result<(), LeftoversError> {
+    for _ in 0..DYING.as_millis() {
+        if !folder.is_served()? {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Err(LeftoversError::Served {
+        folder: folder.path().display().to_string(),
+    })
+}
+
 /// Ends these processes and all below them, as [`end`] does.
 ///
 /// # Errors
 /// [`LeftoversError::Processes`].
 pub fn end_all(members: &[Member], limit: Duration) -> Result<Ended, LeftoversError> {
-    Traces { mark: None, leaf: None, found: HashMap::new() }.end(members, limit)
+    Traces {
+        mark: None,
+        leaf: None,
+        found: HashMap::new(),
+    }
+    .end(members, limit)
 }
 
 struct Traces {
@@ -93,7 +115,8 @@ struct Traces {
 
 impl Traces {
     fn end(mut self, roots: &[Member], limit: Duration) -> Result<Ended, LeftoversError> {
-        self.found.extend(roots.iter().map(|member| (member.key(), member.clone())));
+        self.found
+            .extend(roots.iter().map(|member| (member.key(), member.clone())));
         // Those that were gone before we came are not ours to count.
         self.found.retain(|key, _| is_there(*key));
         // To see now that the list can be read saves an answer in each look.
@@ -115,7 +138,10 @@ impl Traces {
                 break;
             }
             if waited >= limit {
-                return Ok(Ended { processes: self.found.into_values().collect(), stuck: left });
+                return Ok(Ended {
+                    processes: self.found.into_values().collect(),
+                    stuck: left,
+                });
             }
             std::thread::sleep(pause);
             waited += pause;
@@ -126,7 +152,10 @@ impl Traces {
             // An empty group harms nobody; `doctor` shows it.
             let _ = leaf.remove();
         }
-        Ok(Ended { processes: self.found.into_values().collect(), stuck: Vec::new() })
+        Ok(Ended {
+            processes: self.found.into_values().collect(),
+            stuck: Vec::new(),
+        })
     }
 
     /// Returns everyone of the tree who lives now.
@@ -150,7 +179,8 @@ impl Traces {
         members.extend(numbers.into_iter().filter_map(Member::of));
         // Never ourselves, whatever our environment says: this may run below a run.
         members.retain(|member| member.pid != std::process::id());
-        self.found.extend(members.iter().map(|member| (member.key(), member.clone())));
+        self.found
+            .extend(members.iter().map(|member| (member.key(), member.clone())));
         members
     }
 
@@ -170,8 +200,10 @@ impl Traces {
 }
 
 fn is_there((pid, start_time): (u32, u64)) -> bool {
-    proc::with_stat(pid, |stat| stat.start_time == start_time && !stat.is_zombie())
-        .unwrap_or(false)
+    proc::with_stat(pid, |stat| {
+        stat.start_time == start_time && !stat.is_zombie()
+    })
+    .unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -187,7 +219,10 @@ mod tests {
         ShimRecord {
             version: VERSION,
             run,
-            shim: ProcessIdentity { start_time: 1, ..leader.clone() },
+            shim: ProcessIdentity {
+                start_time: 1,
+                ..leader.clone()
+            },
             mark: uuid::Uuid::new_v4().to_string(),
             cgroup: None,
             leader: Some(leader.clone()),
@@ -198,13 +233,19 @@ mod tests {
     fn check(change: impl Fn(&mut ShimRecord), expected: bool) {
         let temp = tempfile::tempdir().expect("temp folder");
         let folder = RunFolder::create(temp.path(), RunId(1)).expect("is made");
-        let mut cat = Command::new("/bin/cat").stdin(Stdio::piped()).spawn().expect("cat starts");
+        let mut cat = Command::new("/bin/cat")
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("cat starts");
         let leader = ProcessIdentity::of(cat.id()).expect("is alive");
         let mut record = record(RunId(1), &leader);
         change(&mut record);
         folder.write_shim(&record).expect("is written");
         let ended = end(&folder, &[], Duration::from_secs(1)).expect("ends");
-        assert_eq!(ended.processes.iter().any(|member| member.pid == cat.id()), expected);
+        assert_eq!(
+            ended.processes.iter().any(|member| member.pid == cat.id()),
+            expected
+        );
         assert_eq!(leader.is_alive(), !expected);
         drop(cat.stdin.take());
         // Where it was ended it is reaped as well.
@@ -214,8 +255,14 @@ mod tests {
     #[test]
     fn d2_d3_only_the_very_processes_on_record_are_ended() {
         check(|_| {}, true);
-        check(|record| record.leader.as_mut().expect("is set").start_time -= 1, false);
-        check(|record| record.leader.as_mut().expect("is set").boot_id = "old".into(), false);
+        check(
+            |record| record.leader.as_mut().expect("is set").start_time -= 1,
+            false,
+        );
+        check(
+            |record| record.leader.as_mut().expect("is set").boot_id = "old".into(),
+            false,
+        );
         check(|record| record.shim.boot_id = "old".into(), false);
         check(|record| record.leader = None, false);
     }

@@ -95,7 +95,10 @@ impl Shim {
 /// # Errors
 /// [`SpawnError`], each variant of which means that nothing runs.
 pub async fn spawn_shim(exe: &Path, folder: &RunFolder) -> Result<Shim, SpawnError> {
-    let start = |source| SpawnError::Start { exe: exe.to_path_buf(), source };
+    let start = |source| SpawnError::Start {
+        exe: exe.to_path_buf(),
+        source,
+    };
     let mark = format!("{}-{}", folder.run(), uuid::Uuid::new_v4().simple());
     let complaints = folder.path().join("shim.err");
     let stderr = OpenOptions::new()
@@ -117,7 +120,11 @@ pub async fn spawn_shim(exe: &Path, folder: &RunFolder) -> Result<Shim, SpawnErr
     let mut ready = [0];
     let answer = match child.stdout.take() {
         Some(mut stdout) => {
-            timeout(READY_WITHIN, async move { stdout.read_exact(&mut ready).await }).await
+            timeout(
+                READY_WITHIN,
+                async move { stdout.read_exact(&mut ready).await },
+            )
+            .await
         }
         None => Ok(Ok(1)),
     };
@@ -132,12 +139,17 @@ pub async fn spawn_shim(exe: &Path, folder: &RunFolder) -> Result<Shim, SpawnErr
                 (None, Ok(status)) => status.to_string(),
                 (None, Err(error)) => error.to_string(),
             };
-            Err(SpawnError::NotReady { folder: folder.path().to_path_buf(), said })
+            Err(SpawnError::NotReady {
+                folder: folder.path().to_path_buf(),
+                said,
+            })
         }
         Err(_) => {
             // Gone already is as good as killed.
             let _ = child.kill().await;
-            Err(SpawnError::Late { folder: folder.path().to_path_buf() })
+            Err(SpawnError::Late {
+                folder: folder.path().to_path_buf(),
+            })
         }
     }
 }
@@ -190,20 +202,33 @@ impl Link {
         folder: &RunFolder,
         generation: u64,
     ) -> Result<(Self, Box<Hello>), LinkError> {
-        let connect =
-            |source| LinkError::Connect { folder: folder.path().to_path_buf(), source };
+        let connect = |source| LinkError::Connect {
+            folder: folder.path().to_path_buf(),
+            source,
+        };
         // By way of a descriptor: the path of a socket may have 107 bytes, no more.
         let handle = File::open(folder.path()).map_err(connect)?;
         let path = format!("/proc/self/fd/{}/sock", handle.as_raw_fd());
         let stream = UnixStream::connect(path).await.map_err(connect)?;
         drop(handle);
         let (read, write) = stream.into_split();
-        let mut sender = LinkSender { frames: FramedWrite::new(write, codec()) };
-        let mut receiver = LinkReceiver { frames: FramedRead::new(read, codec()) };
-        sender.send(&ToShim::Hello { version: VERSION, generation }).await?;
+        let mut sender = LinkSender {
+            frames: FramedWrite::new(write, codec()),
+        };
+        let mut receiver = LinkReceiver {
+            frames: FramedRead::new(read, codec()),
+        };
+        sender
+            .send(&ToShim::Hello {
+                version: VERSION,
+                generation,
+            })
+            .await?;
         match timeout(GREET_WITHIN, receiver.next()).await {
             Err(_) => Err(LinkError::Silent),
-            Ok(Ok(Some(FromShim::Hello(hello)))) => Ok((Self { sender, receiver }, Box::new(hello))),
+            Ok(Ok(Some(FromShim::Hello(hello)))) => {
+                Ok((Self { sender, receiver }, Box::new(hello)))
+            }
             Ok(Ok(Some(FromShim::Refused { generation }))) => {
                 Err(LinkError::Refused { generation })
             }
@@ -219,7 +244,9 @@ impl Link {
 }
 
 fn codec() -> LengthDelimitedCodec {
-    LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME).new_codec()
+    LengthDelimitedCodec::builder()
+        .max_frame_length(MAX_FRAME)
+        .new_codec()
 }
 
 /// The direction to the shim.
@@ -237,7 +264,10 @@ impl LinkSender {
     /// [`LinkError::Broken`] if the shim is gone, [`LinkError::Message`] if it cannot be written.
     pub async fn send(&mut self, message: &ToShim) -> Result<(), LinkError> {
         let json = serde_json::to_vec(message).map_err(LinkError::Message)?;
-        self.frames.send(Bytes::from(json)).await.map_err(LinkError::Broken)
+        self.frames
+            .send(Bytes::from(json))
+            .await
+            .map_err(LinkError::Broken)
     }
 }
 
@@ -262,8 +292,7 @@ impl LinkReceiver {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
                 Err(error) => return Err(LinkError::Broken(error)),
             };
-            let message =
-                wire::decode(&frame).map_err(|error| LinkError::Broken(error.into()))?;
+            let message = wire::decode(&frame).map_err(|error| LinkError::Broken(error.into()))?;
             if message.is_some() {
                 return Ok(message);
             }

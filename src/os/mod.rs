@@ -5,7 +5,7 @@
 //! - [`link`]: the instance's end of the socket to a shim; [`wire`] and [`spec`] are what passes.
 //! - [`run_folder`] and [`segments`]: what a run keeps on disk, readable with or without its shim.
 //! - [`cgroup`], [`tree`], [`leftovers`], [`orphans`]: finding every process of a run, and ending it.
-//! - [`identity`], [`ancestry`], [`usage`]: who a process is, whose it is, what it consumes.
+//! - [`identity`], [`ancestry`], [`usage`], [`machine`]: who a process is, whose it is, what it consumes.
 //! - [`folder_lock`], [`detach`]: one instance a state folder, started without a terminal.
 //!
 //! Nothing here decides anything about employees or tasks, and nothing signals a process by its
@@ -22,6 +22,7 @@ pub mod folder_lock;
 pub mod identity;
 pub mod leftovers;
 pub mod link;
+pub mod machine;
 pub mod orphans;
 mod proc;
 pub mod run_folder;

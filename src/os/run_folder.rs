@@ -88,7 +88,10 @@ impl RunFolder {
     /// [`RunFolderError::Name`] if it is not.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunFolderError> {
         let path = path.into();
-        match path.file_name().and_then(|name| name.to_str()?.parse().ok()) {
+        match path
+            .file_name()
+            .and_then(|name| name.to_str()?.parse().ok())
+        {
             Some(run) => Ok(Self { path, run }),
             None => Err(RunFolderError::Name { path }),
         }
@@ -148,14 +151,20 @@ impl RunFolder {
         match Flock::lock(file, FlockArg::LockSharedNonblock) {
             Ok(_) => Ok(false),
             Err((_, Errno::EWOULDBLOCK)) => Ok(true),
-            Err((_, error)) => Err(RunFolderError::Read { path, source: error.into() }),
+            Err((_, error)) => Err(RunFolderError::Read {
+                path,
+                source: error.into(),
+            }),
         }
     }
 
     /// Takes the lock for as long as the returned value lives; `None` if another has it.
     pub(crate) fn lock(&self) -> Result<Option<Flock<File>>, RunFolderError> {
         let path = self.path.join("lock");
-        let fail = |source| RunFolderError::Write { path: path.clone(), source };
+        let fail = |source| RunFolderError::Write {
+            path: path.clone(),
+            source,
+        };
         let file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -198,7 +207,10 @@ impl RunFolder {
         sync: bool,
     ) -> Result<(), RunFolderError> {
         let path = self.path.join(name);
-        let fail = |source: io::Error| RunFolderError::Write { path: path.clone(), source };
+        let fail = |source: io::Error| RunFolderError::Write {
+            path: path.clone(),
+            source,
+        };
         let text = serde_json::to_vec(value).map_err(|error| fail(error.into()))?;
         let temporary = self.path.join(format!("{name}.new"));
         let write = || {
@@ -228,7 +240,10 @@ mod tests {
 
     #[test]
     fn a_folder_is_named_after_its_run() {
-        assert_eq!(RunFolder::open("/x/run_000007").expect("opens").run(), RunId(7));
+        assert_eq!(
+            RunFolder::open("/x/run_000007").expect("opens").run(),
+            RunId(7)
+        );
         for path in ["/x/run", "/x/proc_001", "/"] {
             RunFolder::open(path).expect_err(path);
         }
@@ -253,6 +268,9 @@ mod tests {
         assert_eq!(folder.shim().expect("reads"), None);
         assert_eq!(folder.exit_report().expect("reads"), None);
         fs::write(folder.path().join("exit.json"), "{").expect("is written");
-        assert!(matches!(folder.exit_report(), Err(RunFolderError::Damaged { .. })));
+        assert!(matches!(
+            folder.exit_report(),
+            Err(RunFolderError::Damaged { .. })
+        ));
     }
 }

@@ -110,7 +110,10 @@ pub(crate) fn index_path(folder: &Path, stream: Stream) -> PathBuf {
 
 /// Lists the segments of a stream, oldest first.
 pub(crate) fn list(folder: &Path, stream: Stream) -> Result<Vec<Segment>, SegmentError> {
-    let fail = |source| SegmentError::Io { path: folder.to_path_buf(), source };
+    let fail = |source| SegmentError::Io {
+        path: folder.to_path_buf(),
+        source,
+    };
     let prefix = format!("{stream}.");
     let mut segments = Vec::new();
     for entry in fs::read_dir(folder).map_err(fail)? {
@@ -124,7 +127,11 @@ pub(crate) fn list(folder: &Path, stream: Stream) -> Result<Vec<Segment>, Segmen
         }
         // A segment that is dropped during the listing is as good as dropped before.
         if let (Ok(start), Ok(meta)) = (digits.parse(), entry.metadata()) {
-            segments.push(Segment { start, length: meta.len(), path: entry.path() });
+            segments.push(Segment {
+                start,
+                length: meta.len(),
+                path: entry.path(),
+            });
         }
     }
     segments.sort_by_key(|segment| segment.start);
@@ -150,7 +157,12 @@ impl RunFolder {
 
     /// Returns a reader that begins at `offset`.
     pub fn reader(&self, stream: Stream, offset: u64) -> SegmentReader {
-        SegmentReader { folder: self.path().to_path_buf(), stream, offset, current: None }
+        SegmentReader {
+            folder: self.path().to_path_buf(),
+            stream,
+            offset,
+            current: None,
+        }
     }
 
     /// Reads at `offset`, over as many segments as needed; returns how many bytes there were.
@@ -198,9 +210,10 @@ impl RunFolder {
     pub fn moments(&self, stream: Stream) -> Result<Vec<Moment>, SegmentError> {
         let path = index_path(self.path(), stream);
         match fs::read(&path) {
-            Ok(bytes) => {
-                Ok(bytes.chunks_exact(MOMENT_SIZE).filter_map(Moment::from_bytes).collect())
-            }
+            Ok(bytes) => Ok(bytes
+                .chunks_exact(MOMENT_SIZE)
+                .filter_map(Moment::from_bytes)
+                .collect()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(source) => Err(SegmentError::Io { path, source }),
         }
@@ -250,7 +263,9 @@ impl SegmentReader {
             return Ok(0);
         }
         loop {
-            let Some((start, file)) = &self.current else { return Ok(0) };
+            let Some((start, file)) = &self.current else {
+                return Ok(0);
+            };
             let start = *start;
             let read = retry(|| file.read_at(into, self.offset - start));
             match read {
@@ -275,9 +290,10 @@ impl SegmentReader {
         let at = segments.partition_point(|segment| segment.start <= self.offset);
         let Some(segment) = at.checked_sub(1).and_then(|at| segments.get(at)) else {
             return match segments.first() {
-                Some(first) => {
-                    Err(SegmentError::Gone { offset: self.offset, next: first.start })
-                }
+                Some(first) => Err(SegmentError::Gone {
+                    offset: self.offset,
+                    next: first.start,
+                }),
                 None => Ok(false),
             };
         };
@@ -309,14 +325,20 @@ impl SegmentReader {
             }
             Some(next) => {
                 self.current = None;
-                Err(SegmentError::Gone { offset: self.offset, next })
+                Err(SegmentError::Gone {
+                    offset: self.offset,
+                    next,
+                })
             }
             None => Ok(0),
         }
     }
 
     fn fail(&self, start: u64, source: io::Error) -> SegmentError {
-        SegmentError::Io { path: segment_path(&self.folder, self.stream, start), source }
+        SegmentError::Io {
+            path: segment_path(&self.folder, self.stream, start),
+            source,
+        }
     }
 }
 
@@ -354,9 +376,13 @@ mod tests {
     fn a_read_goes_over_the_ends_of_segments() {
         let (_temp, folder) = folder(&[(0, "abc"), (3, "de"), (5, "fgh"), (8, "")]);
         assert_eq!(folder.length(Stream::Out).expect("lists"), 8);
-        for (offset, length, expected) in
-            [(0, 8, "abcdefgh"), (0, 100, "abcdefgh"), (2, 3, "cde"), (3, 2, "de"), (7, 9, "h")]
-        {
+        for (offset, length, expected) in [
+            (0, 8, "abcdefgh"),
+            (0, 100, "abcdefgh"),
+            (2, 3, "cde"),
+            (3, 2, "de"),
+            (7, 9, "h"),
+        ] {
             assert_eq!(read(&folder, offset, length).expect("reads"), expected);
         }
         assert_eq!(read(&folder, 8, 10).expect("reads"), "");
@@ -387,9 +413,15 @@ mod tests {
     fn what_was_dropped_is_gone_and_said_so() {
         let (_temp, folder) = folder(&[(0, "abc"), (3, "de"), (5, "f")]);
         folder.drop_before(Stream::Out, 4).expect("drops");
-        assert!(matches!(read(&folder, 0, 1), Err(SegmentError::Gone { offset: 0, next: 3 })));
+        assert!(matches!(
+            read(&folder, 0, 1),
+            Err(SegmentError::Gone { offset: 0, next: 3 })
+        ));
         folder.drop_before(Stream::Out, 100).expect("drops");
-        assert!(matches!(read(&folder, 3, 1), Err(SegmentError::Gone { offset: 3, next: 5 })));
+        assert!(matches!(
+            read(&folder, 3, 1),
+            Err(SegmentError::Gone { offset: 3, next: 5 })
+        ));
         assert_eq!(read(&folder, 5, 1).expect("reads"), "f");
     }
 
@@ -397,14 +429,32 @@ mod tests {
     fn a_hole_is_told_from_the_end() {
         let (_temp, folder) = folder(&[(0, "abc"), (10, "k")]);
         assert_eq!(read(&folder, 0, 10).expect("reads"), "abc");
-        assert!(matches!(read(&folder, 3, 1), Err(SegmentError::Gone { offset: 3, next: 10 })));
+        assert!(matches!(
+            read(&folder, 3, 1),
+            Err(SegmentError::Gone {
+                offset: 3,
+                next: 10
+            })
+        ));
     }
 
     #[test]
     fn moments_come_back_and_a_torn_one_is_left_out() {
         let (_temp, folder) = folder(&[]);
-        let moments = [Moment { offset: 0, unix_ms: 5 }, Moment { offset: 9, unix_ms: 1005 }];
-        let mut bytes: Vec<u8> = moments.iter().flat_map(|moment| moment.to_bytes()).collect();
+        let moments = [
+            Moment {
+                offset: 0,
+                unix_ms: 5,
+            },
+            Moment {
+                offset: 9,
+                unix_ms: 1005,
+            },
+        ];
+        let mut bytes: Vec<u8> = moments
+            .iter()
+            .flat_map(|moment| moment.to_bytes())
+            .collect();
         bytes.extend([1, 2, 3]);
         fs::write(index_path(folder.path(), Stream::Out), bytes).expect("is written");
         assert_eq!(folder.moments(Stream::Out).expect("reads"), moments);

@@ -121,7 +121,9 @@ pub enum Stdio {
 
 impl Default for Stdio {
     fn default() -> Self {
-        Self::Pipes { stderr: Stderr::Separate }
+        Self::Pipes {
+            stderr: Stderr::Separate,
+        }
     }
 }
 

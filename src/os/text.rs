@@ -93,7 +93,9 @@ pub(crate) mod maybe_path {
         path: &Option<PathBuf>,
         s: S,
     ) -> Result<S::Ok, S::Error> {
-        path.as_ref().map(|path| Bytes(path.as_os_str().as_bytes().to_vec())).serialize(s)
+        path.as_ref()
+            .map(|path| Bytes(path.as_os_str().as_bytes().to_vec()))
+            .serialize(s)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
@@ -113,7 +115,10 @@ pub(crate) mod list {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<OsString>, D::Error> {
         let list = Vec::<Bytes>::deserialize(d)?;
-        Ok(list.into_iter().map(|bytes| OsString::from_vec(bytes.0)).collect())
+        Ok(list
+            .into_iter()
+            .map(|bytes| OsString::from_vec(bytes.0))
+            .collect())
     }
 }
 
@@ -126,7 +131,11 @@ pub(crate) mod pairs {
         s: S,
     ) -> Result<S::Ok, S::Error> {
         let bytes = |text: &OsString| Bytes(text.as_bytes().to_vec());
-        s.collect_seq(pairs.iter().map(|(name, value)| (bytes(name), bytes(value))))
+        s.collect_seq(
+            pairs
+                .iter()
+                .map(|(name, value)| (bytes(name), bytes(value))),
+        )
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
@@ -134,7 +143,10 @@ pub(crate) mod pairs {
     ) -> Result<Vec<(OsString, OsString)>, D::Error> {
         let text = |bytes: Bytes| OsString::from_vec(bytes.0);
         let pairs = Vec::<(Bytes, Bytes)>::deserialize(d)?;
-        Ok(pairs.into_iter().map(|(name, value)| (text(name), text(value))).collect())
+        Ok(pairs
+            .into_iter()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect())
     }
 }
 
@@ -144,7 +156,10 @@ mod tests {
 
     #[test]
     fn bytes_come_back_as_they_were() {
-        for (bytes, json) in [(&b"a \"b\"\n"[..], r#""a \"b\"\n""#), (b"\xff\x00", "[255,0]")] {
+        for (bytes, json) in [
+            (&b"a \"b\"\n"[..], r#""a \"b\"\n""#),
+            (b"\xff\x00", "[255,0]"),
+        ] {
             let text = serde_json::to_string(&Bytes(bytes.to_vec())).expect("is written");
             assert_eq!(text, json);
             let back: Bytes = serde_json::from_str(&text).expect("is read");

@@ -85,7 +85,10 @@ pub(crate) fn stop_and_kill(mut find: impl FnMut() -> Vec<Member>) -> Vec<Member
     let mut known = HashSet::new();
     let mut all: Vec<Member> = Vec::new();
     for _ in 0..ROUNDS {
-        let new: Vec<_> = find().into_iter().filter(|member| known.insert(member.key())).collect();
+        let new: Vec<_> = find()
+            .into_iter()
+            .filter(|member| known.insert(member.key()))
+            .collect();
         if new.is_empty() {
             break;
         }

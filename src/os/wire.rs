@@ -75,6 +75,8 @@ impl<B: Into<Vec<u8>>> From<B> for Payload {
 }
 
 /// What a shim says.
+///
+/// An instance that connects may hear once more what its greeting said already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromShim {
     /// The answer to the greeting.
@@ -182,7 +184,9 @@ pub enum InputRefusal {
 pub(crate) fn encode(message: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     let mut frame = vec![0; 4];
     serde_json::to_writer(&mut frame, message)?;
-    let length = u32::try_from(frame.len() - 4).unwrap_or(u32::MAX).to_be_bytes();
+    let length = u32::try_from(frame.len() - 4)
+        .unwrap_or(u32::MAX)
+        .to_be_bytes();
     frame[..4].copy_from_slice(&length);
     Ok(frame)
 }
@@ -204,7 +208,12 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_ignored() {
-        for json in [&br#"{"Teleport":{"to":"mars"}}"#[..], b"{}", b"\"Dance\"", b"7"] {
+        for json in [
+            &br#"{"Teleport":{"to":"mars"}}"#[..],
+            b"{}",
+            b"\"Dance\"",
+            b"7",
+        ] {
             assert!(decode::<ToShim>(json).expect("is JSON").is_none());
         }
         decode::<ToShim>(b"{\"Hello\"").expect_err("is torn");

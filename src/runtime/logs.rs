@@ -5,9 +5,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::domain::clean::clean;
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::{LogAnchor, LogForm, LogLine, LogQuery, LogWindow};
-use crate::runtime::clean::clean;
 
 /// How much is read at once when lines are looked for.
 const CHUNK: u64 = 64 * 1024;

@@ -1,5 +1,22 @@
 //! Carries effects out and reports what happened: the hub, its handle, one actor a process.
+//!
+//! [`start`] puts the company together from the state folder, takes up the runs of an earlier
+//! instance, and serves until a shutdown is done. `docs/ARCHITECTURE.md` explains the flow.
 
-pub mod clean;
+mod actor;
+mod clock;
+mod context;
+mod exits;
 pub mod handle;
+mod hub;
+mod journal;
+mod launch;
 pub mod logs;
+mod prepare;
+mod reaper;
+mod run;
+mod sampler;
+mod start;
+
+pub use context::Folders;
+pub use start::{Running, RuntimeOptions, StartError, start};

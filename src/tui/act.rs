@@ -6,15 +6,24 @@ use crate::domain::inbox::Ask;
 use crate::domain::snapshot::{Activity, Level, ProcessView, Snapshot, Status};
 use crate::tui::action::Action;
 use crate::tui::chrome::Tab;
+use crate::tui::dialogs::answer::AnswerDialog;
 use crate::tui::dialogs::confirm::Confirm;
+use crate::tui::dialogs::hire::HireDialog;
 use crate::tui::dialogs::line::LineDialog;
+use crate::tui::dialogs::palette::PaletteDialog;
+use crate::tui::dialogs::reader::Reader;
+use crate::tui::dialogs::task::TaskDialog;
 use crate::tui::dialogs::{Dialog, Order};
 use crate::tui::filter::Filter;
 use crate::tui::format;
 use crate::tui::keys::Verb;
-use crate::tui::offer::{can_start, can_stop};
+use crate::tui::offer::{can_cancel, can_release, can_retry, can_start, can_stop};
 use crate::tui::scene::Scene;
+use crate::tui::screens::details::Details;
+use crate::tui::screens::inbox::Inbox;
 use crate::tui::screens::logs::Logs;
+use crate::tui::screens::roles::Roles;
+use crate::tui::screens::task::TaskPage;
 use crate::tui::view::{Page, View};
 use crate::tui::widgets::{request, status};
 
@@ -62,8 +71,30 @@ impl View {
             Verb::NextWaiting => self.next_waiting(snapshot),
             Verb::Mark => self.mark(snapshot),
             Verb::Filter => {
-                let dialog = LineDialog::filter(self.processes.filter.text());
+                let filter = match self.tab {
+                    Tab::Tasks => &self.tasks.filter,
+                    _ => &self.processes.filter,
+                };
+                let dialog = LineDialog::filter(filter.text());
                 self.dialogs.push(Dialog::Line(Box::new(dialog)));
+            }
+            Verb::Open => self.open(scene),
+            Verb::Hire => self.hire(None, scene),
+            Verb::AddTask => {
+                let process = self.subject(snapshot).map(|process| process.id);
+                let dialog = TaskDialog::new(process, snapshot);
+                self.dialogs.push(Dialog::Task(Box::new(dialog)));
+            }
+            Verb::Cancel | Verb::Retry | Verb::Release => return self.handle_task(verb, snapshot),
+            Verb::Palette => {
+                let dialog = PaletteDialog::new(self.place());
+                self.dialogs.push(Dialog::Palette(Box::new(dialog)));
+            }
+            Verb::Help => self
+                .dialogs
+                .push(Dialog::Reader(Reader::help(self.place()))),
+            Verb::Mistakes if snapshot.configuration_mistakes.is_some() => {
+                self.dialogs.push(Dialog::Reader(Reader::mistakes()));
             }
             Verb::Demo if snapshot.agent_missing.is_some() => return vec![Action::Demo],
             Verb::Leave => self.note(
@@ -76,6 +107,38 @@ impl View {
         Vec::new()
     }
 
+    /// Shows the whole of what is selected.
+    fn open(&mut self, scene: Scene<'_>) {
+        let snapshot = scene.snapshot;
+        match self.tab {
+            Tab::Processes => {
+                if let Some(id) = self.processes.selected(snapshot) {
+                    self.pages.push(Page::Details(Details::new(id)));
+                }
+            }
+            Tab::Tasks => {
+                if let Some(id) = self.tasks.selected(snapshot) {
+                    self.pages.push(Page::Task(TaskPage::new(id)));
+                }
+            }
+            Tab::Inbox => {
+                if let Some(id) = self.inbox.selected(snapshot) {
+                    self.dialogs.push(Dialog::Reader(Reader::request(id)));
+                }
+            }
+            Tab::Roles => {
+                let keys = Roles::keys(&snapshot.catalogue);
+                self.hire(self.roles.cursor.selected(&keys), scene);
+            }
+        }
+    }
+
+    fn hire(&mut self, role: Option<usize>, scene: Scene<'_>) {
+        let keys = Roles::keys(&scene.snapshot.catalogue);
+        let dialog = HireDialog::new(keys, role, scene);
+        self.dialogs.push(Dialog::Hire(Box::new(dialog)));
+    }
+
     pub(crate) fn turn_to(&mut self, tab: Tab) {
         self.pages.clear();
         self.tab = tab;
@@ -83,18 +146,33 @@ impl View {
 
     pub(crate) fn step(&mut self, by: isize, snapshot: &Snapshot) {
         match (self.pages.last_mut(), self.tab) {
-            (Some(Page::Logs(logs)), _) => logs.step(by),
+            (Some(Page::Details(page)), _) => page.scroll.step(by),
+            (Some(Page::Logs(page)), _) => page.step(by),
+            (Some(Page::Task(page)), _) => page.scroll.step(by),
             (None, Tab::Processes) => {
                 let keys = self.processes.keys(snapshot);
                 self.processes.cursor.step(&keys, by);
             }
-            (None, _) => {}
+            (None, Tab::Tasks) => {
+                let keys = self.tasks.keys(snapshot);
+                self.tasks.cursor.step(&keys, by);
+            }
+            (None, Tab::Inbox) => {
+                self.inbox.cursor.step(&Inbox::keys(snapshot), by);
+                self.inbox.note_selected(snapshot);
+            }
+            (None, Tab::Roles) => {
+                let keys = Roles::keys(&snapshot.catalogue);
+                self.roles.cursor.step(&keys, by);
+            }
         }
     }
 
     fn page(&mut self, direction: isize, snapshot: &Snapshot) {
         match self.pages.last_mut() {
-            Some(Page::Logs(logs)) => logs.page(direction),
+            Some(Page::Details(page)) => page.scroll.page(direction),
+            Some(Page::Logs(page)) => page.page(direction),
+            Some(Page::Task(page)) => page.scroll.page(direction),
             None => {
                 let page = isize::try_from(self.size.height.saturating_sub(8).max(1)).unwrap_or(1);
                 self.step(direction * page, snapshot);
@@ -104,33 +182,103 @@ impl View {
 
     fn to_end(&mut self, last: bool, snapshot: &Snapshot) {
         match (self.pages.last_mut(), last) {
-            (Some(Page::Logs(logs)), false) => logs.first(),
-            (Some(Page::Logs(logs)), true) => logs.last(),
-            (None, last) => self.step(if last { isize::MAX } else { -isize::MAX }, snapshot),
+            (Some(Page::Logs(page)), false) => page.first(),
+            (Some(Page::Logs(page)), true) => page.last(),
+            (_, last) => self.step(if last { isize::MAX } else { -isize::MAX }, snapshot),
         }
     }
 
     /// Takes note of a new snapshot in every list.
     pub(crate) fn settle(&mut self, snapshot: &Snapshot) {
         self.processes.settle(snapshot);
+        self.tasks.settle(snapshot);
+        self.inbox.settle(snapshot);
+        let keys = Roles::keys(&snapshot.catalogue);
+        self.roles.cursor.settle(&keys);
     }
 
+    /// Selects the row that was clicked.
     pub(crate) fn click(&mut self, y: u16, snapshot: &Snapshot) {
-        if self.tab == Tab::Processes
-            && let Some(id) = self.processes.at(y)
-        {
-            let keys = self.processes.keys(snapshot);
-            self.processes.cursor.select(&keys, id);
+        match self.tab {
+            Tab::Processes => {
+                if let Some(id) = self.processes.at(y) {
+                    let keys = self.processes.keys(snapshot);
+                    self.processes.cursor.select(&keys, id);
+                }
+            }
+            Tab::Tasks => {
+                if let Some(id) = self.tasks.at(y) {
+                    let keys = self.tasks.keys(snapshot);
+                    self.tasks.cursor.select(&keys, id);
+                }
+            }
+            Tab::Inbox => {
+                if let Some(id) = self.inbox.at(y) {
+                    self.inbox.cursor.select(&Inbox::keys(snapshot), id);
+                    self.inbox.note_selected(snapshot);
+                }
+            }
+            Tab::Roles => {
+                if let Some(at) = self.roles.at(y) {
+                    let keys = Roles::keys(&snapshot.catalogue);
+                    self.roles.cursor.select(&keys, at);
+                }
+            }
         }
     }
 
+    /// One step back: from a page to its screen, then marks go, then the filter.
     fn back(&mut self, snapshot: &Snapshot) {
-        if self.pages.pop().is_none() && self.tab == Tab::Processes {
-            if self.processes.marked.is_empty() {
+        if self.pages.pop().is_some() {
+            return;
+        }
+        match self.tab {
+            Tab::Processes if self.processes.marked.is_empty() => {
                 self.processes.filter = Filter::default();
             }
-            self.processes.marked.clear();
-            self.processes.settle(snapshot);
+            Tab::Processes => self.processes.marked.clear(),
+            Tab::Tasks => self.tasks.filter = Filter::default(),
+            Tab::Inbox | Tab::Roles => {}
+        }
+        self.settle(snapshot);
+    }
+
+    /// Takes a task back, tries it again, or releases it.
+    fn handle_task(&mut self, verb: Verb, snapshot: &Snapshot) -> Vec<Action> {
+        let Some(task) = self.task(snapshot) else {
+            return Vec::new();
+        };
+        let id = task.id;
+        match verb {
+            Verb::Cancel if can_cancel(task) => {
+                let consequence = match task.lease.and_then(|_| self.subject(snapshot)) {
+                    Some(process) => format!("{} works on it and is interrupted.", process.name),
+                    None => "Nobody will work on it; R puts it back into the queue.".to_owned(),
+                };
+                let question = format!("Cancel {id}, {}?", task.title());
+                let orders = vec![Order::new(format!("cancel {id}"), Command::CancelTask(id))];
+                let dialog = Confirm::new(question, consequence, orders);
+                self.dialogs.push(Dialog::Confirm(dialog));
+                Vec::new()
+            }
+            Verb::Retry if can_retry(task) => self.give(vec![Order::new(
+                format!("retry {id}"),
+                Command::RetryTask(id),
+            )]),
+            Verb::Release if can_release(task) => {
+                let order = Order::new(format!("release {id}"), Command::ReleaseTask(id));
+                self.give(vec![order])
+            }
+            _ => {
+                let state = status::task_word(task.state);
+                let hint = match verb {
+                    Verb::Cancel => "there is nothing to take back",
+                    Verb::Retry => "only what ended without success is tried again",
+                    _ => "only what is held is released",
+                };
+                self.note(Level::Info, format!("{id} is {state}: {hint}."));
+                Vec::new()
+            }
         }
     }
 
@@ -279,6 +427,10 @@ impl View {
                 let dialog = LineDialog::deny(asked.id, &who, &request::line(asked));
                 self.dialogs.push(Dialog::Line(Box::new(dialog)));
             }
+            (Verb::Answer, Ask::Question { questions }) => {
+                let dialog = AnswerDialog::new(asked.id, who, questions.clone());
+                self.dialogs.push(Dialog::Answer(Box::new(dialog)));
+            }
             (Verb::Answer, Ask::Permission { .. }) => {
                 self.note(Level::Info, "It asks for a permission: y allows, d denies.");
             }
@@ -298,10 +450,10 @@ impl View {
         let now = if process.now.is_empty() {
             String::new()
         } else {
-            format!(" · {}", process.now)
+            format!(": {}", process.now)
         };
         let line = format!(
-            "{} is {}{now} · from {}, {}",
+            "{} is {}, from {}, {}{now}",
             process.name,
             status::word(process, scene.now),
             process.evidence.source,
@@ -312,7 +464,10 @@ impl View {
 
     /// To the next process that waits for a person, round the end.
     fn next_waiting(&mut self, snapshot: &Snapshot) {
-        let from = self.subject(snapshot).map(|process| process.id);
+        let from = match (self.pages.last(), self.tab) {
+            (Some(Page::Task(_)), _) | (None, Tab::Tasks | Tab::Inbox) => None,
+            _ => self.subject(snapshot).map(|process| process.id),
+        };
         self.turn_to(Tab::Processes);
         let mut keys = self.processes.keys(snapshot);
         let waits = |id: &ProcessId| {

@@ -82,7 +82,9 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// Divides the screen; on a low one the rules leave first, then the rest, the body last.
-    pub(crate) fn divide(area: Rect, mistakes: bool) -> Self {
+    ///
+    /// The message takes as many rows as it needs, three at most, where there is room.
+    pub(crate) fn divide(area: Rect, mistakes: bool, message: usize) -> Self {
         let mut top = area.y;
         let mut left = area.height;
         let mut take = |wanted: bool| {
@@ -96,21 +98,21 @@ impl Frame {
         let tabs = take(area.height >= 5);
         let rule = take(area.height >= 10);
         let mistakes = take(mistakes && area.height >= 6);
-        let below = u16::from(area.height >= 2) + u16::from(area.height >= 6);
-        let below = below.min(left.saturating_sub(1));
+        let most = if area.height >= 16 { 3 } else { 1 };
+        let lines = u16::try_from(message.clamp(1, most)).unwrap_or(1);
+        let footer = u16::from(area.height >= 2).min(left.saturating_sub(1));
+        let lines = if area.height >= 6 { lines } else { 0 };
+        let lines = lines.min(left.saturating_sub(footer + 1));
+        let below = footer + lines;
         let body = Rect::new(area.x, top, area.width, left - below);
-        let row = |from_bottom: u16, wanted: bool| {
-            let y = area.bottom().saturating_sub(from_bottom);
-            Rect::new(area.x, y, area.width, u16::from(wanted))
-        };
         Self {
             header,
             tabs,
             rule,
             mistakes,
             body,
-            message: row(2, below == 2),
-            footer: row(1, below >= 1),
+            message: Rect::new(area.x, body.bottom(), area.width, lines),
+            footer: Rect::new(area.x, body.bottom() + lines, area.width, footer),
         }
     }
 }
@@ -178,11 +180,13 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
             3,
         ),
     ];
+    // Little space between what belongs together, more between the groups.
+    let gap = |space: usize| if wide { space } else { space.saturating_sub(1) };
     let length = |most: u8| -> usize {
         parts
             .iter()
             .filter(|(what, _, _, leaves)| *leaves <= most && !what.is_empty())
-            .map(|(what, _, space, _)| text::width(what) + space)
+            .map(|(what, _, space, _)| text::width(what) + gap(*space))
             .sum()
     };
     let room = width.saturating_sub(at + 1);
@@ -192,14 +196,14 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         .unwrap_or(0);
     let start = width.saturating_sub(length(most) + 1).max(at);
     let folder = scene.path(&snapshot.workspace);
-    if start > at + 8 {
-        let cut = text::fit_end(&folder, start - at - 3).into_owned();
+    if start > at + 7 {
+        let cut = text::fit_path(&folder, start - at - 3).into_owned();
         pen.put(0, at + 2, width, &cut, palette.dim);
     }
     let mut at = start;
     for (what, style, space, leaves) in &parts {
         if *leaves <= most && !what.is_empty() {
-            at = pen.put(0, at + space, width, what, *style);
+            at = pen.put(0, at + gap(*space), width, what, *style);
         }
     }
 }
@@ -303,7 +307,26 @@ pub(crate) fn message(scene: Scene<'_>, notice: Option<&Notice>, area: Rect, buf
     };
     pen.put(0, 1, 2, mark, style);
     let line = text::clean(&notice.text);
-    pen.put(0, 3, width.saturating_sub(4), &line, style);
+    let rows = text::wrap(&line, message_width(area.width));
+    let last = pen.height().saturating_sub(1);
+    for (row, part) in rows.iter().take(last).enumerate() {
+        pen.put(row, 3, width, part, style);
+    }
+    // What does not fit is cut in the last row, and seen to be.
+    let rest = rows.get(last..).unwrap_or(&[]).join(" ");
+    pen.put(last, 3, width.saturating_sub(4), &rest, style);
+}
+
+/// Columns of a message.
+fn message_width(width: u16) -> usize {
+    usize::from(width).saturating_sub(4).max(1)
+}
+
+/// Rows that a message needs.
+pub(crate) fn message_rows(notice: Option<&Notice>, width: u16) -> usize {
+    notice.map_or(1, |notice| {
+        text::wrap(&text::clean(&notice.text), message_width(width)).len()
+    })
 }
 
 /// The keys that work now: those at the left leave where it is narrow, those at the right stay.

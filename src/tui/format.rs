@@ -32,6 +32,25 @@ impl Present {
         Duration::try_from(then.duration_since(self.wall)).unwrap_or_default()
     }
 
+    /// When an age that is counted in whole minutes changes next.
+    pub(crate) fn next_minute(&self, then: Timestamp) -> Option<Timestamp> {
+        let left = MINUTE - self.since(then).as_secs() % MINUTE;
+        self.after(left)
+    }
+
+    /// When what is left until `then` changes next: every second in the last minute.
+    pub(crate) fn next_count(&self, then: Timestamp) -> Option<Timestamp> {
+        match self.until(then).as_secs() {
+            0 if self.wall >= then => None,
+            0..MINUTE => self.after(1),
+            left => self.after(left % MINUTE + 1),
+        }
+    }
+
+    fn after(&self, seconds: u64) -> Option<Timestamp> {
+        self.wall.checked_add(Duration::from_secs(seconds)).ok()
+    }
+
     /// The time of day, with the day where it is not today.
     pub(crate) fn clock(&self, at: Timestamp) -> String {
         let then = at.to_zoned(self.zone.clone());

@@ -32,6 +32,8 @@ pub(crate) enum Place {
     Confirm,
     /// A text to read.
     Reader,
+    /// A dialog that finds an action.
+    Finder,
 }
 
 /// What a key does. One key, one verb.
@@ -105,6 +107,13 @@ const fn ctrl(c: char) -> Key {
     }
 }
 
+const fn ctrl_enter() -> Key {
+    Key {
+        code: KeyCode::Enter,
+        ctrl: true,
+    }
+}
+
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.ctrl {
@@ -143,8 +152,8 @@ pub(crate) struct Binding {
 }
 
 use Place::{
-    Choices, Confirm, Details, Editor, Hire, Inbox, Line, Logs, Processes, Reader, Roles, Task,
-    Tasks,
+    Choices, Confirm, Details, Editor, Finder, Hire, Inbox, Line, Logs, Processes, Reader, Roles,
+    Task, Tasks,
 };
 
 const SCREENS: &[Place] = &[Processes, Tasks, Inbox, Roles, Details, Logs, Task];
@@ -172,6 +181,9 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Always [letter('Y')] &[Processes, Details, Logs, Inbox], "always", "allow it, and what fits a rule that you see first";
     Deny [letter('d')] &[Processes, Details, Logs, Inbox], "deny", "refuse, with a reason that the agent reads";
     Answer [letter('A')] &[Processes, Details, Logs, Inbox], "answer", "answer a question";
+    Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader], "back", "back";
+    Follow [letter('f')] &[Logs], "follow", "follow the end, or stay";
+    Raw [letter('v')] &[Logs], "raw", "the protocol lines as they came, and back";
     Demo [letter('D')] &[Processes], "demo", "try everything with simulated employees";
     Start [letter('s')] ONE, "start", "start";
     Stop [letter('x')] ONE, "stop", "stop after the current task; again: interrupt it; again: kill";
@@ -184,40 +196,41 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Open [key(KeyCode::Enter)] &[Tasks], "whole", "the whole task: text, attempts, result";
     Open [key(KeyCode::Enter)] &[Inbox], "whole", "the whole request";
     Open [key(KeyCode::Enter)] &[Roles], "hire", "hire for the role";
-    Hire [letter('n')] &[Processes, Tasks, Inbox, Roles, Details], "hire", "hire employees";
+    Hire [letter('n')] &[Processes, Tasks, Inbox, Details], "hire", "hire employees";
+    Hire [letter('n')] &[Roles], "", "hire employees";
     AddTask [letter('t')] SCREENS, "task", "write a task";
     Log [letter('l')] &[Processes, Tasks, Inbox, Details, Task], "log", "the log, as it is written";
     Why [letter('W')] ONE, "why", "what the status is known from";
-    Follow [letter('f')] &[Logs], "follow", "follow the end, or stay";
-    Raw [letter('v')] &[Logs], "raw", "the protocol lines as they came, and back";
     NextWaiting [letter('w')] SCREENS, "next waiting", "to the next one that needs you";
     Mark [letter(' ')] &[Processes], "mark", "mark several; s x X r and Del then act on all of them";
     Remove [key(KeyCode::Delete)] &[Processes, Details], "remove", "remove a process that is down";
     Filter [letter('/')] &[Processes, Tasks], "filter", "show only what holds these words";
     Mistakes [letter('E')] SCREENS, "mistakes", "what is wrong in the configuration";
 
-    Send [ctrl('s'), key(KeyCode::Enter)] &[Hire], "hire", "hire";
-    Send [ctrl('s'), ctrl('d')] &[Editor], "send", "send";
+    Send [key(KeyCode::Enter), ctrl('s')] &[Hire], "hire", "hire";
+    Send [ctrl('s'), ctrl('d'), ctrl_enter()] &[Editor], "send", "send";
     Send [key(KeyCode::Enter), ctrl('s')] &[Line], "ok", "done";
+    Send [key(KeyCode::Enter)] &[Finder], "do it", "do it";
     Editor [ctrl('e')] &[Editor], "$EDITOR", "write in your own editor";
     Open [key(KeyCode::Enter)] &[Choices], "choose", "take the choice under the cursor";
     Yes [letter('y'), key(KeyCode::Enter)] &[Confirm], "yes", "do it";
     Next [key(KeyCode::Tab)] &[Hire, Editor, Choices], "next field", "next field";
     Previous [key(KeyCode::BackTab)] &[Hire, Editor, Choices], "", "field before";
     Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9'), letter('0')]
-        &[Hire], "how many", "hire that many";
+        &[Hire], "", "hire that many";
     Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9')]
-        &[Choices], "choose", "take that choice";
-    More [letter('+'), letter('=')] &[Hire], "one more", "one more";
+        &[Choices], "", "take that choice";
+    More [letter('+'), letter('=')] &[Hire], "", "one more";
     Fewer [letter('-')] &[Hire], "", "one fewer";
     Mark [letter(' ')] &[Hire, Choices], "", "one, or none";
     Left [key(KeyCode::Left)] &[Editor], "", "choice before";
     Right [key(KeyCode::Right)] &[Editor], "", "next choice";
 
-    Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader], "back", "back";
     Back [key(KeyCode::Esc)] ROWS, "", "clear the filter and the marks";
-    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm], "leave", "leave, nothing is done";
+    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Finder], "leave", "leave, nothing is done";
 
+    Down [key(KeyCode::Down)] &[Finder], "", "down";
+    Up [key(KeyCode::Up)] &[Finder], "", "up";
     Down [letter('j'), key(KeyCode::Down)] MOVES, "", "down";
     Up [letter('k'), key(KeyCode::Up)] MOVES, "", "up";
     PageDown [key(KeyCode::PageDown)] MOVES, "", "a page down";
@@ -268,9 +281,9 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 13] = [
+    const PLACES: [Place; 14] = [
         Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Editor, Line, Choices, Confirm,
-        Reader,
+        Reader, Finder,
     ];
 
     #[test]

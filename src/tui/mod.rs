@@ -9,13 +9,19 @@ mod ascii;
 mod chrome;
 mod dialogs;
 mod filter;
+#[cfg(test)]
+mod fixture;
 mod format;
 mod keys;
+#[cfg(test)]
+mod keys_tests;
 mod look;
 mod notice;
 mod offer;
 mod scene;
 mod screens;
+#[cfg(test)]
+mod tests;
 mod text;
 mod view;
 mod widgets;

@@ -2,6 +2,7 @@
 
 use crate::domain::inbox::{Ask, Request};
 use crate::domain::snapshot::{ProcessView, Snapshot, Status};
+use crate::domain::task::{Task, TaskState};
 use crate::tui::chrome::{self, Tab};
 use crate::tui::keys::{self, Key, Verb};
 use crate::tui::scene::Scene;
@@ -11,17 +12,39 @@ impl View {
     /// The process that keys act on.
     pub(crate) fn subject<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a ProcessView> {
         let id = match (self.pages.last(), self.tab) {
-            (Some(Page::Logs(logs)), _) => Some(logs.process),
+            (Some(Page::Details(page)), _) => Some(page.process),
+            (Some(Page::Logs(page)), _) => Some(page.process),
+            (Some(Page::Task(_)), _) | (None, Tab::Tasks) => {
+                self.task(snapshot).and_then(Task::process)
+            }
             (None, Tab::Processes) => self.processes.selected(snapshot),
-            (None, _) => None,
+            (None, Tab::Inbox) => {
+                let request = self.inbox.selected(snapshot)?;
+                Some(snapshot.request(request)?.process)
+            }
+            (None, Tab::Roles) => None,
         };
         snapshot.process(id?).map(AsRef::as_ref)
     }
 
+    /// The task that keys act on.
+    pub(crate) fn task<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Task> {
+        let id = match (self.pages.last(), self.tab) {
+            (Some(Page::Task(page)), _) => Some(page.task),
+            (None, Tab::Tasks) => self.tasks.selected(snapshot),
+            _ => None,
+        };
+        snapshot.task(id?).map(AsRef::as_ref)
+    }
+
     /// The open request that answer keys act on.
     pub(crate) fn asked<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Request> {
-        let subject = self.subject(snapshot)?;
-        let found = snapshot.request(*subject.requests.first()?)?;
+        let id = if self.pages.is_empty() && self.tab == Tab::Inbox {
+            self.inbox.selected(snapshot)?
+        } else {
+            *self.subject(snapshot)?.requests.first()?
+        };
+        let found = snapshot.request(id)?;
         found.is_open().then_some(found.as_ref())
     }
 
@@ -52,7 +75,8 @@ impl View {
     /// The label of a verb; `None` where it can do nothing now.
     fn offer(&self, verb: Verb, label: &'static str, snapshot: &Snapshot) -> Option<&'static str> {
         if !self.dialogs.is_empty() {
-            return Some(label);
+            let usable = verb != Verb::Editor || self.look.caps.editor;
+            return usable.then_some(label);
         }
         let subject = self.subject(snapshot);
         let asked = self.asked(snapshot);
@@ -74,10 +98,19 @@ impl View {
             Verb::Kill | Verb::Restart => subject.is_some_and(ProcessView::is_up),
             Verb::Remove => subject.is_some_and(|process| !process.is_up()),
             Verb::Log | Verb::Why | Verb::Mark => subject.is_some(),
-            Verb::Open => subject.is_some(),
+            Verb::Open => match self.tab {
+                Tab::Processes => subject.is_some(),
+                Tab::Tasks => self.task(snapshot).is_some(),
+                Tab::Inbox => self.inbox.selected(snapshot).is_some(),
+                Tab::Roles => self.roles.selected(snapshot).is_some(),
+            },
+            Verb::Cancel => self.task(snapshot).is_some_and(can_cancel),
+            Verb::Retry => self.task(snapshot).is_some_and(can_retry),
+            Verb::Release => self.task(snapshot).is_some_and(can_release),
             Verb::NextWaiting => {
                 chrome::needs(snapshot) > 0 || chrome::waiting_requests(snapshot) > 0
             }
+            Verb::Filter if self.tab == Tab::Tasks => !snapshot.tasks.is_empty(),
             Verb::Filter => !snapshot.processes.is_empty(),
             Verb::Mistakes => snapshot.configuration_mistakes.is_some(),
             _ => true,
@@ -100,4 +133,19 @@ pub(crate) fn can_start(process: &ProcessView) -> bool {
 /// Whether a stop means something: it is up, or would come up by itself.
 pub(crate) fn can_stop(process: &ProcessView) -> bool {
     process.is_up() || matches!(process.status, Status::Backoff | Status::Starting)
+}
+
+/// Whether it can be taken back.
+pub(crate) const fn can_cancel(task: &Task) -> bool {
+    !task.state.is_final() && !task.cancelling
+}
+
+/// Whether it ended without success.
+pub(crate) const fn can_retry(task: &Task) -> bool {
+    task.state.is_final() && !matches!(task.state, TaskState::Succeeded)
+}
+
+/// Whether it waits for a person to release it.
+pub(crate) const fn can_release(task: &Task) -> bool {
+    matches!(task.state, TaskState::Held)
 }

@@ -105,6 +105,19 @@ pub(crate) fn fit_end(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(format!("…{}", text.get(from..).unwrap_or("")))
 }
 
+/// As [`fit_end`], but whole folders leave where that is possible: `…/shop`.
+pub(crate) fn fit_path(path: &str, columns: usize) -> Cow<'_, str> {
+    if path.width() <= columns {
+        return Cow::Borrowed(path);
+    }
+    let mut from = path.match_indices('/').map(|(at, _)| at);
+    let found = from.find_map(|at| path.get(at..).filter(|rest| rest.width() < columns));
+    match found {
+        Some(rest) if rest.len() > 1 => Cow::Owned(format!("…{rest}")),
+        _ => fit_end(path, columns),
+    }
+}
+
 /// The longest beginning that takes at most `columns` columns.
 fn take(text: &str, columns: usize) -> &str {
     let mut used = 0;
@@ -146,8 +159,8 @@ pub(crate) fn wrap(line: &str, columns: usize) -> Vec<&str> {
                 .and_then(|c| rest.get(..c.len_utf8()))
                 .unwrap_or(rest);
         } else if row.len() < rest.len() && !rest[row.len()..].starts_with(' ') {
-            // At a space, unless that leaves a row that is mostly empty.
-            if let Some(space) = row.rfind(' ')
+            // At a space or behind a slash, unless that leaves a row that is mostly empty.
+            if let Some(space) = row.rfind([' ', '/'])
                 && space > row.len() / 3
             {
                 row = row.get(..=space).unwrap_or(row);
@@ -189,6 +202,8 @@ mod tests {
         assert_eq!(fit("漢字漢字", 4), "漢…");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(fit_end("/home/me/src/shop", 9), "…src/shop");
+        assert_eq!(fit_path("~/src/shop", 8), "…/shop");
+        assert_eq!(fit_path("~/src/shopping", 8), "…hopping");
         assert_eq!(pad("漢", 4), "漢  ");
     }
 

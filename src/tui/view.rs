@@ -14,6 +14,7 @@ use crate::domain::snapshot::{Level, Snapshot, Status};
 use crate::tui::action::Action;
 use crate::tui::ascii;
 use crate::tui::chrome::{self, Tab};
+use crate::tui::dialogs::task::TaskDialog;
 use crate::tui::dialogs::{Dialog, Heard, Order};
 use crate::tui::filter::Filter;
 use crate::tui::format::Present;
@@ -21,13 +22,20 @@ use crate::tui::keys::{self, Place};
 use crate::tui::look::{Capabilities, Look};
 use crate::tui::notice::Notice;
 use crate::tui::scene::Scene;
+use crate::tui::screens::details::Details;
+use crate::tui::screens::inbox::Inbox;
 use crate::tui::screens::logs::Logs;
 use crate::tui::screens::processes::Processes;
+use crate::tui::screens::roles::Roles;
+use crate::tui::screens::task::TaskPage;
+use crate::tui::screens::tasks::Tasks;
 
 /// A page over a screen; Esc leads back.
 #[derive(Debug)]
 pub(crate) enum Page {
+    Details(Details),
     Logs(Box<Logs>),
+    Task(TaskPage),
 }
 
 /// What was there when it was last looked, so that only what is new is said.
@@ -48,6 +56,9 @@ pub struct View {
     pub(crate) pages: Vec<Page>,
     pub(crate) dialogs: Vec<Dialog>,
     pub(crate) processes: Processes,
+    pub(crate) tasks: Tasks,
+    pub(crate) inbox: Inbox,
+    pub(crate) roles: Roles,
     pub(crate) notice: Option<Notice>,
     /// How often a stop was asked for since the process is stopping.
     pub(crate) presses: BTreeMap<ProcessId, u8>,
@@ -72,6 +83,9 @@ impl View {
             pages: Vec::new(),
             dialogs: Vec::new(),
             processes: Processes::default(),
+            tasks: Tasks::default(),
+            inbox: Inbox::default(),
+            roles: Roles::default(),
             notice: None,
             presses: BTreeMap::new(),
             peek: None,
@@ -120,7 +134,7 @@ impl View {
         };
         if let Some(dialog) = self.dialogs.last_mut() {
             let heard = dialog.key(key, verb, scene);
-            return self.heard(heard, snapshot, now);
+            return self.heard(heard, scene);
         }
         match verb {
             Some(verb) => self.act(verb, keys::digit(&key), scene),
@@ -128,29 +142,68 @@ impl View {
         }
     }
 
-    fn heard(&mut self, heard: Heard, snapshot: &Snapshot, now: &Present) -> Vec<Action> {
-        let _ = now;
+    fn heard(&mut self, heard: Heard, scene: Scene<'_>) -> Vec<Action> {
         match heard {
-            Heard::Kept => Vec::new(),
-            Heard::Closed => {
-                self.dialogs.pop();
-                Vec::new()
+            Heard::Kept => return Vec::new(),
+            Heard::Submitted(order) => {
+                let actions = self.give(vec![order]);
+                self.tie(self.tickets);
+                return actions;
             }
-            Heard::Orders(orders) => {
-                self.dialogs.pop();
-                self.give(orders)
+            Heard::Edit(text) => {
+                let ticket = self.ticket();
+                self.tie(ticket);
+                return vec![Action::Edit {
+                    ticket,
+                    text,
+                    suffix: ".md",
+                }];
             }
+            Heard::Closed | Heard::Orders(_) | Heard::Filtered(_) | Heard::Chosen(_) => {
+                self.dialogs.pop();
+            }
+        }
+        match heard {
+            Heard::Orders(orders) => self.give(orders),
+            Heard::Chosen(verb) => self.act(verb, None, scene),
             Heard::Filtered(words) => {
-                self.dialogs.pop();
-                self.processes.filter = Filter::new(&words);
-                self.processes.settle(snapshot);
+                let filter = Filter::new(&words);
+                match self.tab {
+                    Tab::Tasks => self.tasks.filter = filter,
+                    _ => self.processes.filter = filter,
+                }
+                self.settle(scene.snapshot);
                 Vec::new()
             }
+            _ => Vec::new(),
         }
     }
 
+    /// Makes the dialog on top wait for a ticket.
+    fn tie(&mut self, ticket: u64) {
+        if let Some(Dialog::Task(dialog)) = self.dialogs.last_mut() {
+            dialog.ticket = Some(ticket);
+        }
+    }
+
+    /// The dialog that waits for a ticket, and where it stands in the stack.
+    fn tied(&mut self, ticket: u64) -> Option<(usize, &mut TaskDialog)> {
+        self.dialogs
+            .iter_mut()
+            .enumerate()
+            .find_map(|(at, dialog)| match dialog {
+                Dialog::Task(dialog) if dialog.ticket == Some(ticket) => Some((at, &mut **dialog)),
+                _ => None,
+            })
+    }
+
     fn mouse(&mut self, mouse: MouseEvent, snapshot: &Snapshot) -> Vec<Action> {
-        if !self.dialogs.is_empty() {
+        if let Some(dialog) = self.dialogs.last_mut() {
+            match (dialog, mouse.kind) {
+                (Dialog::Reader(reader), MouseEventKind::ScrollUp) => reader.step(-3),
+                (Dialog::Reader(reader), MouseEventKind::ScrollDown) => reader.step(3),
+                _ => {}
+            }
             return Vec::new();
         }
         match mouse.kind {
@@ -212,6 +265,7 @@ impl View {
     pub fn wants(&self, size: Size) -> Vec<LogQuery> {
         match self.pages.last() {
             Some(Page::Logs(logs)) => logs.queries(size.height),
+            Some(_) => Vec::new(),
             None if self.tab == Tab::Processes => {
                 let lines = Processes::peek_lines(size.height);
                 let query = self.processes.cursor.id().map(|process| LogQuery {
@@ -230,7 +284,7 @@ impl View {
     pub fn supply(&mut self, query: LogQuery, window: LogWindow) {
         match self.pages.last_mut() {
             Some(Page::Logs(logs)) => logs.supply(query, window),
-            None => self.peek = Some((query.process, window)),
+            _ => self.peek = Some((query.process, window)),
         }
     }
 
@@ -240,21 +294,40 @@ impl View {
             return;
         };
         match result {
-            Ok(Outcome::TaskAdded(task)) => {
-                self.note(Level::Info, format!("{task} is in the queue."));
+            Ok(outcome) => {
+                if let Some((at, _)) = self.tied(ticket) {
+                    self.dialogs.remove(at);
+                }
+                match outcome {
+                    Outcome::TaskAdded(task) => {
+                        self.note(Level::Info, format!("{task} is accepted and on disk."));
+                    }
+                    Outcome::TaskKnown(task) => {
+                        self.note(Level::Info, format!("{task} was there already."));
+                    }
+                    // The rest is seen in the next snapshot, or said by a message of the company.
+                    Outcome::Done
+                    | Outcome::Created(_)
+                    | Outcome::Started(_)
+                    | Outcome::Stopped(..) => {}
+                }
             }
-            Ok(_) => {}
             Err(refusal) => {
-                let remedy = refusal.remedy().map(|remedy| format!(" · try: {remedy}"));
+                let remedy = refusal.remedy().map(|remedy| format!("; try: {remedy}"));
                 let line = format!("cannot {what}: {refusal}{}", remedy.unwrap_or_default());
-                self.note(Level::Error, line);
+                match self.tied(ticket) {
+                    Some((_, dialog)) => dialog.refused(line),
+                    None => self.note(Level::Error, line),
+                }
             }
         }
     }
 
     /// Takes the text that came back from the person's editor; `None` if it was not saved.
     pub fn edited(&mut self, ticket: u64, text: Option<String>) {
-        let _ = (ticket, text);
+        if let Some((_, dialog)) = self.tied(ticket) {
+            dialog.edited(text.as_deref());
+        }
     }
 
     /// Draws one frame.
@@ -273,7 +346,15 @@ impl View {
         };
         let trouble = snapshot.configuration_mistakes.is_some()
             || (snapshot.agent_missing.is_some() && !snapshot.processes.is_empty());
-        let parts = chrome::Frame::divide(area, trouble);
+        if let Some(notice) = &mut self.notice {
+            if notice.ends().is_some_and(|end| end <= now.wall) {
+                self.notice = None;
+            } else {
+                notice.shown(now);
+            }
+        }
+        let message = chrome::message_rows(self.notice.as_ref(), area.width);
+        let parts = chrome::Frame::divide(area, trouble, message);
         chrome::header(scene, parts.header, buffer);
         self.tabs = chrome::tabs(scene, self.tab, parts.tabs, buffer);
         self.tabs_row = (parts.tabs.height > 0).then_some(parts.tabs.y);
@@ -281,13 +362,6 @@ impl View {
         rule.rule(0, 0, usize::from(area.width), look.palette.dim);
         chrome::mistakes(scene, parts.mistakes, buffer);
         self.body(scene, parts.body, buffer);
-        if let Some(notice) = &mut self.notice {
-            if notice.ends().is_some_and(|end| end <= now.wall) {
-                self.notice = None;
-            } else if parts.message.height > 0 {
-                notice.shown(now);
-            }
-        }
         chrome::message(scene, self.notice.as_ref(), parts.message, buffer);
         let (offered, always) = self.offers(scene);
         chrome::footer(scene, &offered, &always, parts.footer, buffer);
@@ -318,7 +392,9 @@ impl View {
             area = above;
         }
         match self.pages.last_mut() {
-            Some(Page::Logs(logs)) => return logs.draw(scene, area, buffer),
+            Some(Page::Details(page)) => return page.draw(scene, area, buffer),
+            Some(Page::Logs(page)) => return page.draw(scene, area, buffer),
+            Some(Page::Task(page)) => return page.draw(scene, area, buffer),
             None => {}
         }
         match self.tab {
@@ -332,17 +408,33 @@ impl View {
                 self.processes
                     .draw(scene, area, self.size.height, log, buffer);
             }
-            Tab::Tasks | Tab::Inbox | Tab::Roles => {}
+            Tab::Tasks => self.tasks.draw(scene, area, buffer),
+            Tab::Inbox => self.inbox.draw(scene, area, buffer),
+            Tab::Roles => self.roles.draw(scene, area, buffer),
         }
     }
 
     /// When the picture changes by time alone; `None` if it does not.
     #[must_use]
     pub fn next_change(&self, snapshot: &Snapshot, now: &Present) -> Option<Timestamp> {
-        let _ = snapshot;
-        now.wall
-            .checked_add(jiff::SignedDuration::from_secs(60))
-            .ok()
+        let ages = snapshot.processes.iter().flat_map(|process| {
+            let waits = (process.status == Status::Waiting).then_some(process.since);
+            waits.into_iter().chain(process.started)
+        });
+        let open = snapshot.requests.iter().take_while(|one| one.is_open());
+        let ages = ages.chain(open.map(|request| request.asked));
+        // Of tasks the age of those at work is enough: the others are read at leisure.
+        let tasks = (self.tab == Tab::Tasks).then_some(&snapshot.tasks);
+        let tasks = tasks.into_iter().flatten();
+        let ages = ages.chain(tasks.filter(|t| !t.state.is_final()).map(|task| task.since));
+        let minutes = ages.filter_map(|then| now.next_minute(then));
+        let counted = snapshot
+            .processes
+            .iter()
+            .filter(|process| process.status == Status::Backoff)
+            .filter_map(|process| now.next_count(process.until?));
+        let notice = self.notice.as_ref().and_then(Notice::ends);
+        minutes.chain(counted).chain(notice).min()
     }
 
     /// What is on top, for the key table.
@@ -351,7 +443,9 @@ impl View {
             return dialog.place();
         }
         match (self.pages.last(), self.tab) {
+            (Some(Page::Details(_)), _) => Place::Details,
             (Some(Page::Logs(_)), _) => Place::Logs,
+            (Some(Page::Task(_)), _) => Place::Task,
             (None, Tab::Processes) => Place::Processes,
             (None, Tab::Tasks) => Place::Tasks,
             (None, Tab::Inbox) => Place::Inbox,

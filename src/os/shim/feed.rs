@@ -46,6 +46,10 @@ impl Feed {
         }
     }
 
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
     pub(super) fn accepted(&self) -> u64 {
         self.accepted
     }
@@ -54,7 +58,10 @@ impl Feed {
     ///
     /// Only then: a pipe without a reader would otherwise be ready all the time.
     pub(super) fn wants_write(&self) -> Option<BorrowedFd<'_>> {
-        self.pipe.as_ref().filter(|_| !self.waiting.is_empty()).map(AsFd::as_fd)
+        self.pipe
+            .as_ref()
+            .filter(|_| !self.waiting.is_empty())
+            .map(AsFd::as_fd)
     }
 
     /// Takes an input, unless it was taken before.
@@ -150,7 +157,10 @@ impl Feed {
         self.written = 0;
         for (seq, _) in self.waiting.drain(..) {
             if seq > self.accepted {
-                outbox.push(FromShim::InputRefused { seq, why: InputRefusal::Closed });
+                outbox.push(FromShim::InputRefused {
+                    seq,
+                    why: InputRefusal::Closed,
+                });
             }
         }
     }
@@ -213,10 +223,19 @@ mod tests {
         feed.take(1, vec![b'x'; MAX_WAITING], &mut outbox);
         feed.take(2, vec![b'y'; 100 << 10], &mut outbox);
         feed.take(3, vec![], &mut outbox);
-        assert_eq!(outbox, [
-            FromShim::InputRefused { seq: 2, why: InputRefusal::Full },
-            FromShim::InputRefused { seq: 3, why: InputRefusal::OutOfOrder },
-        ]);
+        assert_eq!(
+            outbox,
+            [
+                FromShim::InputRefused {
+                    seq: 2,
+                    why: InputRefusal::Full
+                },
+                FromShim::InputRefused {
+                    seq: 3,
+                    why: InputRefusal::OutOfOrder
+                },
+            ]
+        );
         while feed.wants_write().is_some() {
             read(&mut pipe);
             feed.write(&mut outbox);
@@ -225,7 +244,10 @@ mod tests {
         outbox.clear();
         feed.take(2, b"y".to_vec(), &mut outbox);
         feed.take(3, b"z".to_vec(), &mut outbox);
-        assert_eq!(outbox, [FromShim::Accepted { seq: 2 }, FromShim::Accepted { seq: 3 }]);
+        assert_eq!(
+            outbox,
+            [FromShim::Accepted { seq: 2 }, FromShim::Accepted { seq: 3 }]
+        );
         assert!(read(&mut pipe).ends_with(b"yz"));
     }
 
@@ -236,7 +258,13 @@ mod tests {
         feed.take(1, vec![b'x'; 100 << 10], &mut outbox);
         feed.close(&mut outbox);
         feed.take(2, b"late".to_vec(), &mut outbox);
-        assert_eq!(outbox, [FromShim::InputRefused { seq: 2, why: InputRefusal::Closed }]);
+        assert_eq!(
+            outbox,
+            [FromShim::InputRefused {
+                seq: 2,
+                why: InputRefusal::Closed
+            }]
+        );
         let mut length = read(&mut pipe).len();
         feed.write(&mut outbox);
         length += read(&mut pipe).len();
@@ -251,6 +279,12 @@ mod tests {
         let mut outbox = Vec::new();
         // The test's runner ignores SIGPIPE, as the shim does.
         feed.take(1, b"x".to_vec(), &mut outbox);
-        assert_eq!(outbox, [FromShim::InputRefused { seq: 1, why: InputRefusal::Closed }]);
+        assert_eq!(
+            outbox,
+            [FromShim::InputRefused {
+                seq: 1,
+                why: InputRefusal::Closed
+            }]
+        );
     }
 }

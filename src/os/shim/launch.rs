@@ -43,8 +43,10 @@ pub(super) fn launch(
     marks: &[(&str, String)],
     mask: Mode,
 ) -> Result<Leader, LaunchFailure> {
-    try_launch(spec, marks, mask)
-        .map_err(|(stage, errno)| LaunchFailure { stage, errno: errno as i32 })
+    try_launch(spec, marks, mask).map_err(|(stage, errno)| LaunchFailure {
+        stage,
+        errno: errno as i32,
+    })
 }
 
 fn try_launch(spec: &LaunchSpec, marks: &[(&str, String)], mask: Mode) -> Step<Leader> {
@@ -66,7 +68,10 @@ fn try_launch(spec: &LaunchSpec, marks: &[(&str, String)], mask: Mode) -> Step<L
             let _ = nix::sys::wait::waitpid(pid, None);
             let [stage, errno @ ..] = failure;
             let stage = LaunchStage::ALL.get(usize::from(stage)).copied();
-            Err((stage.unwrap_or(LaunchStage::Program), Errno::from_raw(i32::from_be_bytes(errno))))
+            Err((
+                stage.unwrap_or(LaunchStage::Program),
+                Errno::from_raw(i32::from_be_bytes(errno)),
+            ))
         }
         Err(_) => Ok(Leader {
             pid: pid.as_raw().unsigned_abs(),
@@ -113,29 +118,62 @@ fn streams(stdio: Stdio) -> nix::Result<(Ours, Theirs)> {
                     (Some(read), write)
                 }
             };
-            for fd in [Some(&our_input), Some(&our_out), our_err.as_ref()].into_iter().flatten() {
+            for fd in [Some(&our_input), Some(&our_out), our_err.as_ref()]
+                .into_iter()
+                .flatten()
+            {
                 never_block(fd)?;
             }
-            let ours = Ours { input: our_input, out: our_out, err: our_err };
-            Ok((ours, Theirs { input, out, err, is_terminal: false }))
+            let ours = Ours {
+                input: our_input,
+                out: our_out,
+                err: our_err,
+            };
+            Ok((
+                ours,
+                Theirs {
+                    input,
+                    out,
+                    err,
+                    is_terminal: false,
+                },
+            ))
         }
         Stdio::Terminal { rows, cols } => {
-            let size = Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 };
+            let size = Winsize {
+                ws_row: rows,
+                ws_col: cols,
+                ws_xpixel: 0,
+                ws_ypixel: 0,
+            };
             let pty = openpty(&size, None)?;
             for fd in [&pty.master, &pty.slave] {
                 fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
             }
             never_block(&pty.master)?;
             let input = duplicate(&pty.master)?;
-            let ours = Ours { input, out: pty.master, err: None };
+            let ours = Ours {
+                input,
+                out: pty.master,
+                err: None,
+            };
             let (out, err) = (duplicate(&pty.slave)?, duplicate(&pty.slave)?);
-            Ok((ours, Theirs { input: pty.slave, out, err, is_terminal: true }))
+            Ok((
+                ours,
+                Theirs {
+                    input: pty.slave,
+                    out,
+                    err,
+                    is_terminal: true,
+                },
+            ))
         }
     }
 }
 
 fn duplicate(fd: &OwnedFd) -> nix::Result<OwnedFd> {
-    fd.try_clone().map_err(|error| error.raw_os_error().map_or(Errno::EMFILE, Errno::from_raw))
+    fd.try_clone()
+        .map_err(|error| error.raw_os_error().map_or(Errno::EMFILE, Errno::from_raw))
 }
 
 fn never_block(fd: &impl AsFd) -> nix::Result<()> {
@@ -146,7 +184,12 @@ fn never_block(fd: &impl AsFd) -> nix::Result<()> {
 /// Gives the terminal behind `master` a new size; its foreground processes are told.
 #[expect(unsafe_code, reason = "nix has no call to size a terminal")]
 pub(super) fn resize(master: &OwnedFd, rows: u16, cols: u16) -> nix::Result<()> {
-    let size = Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = Winsize {
+        ws_row: rows,
+        ws_col: cols,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: the call reads one `winsize`, which lives until it returns.
     let result = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
     Errno::result(result).map(drop)
@@ -202,7 +245,11 @@ impl Image {
         for (name, value) in marks {
             environment.push(variable(name.as_ref(), value.as_ref())?);
         }
-        let cgroup = spec.cgroup.as_ref().map(|path| Leaf::at(path).door()).transpose();
+        let cgroup = spec
+            .cgroup
+            .as_ref()
+            .map(|path| Leaf::at(path).door())
+            .transpose();
         Ok(Self {
             program,
             arguments,
@@ -222,7 +269,10 @@ impl Image {
             Ok(never) => match never {},
             Err(failure) => failure,
         };
-        let index = LaunchStage::ALL.iter().position(|other| *other == stage).unwrap_or_default();
+        let index = LaunchStage::ALL
+            .iter()
+            .position(|other| *other == stage)
+            .unwrap_or_default();
         let mut message = vec![u8::try_from(index).unwrap_or_default()];
         message.extend((errno as i32).to_be_bytes());
         // If this fails too, the exit code is all there is.

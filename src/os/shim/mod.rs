@@ -4,17 +4,19 @@
 //! run is left. It is synchronous and has a single thread: one loop around `poll`, and any code
 //! may run between its fork and its exec. It decides nothing but how a tree is ended.
 //!
-//! [`server`] is the loop and the connections, [`run`] the life of what was launched.
+//! `server` is the loop and the connections, `run` the life of what was launched.
 
 mod clock;
 mod feed;
 mod launch;
 mod peer;
+mod reap;
 mod record;
 mod run;
 mod server;
 mod start;
 mod sweep;
+mod taps;
 
 use std::error::Error;
 use std::io::{self, Write};

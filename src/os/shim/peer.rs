@@ -24,7 +24,12 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, received: Vec::new(), unsent: Vec::new(), sent: 0 })
+        Ok(Self {
+            stream,
+            received: Vec::new(),
+            unsent: Vec::new(),
+            sent: 0,
+        })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -42,7 +47,8 @@ impl Peer {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Err(Lost),
                 Ok(read) => {
-                    self.received.extend_from_slice(buffer.get(..read).unwrap_or_default());
+                    self.received
+                        .extend_from_slice(buffer.get(..read).unwrap_or_default());
                     // The rest keeps until what is here was dealt with.
                     if self.received.len() > MAX_FRAME {
                         return Ok(());
@@ -65,7 +71,9 @@ impl Peer {
             if length > MAX_FRAME {
                 return Err(Lost);
             }
-            let Some(json) = rest.get(..length) else { return Ok(None) };
+            let Some(json) = rest.get(..length) else {
+                return Ok(None);
+            };
             let message = wire::decode(json).map_err(|_| Lost)?;
             self.received.drain(..4 + length);
             if message.is_some() {
@@ -89,7 +97,11 @@ impl Peer {
                 Ok(written) => self.sent += written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let pending = self.unsent.len() - self.sent;
-                    return if pending > MAX_PENDING { Err(Lost) } else { Ok(()) };
+                    return if pending > MAX_PENDING {
+                        Err(Lost)
+                    } else {
+                        Ok(())
+                    };
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Err(Lost),
@@ -109,7 +121,10 @@ mod tests {
     fn messages_arrive_whole_however_they_are_cut() {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");
         let mut peer = Peer::new(ours).expect("a peer");
-        let hello = ToShim::Hello { version: 1, generation: 7 };
+        let hello = ToShim::Hello {
+            version: 1,
+            generation: 7,
+        };
         let mut bytes = wire::encode(&hello).expect("is written");
         bytes.extend([0, 0, 0, 2]);
         bytes.extend(b"{}");
@@ -120,7 +135,10 @@ mod tests {
             peer.receive().expect("is connected");
             seen.extend(peer.next().expect("is well-formed"));
         }
-        assert!(matches!(seen[..], [ToShim::Hello { generation: 7, .. }, ToShim::Kill]));
+        assert!(matches!(
+            seen[..],
+            [ToShim::Hello { generation: 7, .. }, ToShim::Kill]
+        ));
         drop(theirs);
         assert_eq!(peer.receive(), Err(Lost));
     }

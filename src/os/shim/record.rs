@@ -81,7 +81,8 @@ impl Recorder {
         }
         self.tick(now, unix_ms);
         let written = self.append(bytes, now);
-        self.held.extend_from_slice(bytes.get(written..).unwrap_or_default());
+        self.held
+            .extend_from_slice(bytes.get(written..).unwrap_or_default());
     }
 
     /// Tries again to write what is held, if it is time.
@@ -142,7 +143,11 @@ impl Recorder {
 
     fn open(folder: &Path, stream: Stream, start: u64) -> io::Result<File> {
         let path = segments::segment_path(folder, stream, start);
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)?;
         // Only a file that was made and then could not be written may be here already.
         if file.metadata()?.len() > 0 {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -152,7 +157,9 @@ impl Recorder {
 
     fn drop_oldest(&self) {
         let Keep::Last(kept) = self.keep else { return };
-        let Ok(segments) = segments::list(&self.folder, self.stream) else { return };
+        let Ok(segments) = segments::list(&self.folder, self.stream) else {
+            return;
+        };
         let excess = segments.len().saturating_sub(kept.max(1) as usize);
         for segment in segments.into_iter().take(excess) {
             // What cannot be removed now is the oldest at the next rotation too.
@@ -175,12 +182,19 @@ impl Recorder {
             self.file = None;
         }
         // The index only helps to find a time; a run goes on without.
-        let _ = self.note(Moment { offset: self.written, unix_ms });
+        let _ = self.note(Moment {
+            offset: self.written,
+            unix_ms,
+        });
     }
 
     fn note(&self, moment: Moment) -> io::Result<()> {
         let path = segments::index_path(&self.folder, self.stream);
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)?;
         let length = file.metadata()?.len();
         if file.write(&moment.to_bytes())? < segments::MOMENT_SIZE {
             file.set_len(length)?;
@@ -206,12 +220,17 @@ mod tests {
 
     fn starts(folder: &RunFolder) -> Vec<(u64, u64)> {
         let segments = folder.segments(Stream::Out).expect("lists");
-        segments.iter().map(|segment| (segment.start, segment.length)).collect()
+        segments
+            .iter()
+            .map(|segment| (segment.start, segment.length))
+            .collect()
     }
 
     fn all(folder: &RunFolder, from: u64) -> Vec<u8> {
         let mut buffer = vec![0; 1 << 16];
-        let read = folder.read_at(Stream::Out, from, &mut buffer).expect("reads");
+        let read = folder
+            .read_at(Stream::Out, from, &mut buffer)
+            .expect("reads");
         buffer.truncate(read);
         buffer
     }
@@ -281,7 +300,10 @@ mod tests {
         record.take(b"abc", t0, 0);
         fs::remove_file(segments::segment_path(folder.path(), Stream::Out, 0)).expect("removed");
         record.take(b"def", t0 + TICK, 1000);
-        assert_eq!((starts(&folder), all(&folder, 3)), (vec![(3, 3)], b"def".to_vec()));
+        assert_eq!(
+            (starts(&folder), all(&folder, 3)),
+            (vec![(3, 3)], b"def".to_vec())
+        );
         fs::write(segments::segment_path(folder.path(), Stream::Out, 3), "").expect("is cut");
         record.take(b"ghi", t0 + 2 * TICK, 2000);
         assert_eq!(all(&folder, 6), b"ghi");

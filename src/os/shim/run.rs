@@ -3,20 +3,17 @@
 //! A stage holds its deadline; `deadline` names the earliest and `step` acts on what is due. What
 //! the instance should know goes into `outbox`, whether one is connected or not.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::libc;
-use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::Mode;
-use nix::sys::time::TimeValLike;
-use nix::unistd;
 
 use super::feed::Feed;
-use super::record::Recorder;
+use super::reap::{Reaped, processor_time, reap_one};
 use super::sweep::Sweep;
+use super::taps::Taps;
 use super::{MARK_VARIABLE, RUN_VARIABLE, clock, launch};
 use crate::os::identity::ProcessIdentity;
 use crate::os::run_folder::{RunFolder, ShimRecord};
@@ -24,9 +21,6 @@ use crate::os::segments::Stream;
 use crate::os::signal::raw;
 use crate::os::spec::{EndedBy, ExitReport, LaunchFailure, LaunchSpec, LaunchStage, Outcome};
 use crate::os::wire::{FromShim, RunState, ToShim};
-
-/// Read from the child at once.
-const BUFFER: usize = 256 << 10;
 
 /// How long what the leader left has to end unasked: the rest of a pipeline often does.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -44,27 +38,35 @@ const RETRY: Duration = Duration::from_millis(200);
 enum Stage {
     Running,
     /// Abandoned, and interrupted.
-    Interrupted { until: Instant },
-    /// Asked to end.
-    Terminating { until: Instant },
+    Interrupted {
+        until: Instant,
+    },
+    /// Asked to end. A terminal hangs up half-way: a shell in it ignores the request.
+    Terminating {
+        hang_up: Option<Instant>,
+        until: Instant,
+    },
     /// The leader ended by itself; what it left may end unasked.
-    Settling { until: Instant },
+    Settling {
+        until: Instant,
+    },
     /// What the leader left was asked to end.
-    Sweeping { until: Instant },
+    Sweeping {
+        until: Instant,
+    },
     /// Whoever is left is being killed.
-    Killing { next: Instant },
+    Killing {
+        next: Instant,
+    },
     /// The tree is empty; the last output comes in.
-    Draining { until: Instant },
+    Draining {
+        until: Instant,
+    },
     /// All is known; the report is being written.
-    Reporting { next: Instant },
+    Reporting {
+        next: Instant,
+    },
     Over(Box<ExitReport>),
-}
-
-/// One recorded stream and where it comes from.
-#[derive(Debug)]
-struct Tap {
-    source: Option<OwnedFd>,
-    record: Recorder,
 }
 
 #[derive(Debug)]
@@ -76,10 +78,9 @@ pub(super) struct Run {
     by: EndedBy,
     stage: Stage,
     sweep: Sweep,
-    out: Tap,
-    err: Option<Tap>,
+    taps: Taps,
     feed: Option<Feed>,
-    buffer: Vec<u8>,
+    /// Was the instance told that something cannot be written?
     held: bool,
     output_held_open: bool,
     started_unix_ms: u64,
@@ -97,8 +98,6 @@ impl Run {
         mask: Mode,
     ) -> Self {
         let started_unix_ms = clock::unix_ms();
-        let recorder =
-            |stream| Recorder::new(folder.path(), stream, spec.segment_size, spec.keep);
         let mut run = Self {
             folder: folder.clone(),
             leader: None,
@@ -106,10 +105,8 @@ impl Run {
             by: EndedBy::Itself,
             stage: Stage::Running,
             sweep: Sweep::new(spec.cgroup.clone()),
-            out: Tap { source: None, record: recorder(Stream::Out) },
-            err: None,
+            taps: Taps::new(spec, folder, []),
             feed: None,
-            buffer: Vec::new(),
             held: false,
             output_held_open: false,
             started_unix_ms,
@@ -122,20 +119,23 @@ impl Run {
         if let Err(error) = folder.write_shim(record) {
             super::complain(&error);
         }
-        let marks = [(RUN_VARIABLE, record.run.to_string()), (MARK_VARIABLE, record.mark.clone())];
+        let marks = [
+            (RUN_VARIABLE, record.run.to_string()),
+            (MARK_VARIABLE, record.mark.clone()),
+        ];
         match launch::launch(spec, &marks, mask) {
             Ok(leader) => {
-                run.buffer = vec![0; BUFFER];
-                run.out.source = Some(leader.out);
-                run.err = leader
-                    .err
-                    .map(|source| Tap { source: Some(source), record: recorder(Stream::Err) });
+                let err = leader.err.map(|err| (Stream::Err, err));
+                let sources = [(Stream::Out, leader.out)].into_iter().chain(err);
+                run.taps = Taps::new(spec, folder, sources);
                 run.feed = Some(Feed::new(leader.input, leader.is_terminal));
                 // It cannot be gone: only we can reap it.
                 run.leader = ProcessIdentity::of(leader.pid);
                 if let Some(leader) = &run.leader {
                     run.sweep.note_leader(leader);
-                    run.outbox.push(FromShim::Launched { leader: leader.clone() });
+                    run.outbox.push(FromShim::Launched {
+                        leader: leader.clone(),
+                    });
                 }
                 record.leader.clone_from(&run.leader);
                 if let Err(error) = folder.write_shim(record) {
@@ -161,8 +161,12 @@ impl Run {
     pub(super) fn state(&self) -> RunState {
         match (&self.stage, &self.leader, &self.outcome) {
             (Stage::Over(report), ..) => RunState::Exited(report.clone()),
-            (_, _, Some(outcome)) => RunState::Ending { outcome: outcome.clone() },
-            (_, Some(leader), None) => RunState::Running { leader: leader.clone() },
+            (_, _, Some(outcome)) => RunState::Ending {
+                outcome: outcome.clone(),
+            },
+            (_, Some(leader), None) => RunState::Running {
+                leader: leader.clone(),
+            },
             (_, None, None) => RunState::Waiting,
         }
     }
@@ -173,13 +177,12 @@ impl Run {
 
     /// Bytes on disk: output, separate errors.
     pub(super) fn totals(&self) -> (u64, u64) {
-        (self.out.record.written(), self.err.as_ref().map_or(0, |tap| tap.record.written()))
+        self.taps.totals()
     }
 
     /// Why the record cannot be written, while it cannot.
     pub(super) fn trouble(&self) -> Option<String> {
-        let taps = [Some(&self.out), self.err.as_ref()];
-        taps.into_iter().flatten().find_map(|tap| tap.record.trouble()).map(ToString::to_string)
+        self.taps.trouble()
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -202,7 +205,7 @@ impl Run {
                 }
             }
             ToShim::Resize { rows, cols } => {
-                if let Some(master) = &self.out.source {
+                if let Some(master) = self.taps.output() {
                     // Without a terminal there is nothing to size.
                     let _ = launch::resize(master, rows, cols);
                 }
@@ -214,12 +217,19 @@ impl Run {
         }
     }
 
+    /// Another instance listens now.
+    pub(super) fn greeted(&mut self, now: Instant) {
+        self.sweep.tell_again(now);
+    }
+
     /// No instance came back: ends the run, gently first.
     pub(super) fn abandon(&mut self, now: Instant) {
         if matches!(self.stage, Stage::Running) {
             self.by = EndedBy::Abandoned;
             self.signal_leader(Signal::SIGINT);
-            self.stage = Stage::Interrupted { until: now + INTERRUPT_GRACE };
+            self.stage = Stage::Interrupted {
+                until: now + INTERRUPT_GRACE,
+            };
         }
     }
 
@@ -228,15 +238,12 @@ impl Run {
         if matches!(self.stage, Stage::Running | Stage::Interrupted { .. }) {
             self.by = by;
             self.sweep.note_tree();
-            if let Some(leader) = &self.leader {
-                // The leader is not reaped, so the group is still its own. A stopped one sees
-                // the request only when it goes on.
-                for signal in [Signal::SIGTERM, Signal::SIGCONT] {
-                    // It has ended this very moment: then its exit is on its way to us.
-                    let _ = killpg(raw(leader.pid), signal);
-                }
-            }
-            self.stage = Stage::Terminating { until: now + self.terminate_grace };
+            self.signal_group(Signal::SIGTERM);
+            let is_terminal = self.feed.as_ref().is_some_and(Feed::is_terminal);
+            self.stage = Stage::Terminating {
+                hang_up: is_terminal.then(|| now + self.terminate_grace / 2),
+                until: now + self.terminate_grace,
+            };
         }
     }
 
@@ -267,11 +274,22 @@ impl Run {
         }
     }
 
+    /// Signals the leader's group; who is stopped goes on, to see it.
+    fn signal_group(&self, signal: Signal) {
+        // While the leader is not reaped, the group is still its own.
+        if let (Some(leader), None) = (&self.leader, &self.outcome) {
+            for signal in [signal, Signal::SIGCONT] {
+                // If it has ended this very moment, its exit is on its way to us.
+                let _ = killpg(raw(leader.pid), signal);
+            }
+        }
+    }
+
     /// Reaps whoever has ended.
     pub(super) fn reap(&mut self, now: Instant) {
         loop {
             match reap_one() {
-                Reaped::Child(pid, outcome) => {
+                Reaped::Child { pid, outcome } => {
                     if self.outcome.is_none()
                         && self.leader.as_ref().is_some_and(|leader| leader.pid == pid)
                     {
@@ -291,14 +309,23 @@ impl Run {
 
     /// Is the tree known to be empty?
     fn is_empty(&self) -> bool {
-        matches!(self.stage, Stage::Draining { .. } | Stage::Reporting { .. } | Stage::Over(_))
+        matches!(
+            self.stage,
+            Stage::Draining { .. } | Stage::Reporting { .. } | Stage::Over(_)
+        )
     }
 
     fn leader_ended(&mut self, outcome: Outcome, now: Instant) {
-        self.outbox.push(FromShim::LeaderExited { outcome: outcome.clone() });
+        self.outbox.push(FromShim::LeaderExited {
+            outcome: outcome.clone(),
+        });
         self.outcome = Some(outcome);
         match self.stage {
-            Stage::Running => self.stage = Stage::Settling { until: now + SETTLE },
+            Stage::Running => {
+                self.stage = Stage::Settling {
+                    until: now + SETTLE,
+                }
+            }
             Stage::Interrupted { .. } | Stage::Terminating { .. } => self.sweep_rest(now),
             _ => {}
         }
@@ -310,7 +337,9 @@ impl Run {
             member.signal(Signal::SIGTERM);
             member.signal(Signal::SIGCONT);
         }
-        self.stage = Stage::Sweeping { until: now + self.sweep_grace };
+        self.stage = Stage::Sweeping {
+            until: now + self.sweep_grace,
+        };
     }
 
     fn tree_emptied(&mut self, now: Instant) {
@@ -328,27 +357,42 @@ impl Run {
             // While the disk is full there is no hurry: nothing more is being read.
             Stage::Draining { .. } if self.held => None,
             Stage::Interrupted { until }
-            | Stage::Terminating { until }
+            | Stage::Terminating {
+                hang_up: None,
+                until,
+            }
             | Stage::Settling { until }
             | Stage::Sweeping { until }
             | Stage::Draining { until } => Some(*until),
-            Stage::Killing { next } | Stage::Reporting { next } => Some(*next),
+            Stage::Terminating {
+                hang_up: Some(next),
+                ..
+            }
+            | Stage::Killing { next }
+            | Stage::Reporting { next } => Some(*next),
         };
-        let err = self.err.as_ref().and_then(|tap| tap.record.deadline());
-        [stage, self.out.record.deadline(), err].into_iter().flatten().min()
+        [stage, self.taps.deadline()].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub(super) fn step(&mut self, now: Instant) {
-        for tap in [Some(&mut self.out), self.err.as_mut()].into_iter().flatten() {
-            tap.record.retry(now);
-        }
+        self.taps.retry(now);
         self.tell_trouble(now);
         match self.stage {
             Stage::Interrupted { until } if now >= until => {
                 self.terminate(EndedBy::Abandoned, now);
             }
-            Stage::Terminating { until } if now >= until => self.kill(now),
+            Stage::Terminating { until, .. } if now >= until => self.kill(now),
+            Stage::Terminating {
+                hang_up: Some(at),
+                until,
+            } if now >= at => {
+                self.signal_group(Signal::SIGHUP);
+                self.stage = Stage::Terminating {
+                    hang_up: None,
+                    until,
+                };
+            }
             Stage::Settling { until } if now >= until => {
                 self.sweep.note_left();
                 self.sweep_rest(now);
@@ -373,6 +417,10 @@ impl Run {
     }
 
     fn tell_trouble(&mut self, now: Instant) {
+        // The record is complete by then, and the report has troubles of its own.
+        if matches!(self.stage, Stage::Reporting { .. }) {
+            return;
+        }
         match (self.trouble(), self.held) {
             (Some(error), false) => {
                 self.held = true;
@@ -391,18 +439,14 @@ impl Run {
     }
 
     fn drain(&mut self, until: Instant, now: Instant) {
-        let open = [Some(&self.out), self.err.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|tap| tap.source.is_some());
-        if self.held || (open && now < until) {
+        let open = self.taps.is_open();
+        // A record whose folder was removed cannot be completed, nor read.
+        let held = self.held && self.folder.path().exists();
+        if held || (open && now < until) {
             return;
         }
         self.output_held_open = open;
-        self.out.source = None;
-        if let Some(err) = &mut self.err {
-            err.source = None;
-        }
+        self.taps.close();
         self.stage = Stage::Reporting { next: now };
     }
 
@@ -411,10 +455,13 @@ impl Run {
         let (out, err) = self.totals();
         let (killed, left) = self.sweep.named();
         let report = ExitReport {
-            outcome: self.outcome.clone().unwrap_or(Outcome::NotLaunched(LaunchFailure {
-                stage: LaunchStage::Fork,
-                errno: Errno::ECHILD as i32,
-            })),
+            outcome: self
+                .outcome
+                .clone()
+                .unwrap_or(Outcome::NotLaunched(LaunchFailure {
+                    stage: LaunchStage::Fork,
+                    errno: Errno::ECHILD as i32,
+                })),
             by: self.by,
             processes: self.sweep.count(),
             killed,
@@ -427,7 +474,16 @@ impl Run {
             ended_unix_ms: clock::unix_ms(),
         };
         match self.folder.write_exit_report(&report) {
-            Ok(()) => {
+            Err(error) if self.folder.path().exists() => {
+                if !std::mem::replace(&mut self.held, true) {
+                    self.outbox.push(FromShim::Held {
+                        error: error.to_string(),
+                    });
+                }
+                self.stage = Stage::Reporting { next: now + RETRY };
+            }
+            // Written, or the folder was removed: then nobody can look for it there.
+            _ => {
                 let report = Box::new(report);
                 if std::mem::take(&mut self.held) {
                     self.outbox.push(FromShim::Flowing);
@@ -435,44 +491,17 @@ impl Run {
                 self.outbox.push(FromShim::Exited(report.clone()));
                 self.stage = Stage::Over(report);
             }
-            Err(error) => {
-                if !std::mem::replace(&mut self.held, true) {
-                    self.outbox.push(FromShim::Held { error: error.to_string() });
-                }
-                self.stage = Stage::Reporting { next: now + RETRY };
-            }
         }
     }
 
-    /// Descriptors to read from, with what to call them.
+    /// Descriptors to read from, for which there is room.
     pub(super) fn sources(&self) -> impl Iterator<Item = (Stream, BorrowedFd<'_>)> {
-        let out = Some((Stream::Out, &self.out));
-        let err = self.err.as_ref().map(|tap| (Stream::Err, tap));
-        [out, err].into_iter().flatten().filter_map(|(stream, tap)| {
-            let source = tap.source.as_ref().filter(|_| tap.record.has_room())?;
-            Some((stream, source.as_fd()))
-        })
+        self.taps.sources()
     }
 
-    /// Reads what one stream has, once, and records it.
+    /// Reads what a stream has, once, and records it.
     pub(super) fn read(&mut self, stream: Stream, now: Instant) {
-        let tap = match stream {
-            Stream::Out => &mut self.out,
-            Stream::Err => match &mut self.err {
-                Some(tap) => tap,
-                None => return,
-            },
-        };
-        let Some(source) = &tap.source else { return };
-        match unistd::read(source, &mut self.buffer) {
-            Err(Errno::EAGAIN | Errno::EINTR) => {}
-            // A terminal that nobody has open any more says EIO.
-            Ok(0) | Err(_) => tap.source = None,
-            Ok(read) => {
-                let bytes = self.buffer.get(..read).unwrap_or_default();
-                tap.record.take(bytes, now, clock::unix_ms());
-            }
-        }
+        self.taps.read(stream, now);
     }
 
     /// The descriptor to write input to, while there is some.
@@ -486,34 +515,4 @@ impl Run {
             feed.write(&mut self.outbox);
         }
     }
-}
-
-enum Reaped {
-    Child(u32, Outcome),
-    NoneYet,
-    NobodyLeft,
-}
-
-/// Reaps any child that has ended. In the shim, and only there, all children are ours to reap.
-#[expect(unsafe_code, reason = "nix loses a child that a real-time signal ended")]
-fn reap_one() -> Reaped {
-    let mut status = 0;
-    // SAFETY: the call writes one integer, which lives until it returns.
-    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
-    match u32::try_from(pid) {
-        Ok(0) => Reaped::NoneYet,
-        Ok(pid) if libc::WIFSIGNALED(status) => {
-            Reaped::Child(pid, Outcome::Signaled { signal: libc::WTERMSIG(status) })
-        }
-        Ok(pid) => Reaped::Child(pid, Outcome::Exited { code: libc::WEXITSTATUS(status) }),
-        Err(_) => Reaped::NobodyLeft,
-    }
-}
-
-/// Returns what all reaped descendants used.
-fn processor_time() -> Duration {
-    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(Duration::ZERO, |usage| {
-        let micros = (usage.user_time() + usage.system_time()).num_microseconds();
-        Duration::from_micros(micros.unsigned_abs())
-    })
 }

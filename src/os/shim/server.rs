@@ -1,6 +1,7 @@
 //! The shim's loop: one `poll` over signals, connections and the streams of the run.
 
 use std::fs;
+use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -133,8 +134,14 @@ impl Server {
             // Out of memory in the kernel; nothing here can mend that, but it may pass.
             Err(_) => std::thread::sleep(Duration::from_millis(10)),
         }
-        let flags = fds.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
-        sources.into_iter().zip(flags).filter(|(_, flags)| !flags.is_empty()).collect()
+        let flags = fds
+            .iter()
+            .map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+        sources
+            .into_iter()
+            .zip(flags)
+            .filter(|(_, flags)| !flags.is_empty())
+            .collect()
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -149,7 +156,10 @@ impl Server {
             Some(run) => run.deadline(),
             None => Some(self.spec_until),
         };
-        [callers, growth, run, self.abandon_at].into_iter().flatten().min()
+        [callers, growth, run, self.abandon_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn handle(&mut self, source: Source, flags: PollFlags, now: Instant) {
@@ -188,7 +198,16 @@ impl Server {
     }
 
     fn accept(&mut self, now: Instant) {
-        while let Ok((stream, _)) = self.prepared.listener.accept() {
+        loop {
+            let stream = match self.prepared.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    // No descriptors are left: the caller waits on, and we must not spin.
+                    std::thread::sleep(Duration::from_millis(10));
+                    return;
+                }
+            };
             // The socket is for the user alone, but its folder may have been opened to others.
             let own = geteuid().as_raw();
             let is_ours = getsockopt(&stream, sockopt::PeerCredentials)
@@ -197,7 +216,8 @@ impl Server {
                 && self.callers.len() < MAX_CALLERS
                 && let Ok(peer) = Peer::new(stream)
             {
-                self.callers.push(Caller { peer, until: now + GREET_WITHIN });
+                let until = now + GREET_WITHIN;
+                self.callers.push(Caller { peer, until });
             }
         }
     }
@@ -220,7 +240,9 @@ impl Server {
     fn greet(&mut self, mut peer: Peer, generation: u64, now: Instant) {
         if generation < self.generation {
             // Told or not, the connection is closed.
-            let _ = peer.send(&FromShim::Refused { generation: self.generation });
+            let _ = peer.send(&FromShim::Refused {
+                generation: self.generation,
+            });
             return;
         }
         self.generation = generation;
@@ -243,13 +265,22 @@ impl Server {
         if let Some(error) = self.run.as_ref().and_then(Run::trouble) {
             self.send(&FromShim::Held { error }, now);
         }
+        if let Some(run) = &mut self.run {
+            run.greeted(now);
+        }
         // Orders that came in one piece with the greeting.
         self.hear_peer(PollFlags::empty(), now);
     }
 
     fn hear_peer(&mut self, flags: PollFlags, now: Instant) {
-        let Some(mut peer) = self.peer.take() else { return };
-        let mut state = if flags.contains(PollFlags::POLLOUT) { peer.flush() } else { Ok(()) };
+        let Some(mut peer) = self.peer.take() else {
+            return;
+        };
+        let mut state = if flags.contains(PollFlags::POLLOUT) {
+            peer.flush()
+        } else {
+            Ok(())
+        };
         if flags.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR) {
             state = state.and(peer.receive());
         }
@@ -282,7 +313,12 @@ impl Server {
     }
 
     fn launch(&mut self, spec: &LaunchSpec) {
-        let Prepared { folder, record, umask, .. } = &mut self.prepared;
+        let Prepared {
+            folder,
+            record,
+            umask,
+            ..
+        } = &mut self.prepared;
         self.adopt_within = spec.adopt_within;
         self.run = Some(Run::launch(spec, folder, record, *umask));
     }

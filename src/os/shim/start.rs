@@ -56,11 +56,15 @@ pub(super) fn prepare(folder: &Path) -> Result<Prepared, StartError> {
     // Fails only if we lead a group already, as when started by hand from a shell.
     let _ = setsid();
     let signals = hush()?;
-    prctl::set_child_subreaper(true)
-        .map_err(|source| StartError::System { act: "become a subreaper", source })?;
+    prctl::set_child_subreaper(true).map_err(|source| StartError::System {
+        act: "become a subreaper",
+        source,
+    })?;
     let umask = umask(Mode::from_bits_truncate(0o077));
-    let path = fs::canonicalize(folder)
-        .map_err(|source| RunFolderError::Read { path: folder.to_path_buf(), source })?;
+    let path = fs::canonicalize(folder).map_err(|source| RunFolderError::Read {
+        path: folder.to_path_buf(),
+        source,
+    })?;
     let folder = RunFolder::open(path)?;
     let lock = take(&folder)?;
     // Keeps no folder from being unmounted.
@@ -68,8 +72,10 @@ pub(super) fn prepare(folder: &Path) -> Result<Prepared, StartError> {
 
     let mark = std::env::var(MARK_VARIABLE)
         .unwrap_or_else(|_| format!("{}-{}", folder.run(), uuid::Uuid::new_v4().simple()));
-    let shim = ProcessIdentity::of(std::process::id())
-        .ok_or(StartError::System { act: "read /proc", source: Errno::ENOENT })?;
+    let shim = ProcessIdentity::of(std::process::id()).ok_or(StartError::System {
+        act: "read /proc",
+        source: Errno::ENOENT,
+    })?;
     let record = ShimRecord {
         version: wire::VERSION,
         run: folder.run(),
@@ -81,7 +87,14 @@ pub(super) fn prepare(folder: &Path) -> Result<Prepared, StartError> {
     folder.write_shim(&record)?;
     let listener = listen(&folder).map_err(StartError::Listen)?;
     say_ready().map_err(StartError::Listen)?;
-    Ok(Prepared { folder, record, listener, signals, umask, lock })
+    Ok(Prepared {
+        folder,
+        record,
+        listener,
+        signals,
+        umask,
+        lock,
+    })
 }
 
 /// A probe of [`RunFolder::is_served`] holds the lock for an instant; that is no other shim.
@@ -92,7 +105,9 @@ fn take(folder: &RunFolder) -> Result<Flock<File>, StartError> {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    Err(StartError::Served { folder: folder.path().display().to_string() })
+    Err(StartError::Served {
+        folder: folder.path().display().to_string(),
+    })
 }
 
 /// Listens at `sock` in the folder, by way of a descriptor: a path may have 107 bytes, no more.
@@ -133,17 +148,25 @@ fn hush() -> Result<SignalFd, StartError> {
         Signal::SIGPIPE,
     ] {
         // SAFETY: no handler of ours is installed, so none can run at a bad moment.
-        unsafe { sigaction(signal, &ignore) }
-            .map_err(|source| StartError::System { act: "ignore signals", source })?;
+        unsafe { sigaction(signal, &ignore) }.map_err(|source| StartError::System {
+            act: "ignore signals",
+            source,
+        })?;
     }
     let mask = SigSet::from_iter([Signal::SIGCHLD, Signal::SIGTERM]);
     mask.thread_block()
         .and_then(|()| SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC))
-        .map_err(|source| StartError::System { act: "receive signals", source })
+        .map_err(|source| StartError::System {
+            act: "receive signals",
+            source,
+        })
 }
 
 /// Closes what came from who started us: a pipe kept open here would never end there.
-#[expect(unsafe_code, reason = "nix has no call to close a range of descriptors")]
+#[expect(
+    unsafe_code,
+    reason = "nix has no call to close a range of descriptors"
+)]
 fn close_inherited() {
     // SAFETY: this is the first thing the process does, so no descriptor above 2 is owned by
     // anything of ours. Where the call does not exist nothing is closed.

@@ -35,6 +35,7 @@ pub(super) struct Sweep {
     pause: Duration,
     /// When the stuck ones are named next.
     tell_at: Option<Instant>,
+    told: bool,
 }
 
 impl Sweep {
@@ -48,6 +49,7 @@ impl Sweep {
             left: Vec::new(),
             pause: SHORT,
             tell_at: None,
+            told: false,
         }
     }
 
@@ -74,6 +76,13 @@ impl Sweep {
         self.tell_at = Some(now + STUCK);
     }
 
+    /// Another instance listens, and was not told who is stuck.
+    pub(super) fn tell_again(&mut self, now: Instant) {
+        if self.told {
+            self.tell_at = Some(now);
+        }
+    }
+
     /// Kills everyone who is there, and returns when to look again.
     pub(super) fn pass(&mut self, now: Instant, outbox: &mut Vec<FromShim>) -> Instant {
         let (shim, leaf) = (self.shim, self.leaf.as_ref());
@@ -96,11 +105,16 @@ impl Sweep {
                 }
             }
         }
-        self.pause = if anyone_new { SHORT } else { (self.pause * 2).min(LONG) };
+        self.pause = if anyone_new {
+            SHORT
+        } else {
+            (self.pause * 2).min(LONG)
+        };
         if self.tell_at.is_some_and(|at| now >= at) {
             self.tell_at = Some(now + STUCK_AGAIN);
             let processes = find(self.shim, self.leaf.as_ref());
             if !processes.is_empty() {
+                self.told = true;
                 outbox.push(FromShim::Stuck { processes });
             }
         }
@@ -131,7 +145,10 @@ fn find(shim: u32, leaf: Option<&Leaf>) -> Vec<Member> {
     let mut members = tree::below(shim);
     if let Some(leaf) = leaf {
         let known: HashSet<u32> = members.iter().map(|member| member.pid).collect();
-        let others = leaf.members().into_iter().filter(|pid| !known.contains(pid));
+        let others = leaf
+            .members()
+            .into_iter()
+            .filter(|pid| !known.contains(pid));
         members.extend(others.filter_map(Member::of));
     }
     members

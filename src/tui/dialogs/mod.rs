@@ -9,11 +9,21 @@ use crate::domain::command::Command;
 use crate::tui::keys::{Place, Verb};
 use crate::tui::scene::Scene;
 
+pub(crate) mod answer;
 pub(crate) mod confirm;
+pub(crate) mod hire;
 pub(crate) mod line;
+pub(crate) mod palette;
+pub(crate) mod reader;
+pub(crate) mod task;
 
+use answer::AnswerDialog;
 use confirm::Confirm;
+use hire::HireDialog;
 use line::LineDialog;
+use palette::PaletteDialog;
+use reader::Reader;
+use task::TaskDialog;
 
 /// An order, and how it is called in a message when it fails.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,56 +51,87 @@ pub(crate) enum Heard {
     Closed,
     /// It closes, and these are given.
     Orders(Vec<Order>),
+    /// It stays open until this is answered.
+    Submitted(Order),
+    /// It stays open until the person's editor comes back with this text.
+    Edit(String),
     /// It closes, and the filter is this.
     Filtered(String),
+    /// It closes, and this is done.
+    Chosen(Verb),
 }
 
 /// One dialog.
 #[derive(Debug)]
 pub(crate) enum Dialog {
+    Answer(Box<AnswerDialog>),
     Confirm(Confirm),
+    Hire(Box<HireDialog>),
     Line(Box<LineDialog>),
+    Palette(Box<PaletteDialog>),
+    Reader(Reader),
+    Task(Box<TaskDialog>),
 }
 
 impl Dialog {
     /// Which part of the key table holds.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) const fn place(&self) -> Place {
         match self {
+            Self::Answer(_) => Place::Choices,
             Self::Confirm(_) => Place::Confirm,
+            Self::Hire(_) => Place::Hire,
             Self::Line(_) => Place::Line,
+            Self::Palette(_) => Place::Finder,
+            Self::Reader(_) => Place::Reader,
+            Self::Task(_) => Place::Editor,
         }
     }
 
     /// A key, with its verb where it has one here.
     pub(crate) fn key(&mut self, key: KeyEvent, verb: Option<Verb>, scene: Scene<'_>) -> Heard {
-        let _ = scene;
         match self {
+            Self::Answer(dialog) => dialog.key(key, verb),
             Self::Confirm(dialog) => dialog.key(verb),
+            Self::Hire(dialog) => dialog.key(key, verb, scene),
             Self::Line(dialog) => dialog.key(key, verb),
+            Self::Palette(dialog) => dialog.key(key, verb),
+            Self::Reader(dialog) => dialog.key(verb),
+            Self::Task(dialog) => dialog.key(key, verb, scene.look.caps.editor),
         }
     }
 
     /// A pasted text.
     pub(crate) fn paste(&mut self, pasted: &str) {
         match self {
+            Self::Answer(dialog) => dialog.paste(pasted),
+            Self::Hire(dialog) => dialog.paste(pasted),
             Self::Line(dialog) => dialog.paste(pasted),
-            Self::Confirm(_) => {}
+            Self::Palette(dialog) => dialog.paste(pasted),
+            Self::Task(dialog) => dialog.paste(pasted),
+            Self::Confirm(_) | Self::Reader(_) => {}
         }
     }
 
     /// The rows that it takes below the screen; `None` if it takes the screen's place.
     pub(crate) fn height(&self, width: u16) -> Option<u16> {
-        let _ = width;
         match self {
+            Self::Answer(dialog) => Some(dialog.height(width)),
             Self::Confirm(dialog) => Some(dialog.height()),
             Self::Line(dialog) => Some(dialog.height()),
+            Self::Palette(dialog) => Some(dialog.height()),
+            Self::Hire(_) | Self::Reader(_) | Self::Task(_) => None,
         }
     }
 
     pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         match self {
+            Self::Answer(dialog) => dialog.draw(scene, area, buffer),
             Self::Confirm(dialog) => dialog.draw(scene, area, buffer),
+            Self::Hire(dialog) => dialog.draw(scene, area, buffer),
             Self::Line(dialog) => dialog.draw(scene, area, buffer),
+            Self::Palette(dialog) => dialog.draw(scene, area, buffer),
+            Self::Reader(dialog) => dialog.draw(scene, area, buffer),
+            Self::Task(dialog) => dialog.draw(scene, area, buffer),
         }
     }
 }

@@ -30,6 +30,11 @@ impl<K: Copy + PartialEq> Cursor<K> {
         self.selected
     }
 
+    /// Where it stood then.
+    pub(crate) const fn row(&self) -> usize {
+        self.index
+    }
+
     fn index(&self, keys: &[K]) -> Option<usize> {
         let last = keys.len().checked_sub(1)?;
         let found = self.selected.and_then(|id| {
@@ -50,7 +55,8 @@ impl<K: Copy + PartialEq> Cursor<K> {
         }
     }
 
-    fn put(&mut self, keys: &[K], index: usize) {
+    /// Selects the row at a place, the last one where it is beyond.
+    pub(crate) fn put(&mut self, keys: &[K], index: usize) {
         let index = index.min(keys.len().saturating_sub(1));
         self.index = index;
         self.selected = keys.get(index).copied();
@@ -68,16 +74,6 @@ impl<K: Copy + PartialEq> Cursor<K> {
         if let Some(index) = self.index(keys) {
             self.put(keys, index.saturating_add_signed(by));
         }
-    }
-
-    /// Moves to the first row.
-    pub(crate) fn first(&mut self, keys: &[K]) {
-        self.put(keys, 0);
-    }
-
-    /// Moves to the last row.
-    pub(crate) fn last(&mut self, keys: &[K]) {
-        self.put(keys, usize::MAX);
     }
 
     /// The first row in view, so that `row` of `total` rows stands within `height`; `above` rows

@@ -10,3 +10,4 @@ pub(crate) mod request;
 pub(crate) mod sheet;
 pub(crate) mod sparkline;
 pub(crate) mod status;
+pub(crate) mod task_facts;

@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use crate::domain::inbox::{Ask, Request};
@@ -50,24 +51,33 @@ impl Widget for &Peek<'_> {
 impl Peek<'_> {
     fn ask(&self, asked: &Request, area: Rect, buffer: &mut Buffer) {
         let palette = &self.look.palette;
-        let inner = Rect {
-            x: area.x + 2.min(area.width),
-            width: area.width.saturating_sub(4),
-            height: area.height.saturating_sub(1),
-            ..area
-        };
-        let mut sheet = Sheet::new(usize::from(inner.width), *palette);
+        let columns = usize::from(area.width.saturating_sub(4));
+        let mut sheet = Sheet::new(columns, *palette);
         request::write(&mut sheet, &asked.ask, palette);
         let mut lines = sheet.into_lines();
-        let fits = usize::from(inner.height);
+        let fits = usize::from(area.height.saturating_sub(1));
         let cut = lines.len() > fits;
         lines.truncate(fits);
-        let height = u16::try_from(lines.len()).unwrap_or(inner.height);
-        for (row, line) in (inner.y..inner.bottom()).zip(lines) {
-            line.render(Rect::new(inner.x, row, inner.width, 1), buffer);
+        // What led to the question stands above it, where there is room.
+        let above = fits - lines.len();
+        let told = self.log.map_or(&[][..], |window| &window.lines);
+        let mut rows = if above > 1 {
+            self.layout(area).tail(told, above - 1)
+        } else {
+            Vec::new()
+        };
+        if !rows.is_empty() {
+            rows.push(Line::default());
+        }
+        for mut line in lines {
+            line.spans.insert(0, Span::raw("  "));
+            rows.push(line);
+        }
+        let row = rows.len();
+        for (y, line) in (area.y..area.bottom()).zip(rows) {
+            line.render(Rect::new(area.x, y, area.width, 1), buffer);
         }
         let mut pen = Pen::new(buffer, area);
-        let row = usize::from(height);
         let since = format!(
             "waiting for you {}{}",
             format::age(self.now.since(asked.asked)),
@@ -92,12 +102,15 @@ impl Peek<'_> {
         pen.right(row, 0, width.saturating_sub(2), keys, palette.accent);
     }
 
+    fn layout(&self, area: Rect) -> Layout {
+        Layout {
+            width: usize::from(area.width.saturating_sub(1)),
+            palette: self.look.palette,
+        }
+    }
+
     fn log(&self, area: Rect, buffer: &mut Buffer) {
         let palette = self.look.palette;
-        let layout = Layout {
-            width: usize::from(area.width.saturating_sub(1)),
-            palette,
-        };
         let lines = self.log.map_or(&[][..], |window| &window.lines);
         if lines.is_empty() {
             let what = if self.log.is_some() {
@@ -108,7 +121,7 @@ impl Peek<'_> {
             Pen::new(buffer, area).put(0, 2, usize::from(area.width), what, palette.dim);
             return;
         }
-        let rows = layout.tail(lines, usize::from(area.height));
+        let rows = self.layout(area).tail(lines, usize::from(area.height));
         for (row, line) in (area.y..area.bottom()).zip(rows) {
             line.render(Rect::new(area.x, row, area.width, 1), buffer);
         }

@@ -69,12 +69,12 @@ impl Columns {
             name: longest(|p| &p.name, 8, if wide { 16 } else { 10 }) + 2,
             role: longest(|p| &p.role_title, 8, 24) + 2,
             status: if wide { 14 } else { 13 },
-            health: 10,
+            health: 9,
             cpu: 5,
             memory: 7,
             up: 6,
-            done: 7,
-            cost: 9,
+            done: 6,
+            cost: 8,
             id: if width >= WIDE { 10 } else { 0 },
             pid: if width >= WIDE { 9 } else { 0 },
         };
@@ -161,8 +161,7 @@ impl Columns {
         sums: &Sums,
         palette: &Palette,
     ) {
-        pen.put(row, 1, 2, "▾", palette.dim);
-        pen.put(row, 3, self.figures() - 4, title, palette.strong);
+        pen.put(row, 1, self.figures() - 2, title, palette.strong);
         let figures = [
             (format::percent(sums.cpu), self.cpu, sums.up > 0),
             (format::bytes(sums.memory), self.memory, sums.up > 0),
@@ -267,11 +266,11 @@ impl Item<'_> {
         }
         if self.process.needs_a_person() {
             pen.put(row, 1, 1, "!", self.attention());
+        } else if self.process.updates_available {
+            pen.put(row, 1, 1, "▲", palette.accent);
         }
         if self.marked {
             pen.put(row, 2, 1, "✓", palette.accent);
-        } else if self.process.updates_available {
-            pen.put(row, 2, 1, "▲", palette.accent);
         }
         let (shape, style) = status::shape(self.process, palette);
         pen.put(row, 3, 1, shape, style);

@@ -65,7 +65,7 @@ impl Sheet {
 
     /// A label and its value, which is wrapped beside it.
     pub(crate) fn field(&mut self, label: &str, value: &str, style: Style) {
-        const LABEL: usize = 11;
+        const LABEL: usize = 12;
         if self.width < LABEL + 12 {
             self.text(label, 0, self.palette.dim);
             self.text(value, 1, style);

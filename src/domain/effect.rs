@@ -1,0 +1,134 @@
+//! What follows from a decision: orders of the fleet to the runtime.
+
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use crate::domain::command::{NewProcess, Outcome, Refusal};
+use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
+use crate::domain::log::LogKind;
+use crate::domain::order::Numbered;
+use crate::domain::role::{Agent, Role};
+
+/// Where an answer goes; the runtime keeps the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplyId(pub u64);
+
+/// The conversation that a run begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// A fresh one, under this id.
+    New(Uuid),
+    /// The one of this id is taken up again.
+    Resume(Uuid),
+}
+
+/// Everything that a launch needs to know; files and environment are read when it happens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaunchPlan {
+    /// For which process.
+    pub process: ProcessId,
+    /// As which run.
+    pub run: RunId,
+    /// The employee's name.
+    pub name: String,
+    /// The role as it stands now.
+    pub role: Role,
+    /// The agent.
+    pub agent: Agent,
+    /// Whether the simulated agent runs in its place.
+    pub simulated: bool,
+    /// What the process has of its own.
+    pub spec: NewProcess,
+    /// Where it works.
+    pub working_directory: PathBuf,
+    /// Rules that a person allowed for it.
+    pub allowed: Vec<String>,
+    /// The conversation.
+    pub begin: Begin,
+}
+
+/// Rows to be written in one transaction. `None` removes the row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Batch {
+    /// Processes as JSON documents.
+    pub processes: Vec<(ProcessId, Option<String>)>,
+    /// Tasks as JSON documents.
+    pub tasks: Vec<(TaskId, Option<String>)>,
+    /// Requests as JSON documents.
+    pub requests: Vec<(RequestId, Option<String>)>,
+    /// Counters, as a JSON document.
+    pub meta: Option<String>,
+}
+
+/// One thing to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Start a run.
+    Launch(Box<LaunchPlan>),
+    /// Give an order to the agent; each number reaches it once.
+    Send {
+        /// Which process.
+        process: ProcessId,
+        /// In which run.
+        run: RunId,
+        /// The order.
+        order: Numbered,
+    },
+    /// Close the agent's standard input.
+    CloseInput {
+        /// Which process.
+        process: ProcessId,
+        /// In which run.
+        run: RunId,
+    },
+    /// Ask the tree to end.
+    Terminate {
+        /// Which process.
+        process: ProcessId,
+        /// In which run.
+        run: RunId,
+    },
+    /// End the tree at once.
+    Kill {
+        /// Which process.
+        process: ProcessId,
+        /// In which run.
+        run: RunId,
+    },
+    /// The exit report is recorded; the run's folder may go.
+    Acknowledge {
+        /// Which process.
+        process: ProcessId,
+        /// In which run.
+        run: RunId,
+    },
+    /// The process is gone for good.
+    Forget {
+        /// Which process.
+        process: ProcessId,
+    },
+    /// Write; `Stored` or `NotStored` follows.
+    Persist {
+        /// By which the answer is known.
+        token: u64,
+        /// What to write.
+        batch: Batch,
+    },
+    /// Answer an order.
+    Reply {
+        /// Whose.
+        reply: ReplyId,
+        /// With what.
+        outcome: Box<Result<Outcome, Refusal>>,
+    },
+    /// Write a line into a process's log.
+    Note {
+        /// Whose log.
+        process: ProcessId,
+        /// Its kind.
+        kind: LogKind,
+        /// The line.
+        text: String,
+    },
+}

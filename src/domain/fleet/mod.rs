@@ -1,0 +1,451 @@
+//! The whole company in one value: inputs change it, effects follow, people see snapshots of it.
+//!
+//! Each call of [`Fleet::apply`] takes one input and gives the effects that follow. What must
+//! survive a crash is marked dirty and written as one batch at the end of the call; effects that may
+//! only happen once it is on disk wait for the batch's `Stored`. Deadlines are data in the phases;
+//! [`Fleet::next_deadline`] names the earliest.
+
+mod ask;
+mod lifecycle;
+mod saved;
+mod staff;
+mod view;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::command::{Command, Origin, Outcome, Refusal};
+use crate::domain::effect::{Effect, ReplyId};
+use crate::domain::event::Event;
+use crate::domain::fault::Fault;
+use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
+use crate::domain::inbox::Request;
+use crate::domain::log::LogKind;
+use crate::domain::process::Process;
+use crate::domain::queue::Queue;
+use crate::domain::role::Catalogue;
+use crate::domain::snapshot::{Level, Machine, Message, ProcessView, Usage};
+use crate::domain::task::Task;
+use crate::domain::time::{Mono, Now};
+
+pub use saved::Saved;
+
+/// How many messages a snapshot keeps.
+const MESSAGES: usize = 50;
+/// How many samples of CPU and memory are kept a process.
+const HISTORY: usize = 120;
+
+/// What the fleet takes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// An order, and where its answer goes.
+    Order {
+        /// Where the answer goes.
+        reply: ReplyId,
+        /// Who orders.
+        origin: Origin,
+        /// What is ordered.
+        command: Command,
+    },
+    /// A fact.
+    Event(Event),
+    /// The earliest deadline has come.
+    Deadline,
+}
+
+/// What holds for the life of the instance.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that holds `roles.toml`.
+    pub workspace: PathBuf,
+    /// Where `roles.toml` comes from, for a person.
+    pub configuration: String,
+    /// Whether every role runs on the simulated agent.
+    pub demo: bool,
+    /// For what 'today' means.
+    pub zone: TimeZone,
+    /// Why no agent can be started, when it is not found.
+    pub agent_missing: Option<Fault>,
+    /// Mixed into every uuid that the fleet makes; random, made once for a state folder.
+    pub seed: Uuid,
+}
+
+/// Counters that are never set back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Meta {
+    seed: Uuid,
+    process: u64,
+    employee: u64,
+    task: u64,
+    run: u64,
+    request: u64,
+    uuid: u64,
+    turn: u64,
+    cost_day: jiff::civil::Date,
+    cost_today_usd: f64,
+}
+
+/// An order that is answered when its process has come up or down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Waiter {
+    reply: ReplyId,
+    until: Until,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Up,
+    Created,
+    Down,
+}
+
+/// A batch on its way to disk.
+#[derive(Debug, Default)]
+struct Pending {
+    then: Vec<Effect>,
+    dirty: Dirty,
+    undo: Vec<Undo>,
+}
+
+/// What is taken back when a batch could not be written.
+#[derive(Debug, Clone, Copy)]
+enum Undo {
+    Task(TaskId, ReplyId),
+    Process(ProcessId, ReplyId),
+}
+
+/// What the disk does not know yet.
+#[derive(Debug, Default, Clone)]
+struct Dirty {
+    processes: BTreeSet<ProcessId>,
+    tasks: BTreeSet<TaskId>,
+    requests: BTreeSet<RequestId>,
+    meta: bool,
+}
+
+impl Dirty {
+    fn is_empty(&self) -> bool {
+        self.processes.is_empty() && self.tasks.is_empty() && self.requests.is_empty() && !self.meta
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.processes.extend(other.processes);
+        self.tasks.extend(other.tasks);
+        self.requests.extend(other.requests);
+        self.meta |= other.meta;
+    }
+}
+
+/// Figures of a process; not worth a place on disk.
+#[derive(Debug, Default)]
+struct Figures {
+    usage: Option<Usage>,
+    cpu: VecDeque<f32>,
+    memory: VecDeque<u64>,
+}
+
+/// The company.
+#[derive(Debug)]
+pub struct Fleet {
+    options: Options,
+    catalogue: Arc<Catalogue>,
+    mistakes: Option<Arc<str>>,
+    processes: BTreeMap<ProcessId, Process>,
+    tasks: BTreeMap<TaskId, Arc<Task>>,
+    requests: BTreeMap<RequestId, Arc<Request>>,
+    queue: Queue,
+    keys: HashMap<String, TaskId>,
+    meta: Meta,
+    waiters: BTreeMap<ProcessId, Vec<Waiter>>,
+    shutdown: Option<Vec<ReplyId>>,
+    // Answered when the batch that removes the process is on disk.
+    figures: BTreeMap<ProcessId, Figures>,
+    machine: Machine,
+    terminals: u32,
+    messages: VecDeque<Arc<Message>>,
+    message_count: u64,
+    // Writing.
+    dirty: Dirty,
+    undo: Vec<Undo>,
+    durable: Vec<Effect>,
+    pending: BTreeMap<u64, Pending>,
+    next_token: u64,
+    // What could not be written, to be tried again at a time.
+    again: Option<(Mono, Pending)>,
+    // Views that are out of date.
+    stale: BTreeSet<ProcessId>,
+    views: BTreeMap<ProcessId, Arc<ProcessView>>,
+    changed: bool,
+    // Of the call in hand.
+    now: Now,
+    fx: Vec<Effect>,
+}
+
+impl Fleet {
+    /// Takes one input and gives what follows from it.
+    pub fn apply(&mut self, input: Input, now: Now, fx: &mut Vec<Effect>) {
+        self.now = now;
+        self.fx = std::mem::take(fx);
+        match input {
+            Input::Order {
+                reply,
+                origin,
+                command,
+            } => self.order(reply, &origin, command),
+            Input::Event(event) => self.event(event),
+            Input::Deadline => self.deadlines(),
+        }
+        self.dispatch();
+        self.flush();
+        *fx = std::mem::take(&mut self.fx);
+    }
+
+    /// When the next deadline is due.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Mono> {
+        let processes = self.processes.values().filter_map(Process::deadline);
+        let leases = self.processes.values().filter_map(|process| {
+            let task = process.live()?.turn.task()?;
+            self.tasks.get(&task)?.lease?.deadline
+        });
+        let again = self.again.as_ref().map(|(at, _)| *at);
+        processes
+            .chain(leases)
+            .chain(self.queue.next_due())
+            .chain(again)
+            .min()
+    }
+
+    /// Whether a shutdown was asked for and nothing is left to wait for.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.shutdown.is_some()
+            && self
+                .processes
+                .values()
+                .all(|process| process.live().is_none())
+            && self.pending.is_empty()
+    }
+
+    /// Whether a shutdown was asked for.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.shutdown.is_some()
+    }
+
+    /// Whether anything runs or is queued: then the instance stays although nobody looks.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.queue.is_empty()
+            || self.queue.next_due().is_some()
+            || self
+                .processes
+                .values()
+                .any(|process| process.live().is_some())
+    }
+
+    /// Runs that are not over, with their processes.
+    pub fn live_runs(&self) -> impl Iterator<Item = (&Process, RunId)> {
+        self.processes
+            .values()
+            .filter_map(|process| Some((process, process.live()?.run)))
+    }
+
+    /// All processes.
+    pub fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values()
+    }
+
+    fn order(&mut self, reply: ReplyId, origin: &Origin, command: Command) {
+        if let Origin::Employee(process) = origin {
+            let refusal = Refusal::Forbidden(format!("{process} may not give orders"));
+            self.reply(reply, Err(refusal));
+            return;
+        }
+        let refused = match command {
+            Command::Create(new) => self.create(reply, *new),
+            Command::Start(id) => self.start(reply, id),
+            Command::Stop(id) => self.stop(reply, id),
+            Command::Kill(id) => self.kill(reply, id),
+            Command::Restart(id) => self.restart(reply, id),
+            Command::Remove(id) => self.remove(reply, id),
+            Command::AddTask(new) => self.add_task(reply, *new),
+            Command::CancelTask(id) => self.cancel_task(reply, id),
+            Command::RetryTask(id) => self.retry_task(reply, id),
+            Command::ReleaseTask(id) => self.release_task(reply, id),
+            Command::Approve(id) => self.approve(reply, id),
+            Command::ApproveAlways { request, rule } => self.approve_always(reply, request, rule),
+            Command::Deny { request, reason } => self.deny(reply, request, reason),
+            Command::Answer { request, answers } => self.answer(reply, request, &answers),
+            Command::Shutdown => {
+                self.shut_down(reply, false);
+                Ok(())
+            }
+            Command::ShutdownNow => {
+                self.shut_down(reply, true);
+                Ok(())
+            }
+        };
+        if let Err(refusal) = refused {
+            self.reply(reply, Err(refusal));
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Launched { run, details } => self.launched(run, *details),
+            Event::LaunchFailed { run, failure } => self.launch_failed(run, failure),
+            Event::Adopted {
+                run,
+                accepted,
+                alive,
+            } => self.adopted(run, accepted, alive),
+            Event::Heard { run, mark, facts } => self.heard(run, mark, facts),
+            Event::Accepted { run, seq } => self.accepted(run, seq),
+            Event::LeaderExited { run, status } => self.leader_exited(run, status),
+            Event::Exited { run, exit, failure } => self.exited(run, *exit, failure),
+            Event::Stuck { run, left } => self.stuck(run, left),
+            Event::Held { run, error } => self.held(run, Some(error)),
+            Event::Flowing { run } => self.held(run, None),
+            Event::Stored { token } => self.on_stored(token),
+            Event::NotStored { token, error } => self.on_not_stored(token, &error),
+            Event::Sampled { machine, trees } => self.sampled(machine, trees),
+            Event::Configured { catalogue } => {
+                self.catalogue = catalogue;
+                self.mistakes = None;
+                self.stale.extend(self.processes.keys().copied());
+                self.changed = true;
+            }
+            Event::Misconfigured { report } => {
+                self.mistakes = Some(report);
+                self.changed = true;
+            }
+            Event::Terminals { attached } => {
+                self.terminals = attached;
+                self.changed = true;
+            }
+            Event::Trespass { process, what } => {
+                let text = format!("{} {what}: refused", self.name_of(process));
+                self.note(process, LogKind::Error, &text);
+                self.say(Level::Error, Some(process), text);
+            }
+            Event::Trouble { process, text } => self.say(Level::Error, process, text),
+        }
+    }
+
+    fn deadlines(&mut self) {
+        self.write_again_if_due();
+        for id in self.queue.due(self.now.mono) {
+            self.with_task(id, |task| task.not_before = None);
+        }
+        let due: Vec<ProcessId> = self
+            .processes
+            .values()
+            .filter(|process| process.deadline().is_some_and(|at| at <= self.now.mono))
+            .map(|process| process.id)
+            .collect();
+        for id in due {
+            self.process_due(id);
+        }
+        self.leases_due();
+    }
+
+    // Small things that every part uses.
+
+    fn reply(&mut self, reply: ReplyId, outcome: Result<Outcome, Refusal>) {
+        self.fx.push(Effect::Reply {
+            reply,
+            outcome: Box::new(outcome),
+        });
+    }
+
+    /// Answers once what this call changed is on disk.
+    fn reply_durably(&mut self, reply: ReplyId, outcome: Result<Outcome, Refusal>) {
+        self.durable.push(Effect::Reply {
+            reply,
+            outcome: Box::new(outcome),
+        });
+    }
+
+    /// A line for the message area of every screen.
+    fn say(&mut self, level: Level, process: Option<ProcessId>, text: String) {
+        self.message_count += 1;
+        let number = self.message_count;
+        let message = Message {
+            number,
+            at: self.now.wall,
+            level,
+            process,
+            text,
+        };
+        self.messages.push_back(Arc::new(message));
+        if self.messages.len() > MESSAGES {
+            self.messages.pop_front();
+        }
+        self.changed = true;
+    }
+
+    /// A line for a process's log.
+    fn note(&mut self, process: ProcessId, kind: LogKind, text: &str) {
+        self.fx.push(Effect::Note {
+            process,
+            kind,
+            text: text.to_owned(),
+        });
+    }
+
+    /// Marks a process as changed, on disk and on screen.
+    fn touch(&mut self, id: ProcessId) {
+        self.dirty.processes.insert(id);
+        self.refresh(id);
+    }
+
+    /// Marks a process as changed on screen only.
+    fn refresh(&mut self, id: ProcessId) {
+        self.stale.insert(id);
+        self.changed = true;
+    }
+
+    fn name_of(&self, id: ProcessId) -> String {
+        self.processes
+            .get(&id)
+            .map_or_else(|| id.to_string(), |process| process.name.clone())
+    }
+
+    /// A uuid that no other call, instance or state folder makes.
+    fn uuid(&mut self) -> Uuid {
+        use sha2::{Digest, Sha256};
+        self.meta.uuid += 1;
+        self.dirty.meta = true;
+        let mut hash = Sha256::new();
+        hash.update(self.meta.seed.as_bytes());
+        hash.update(self.meta.uuid.to_be_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    fn add_cost(&mut self, usd: f64) {
+        let today = self.options.zone.to_datetime(self.now.wall).date();
+        if self.meta.cost_day != today {
+            self.meta.cost_day = today;
+            self.meta.cost_today_usd = 0.0;
+        }
+        self.meta.cost_today_usd += usd;
+        self.dirty.meta = true;
+    }
+
+    fn wall_of(&self, at: Mono) -> Timestamp {
+        (self.now + at.since(self.now.mono)).wall
+    }
+}

@@ -1,0 +1,284 @@
+//! What survives: batches on their way to disk, and the fleet put together again from it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::command::Refusal;
+use crate::domain::effect::{Batch, Effect};
+use crate::domain::fleet::{Dirty, Fleet, Meta, Options, Pending, Undo};
+use crate::domain::id::{ProcessId, RequestId, TaskId};
+use crate::domain::inbox::Request;
+use crate::domain::process::{Phase, Process};
+use crate::domain::queue::Queue;
+use crate::domain::role::Catalogue;
+use crate::domain::snapshot::{Level, Machine};
+use crate::domain::task::Task;
+use crate::domain::time::{Mono, Now};
+
+/// How long after a failed write it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The documents that were on disk.
+#[derive(Debug, Default, Clone)]
+pub struct Saved {
+    /// Processes.
+    pub processes: Vec<String>,
+    /// Tasks.
+    pub tasks: Vec<String>,
+    /// Requests.
+    pub requests: Vec<String>,
+    /// Counters.
+    pub meta: Option<String>,
+    /// Counts the instances that have opened this state.
+    pub generation: u64,
+    /// Whether the machine was started anew since: deadlines and runs of before mean nothing.
+    pub rebooted: bool,
+}
+
+impl Fleet {
+    /// Puts the company together from what was on disk; from nothing, a new one.
+    ///
+    /// # Errors
+    /// The document that cannot be read, and why; nothing is thrown away.
+    pub fn restore(
+        options: Options,
+        catalogue: Arc<Catalogue>,
+        saved: &Saved,
+        now: Now,
+    ) -> Result<Self, serde_json::Error> {
+        let mut processes = BTreeMap::new();
+        for document in &saved.processes {
+            let mut process: Process = serde_json::from_str(document)?;
+            if saved.rebooted {
+                after_reboot(&mut process, now);
+            }
+            processes.insert(process.id, process);
+        }
+        let mut tasks = BTreeMap::new();
+        let mut queue = Queue::default();
+        let mut keys = HashMap::new();
+        for document in &saved.tasks {
+            let mut task: Task = serde_json::from_str(document)?;
+            if saved.rebooted {
+                task.not_before = None;
+            }
+            if let Some(key) = &task.key {
+                keys.insert(key.clone(), task.id);
+            }
+            queue.update(&task);
+            tasks.insert(task.id, Arc::new(task));
+        }
+        let mut requests = BTreeMap::new();
+        for document in &saved.requests {
+            let request: Request = serde_json::from_str(document)?;
+            requests.insert(request.id, Arc::new(request));
+        }
+        let meta = match &saved.meta {
+            Some(document) => serde_json::from_str(document)?,
+            None => Meta {
+                seed: options.seed,
+                process: 0,
+                employee: 0,
+                task: 0,
+                run: 0,
+                request: 0,
+                uuid: 0,
+                turn: 0,
+                cost_day: options.zone.to_datetime(now.wall).date(),
+                cost_today_usd: 0.0,
+            },
+        };
+        let stale: BTreeSet<ProcessId> = processes.keys().copied().collect();
+        Ok(Self {
+            options,
+            catalogue,
+            mistakes: None,
+            processes,
+            tasks,
+            requests,
+            queue,
+            keys,
+            meta,
+            waiters: BTreeMap::new(),
+            shutdown: None,
+            figures: BTreeMap::new(),
+            machine: Machine::default(),
+            terminals: 0,
+            messages: VecDeque::new(),
+            message_count: 0,
+            dirty: Dirty {
+                meta: saved.meta.is_none(),
+                ..Dirty::default()
+            },
+            undo: Vec::new(),
+            durable: Vec::new(),
+            pending: BTreeMap::new(),
+            next_token: 1,
+            again: None,
+            stale,
+            views: BTreeMap::new(),
+            changed: true,
+            now,
+            fx: Vec::new(),
+        })
+    }
+
+    /// Ends a call: what it changed goes to disk as one batch, and what waits for that waits.
+    pub(super) fn flush(&mut self) {
+        let then = std::mem::take(&mut self.durable);
+        let undo = std::mem::take(&mut self.undo);
+        if self.dirty.is_empty() {
+            // What depends on an earlier batch must not overtake it.
+            match self.pending.values_mut().next_back() {
+                Some(last) => last.then.extend(then),
+                None => self.fx.extend(then),
+            }
+            return;
+        }
+        let dirty = std::mem::take(&mut self.dirty);
+        let mut pending = Pending { then, dirty, undo };
+        if self.again.is_none() {
+            self.write(pending);
+            return;
+        }
+        // The disk refuses writes at present. What can be taken back is refused at once, the rest
+        // waits with what waits already.
+        self.refuse_what_can_be(
+            &mut pending,
+            "an earlier write failed and is being tried again",
+        );
+        if let Some((_, waiting)) = &mut self.again {
+            waiting.dirty.merge(pending.dirty);
+            waiting.then.extend(pending.then);
+        }
+    }
+
+    fn refuse_what_can_be(&mut self, pending: &mut Pending, error: &str) {
+        for undo in std::mem::take(&mut pending.undo) {
+            let reply = self.take_back(undo, pending);
+            pending.then.retain(|effect| !answers(effect, reply));
+            self.reply(reply, Err(Refusal::NotStored(error.to_owned())));
+        }
+    }
+
+    fn write(&mut self, pending: Pending) {
+        let batch = self.batch(&pending.dirty);
+        let token = self.next_token;
+        self.next_token += 1;
+        self.pending.insert(token, pending);
+        self.fx.push(Effect::Persist { token, batch });
+    }
+
+    fn batch(&self, dirty: &Dirty) -> Batch {
+        fn document<T: serde::Serialize>(value: &T) -> Option<String> {
+            // These types hold nothing that JSON cannot say: maps have text keys, floats are finite.
+            serde_json::to_string(value).ok()
+        }
+        let process = |id: &ProcessId| (*id, self.processes.get(id).and_then(document));
+        let task = |id: &TaskId| (*id, self.tasks.get(id).and_then(|task| document(&**task)));
+        let request =
+            |id: &RequestId| (*id, self.requests.get(id).and_then(|one| document(&**one)));
+        Batch {
+            processes: dirty.processes.iter().map(process).collect(),
+            tasks: dirty.tasks.iter().map(task).collect(),
+            requests: dirty.requests.iter().map(request).collect(),
+            meta: dirty.meta.then(|| document(&self.meta)).flatten(),
+        }
+    }
+
+    pub(super) fn on_stored(&mut self, token: u64) {
+        let Some(pending) = self.pending.remove(&token) else {
+            return;
+        };
+        for id in &pending.dirty.tasks {
+            if let Some(task) = self.tasks.get_mut(id)
+                && !task.stored
+            {
+                Arc::make_mut(task).stored = true;
+                self.queue.update(task);
+                self.changed = true;
+            }
+        }
+        self.fx.extend(pending.then);
+    }
+
+    /// Nothing of the batch is on disk. What can be taken back is; the rest is written later, and
+    /// supervision goes on meanwhile.
+    pub(super) fn on_not_stored(&mut self, token: u64, error: &str) {
+        let Some(mut pending) = self.pending.remove(&token) else {
+            return;
+        };
+        self.refuse_what_can_be(&mut pending, error);
+        if self.again.is_none() {
+            let text = format!("the state cannot be written: {error}; it is tried again");
+            self.say(Level::Error, None, text);
+        }
+        if pending.dirty.is_empty() && pending.then.is_empty() {
+            return;
+        }
+        let at = self.now.mono + AGAIN;
+        match &mut self.again {
+            Some((_, waiting)) => {
+                waiting.dirty.merge(pending.dirty);
+                waiting.then.extend(pending.then);
+            }
+            None => self.again = Some((at, pending)),
+        }
+    }
+
+    /// Takes back what was accepted on condition, and says who was to be answered.
+    fn take_back(&mut self, undo: Undo, pending: &mut Pending) -> crate::domain::effect::ReplyId {
+        self.changed = true;
+        match undo {
+            Undo::Task(id, reply) => {
+                if let Some(key) = self.tasks.remove(&id).and_then(|task| task.key.clone()) {
+                    self.keys.remove(&key);
+                }
+                self.queue.remove(id);
+                pending.dirty.tasks.remove(&id);
+                reply
+            }
+            Undo::Process(id, reply) => {
+                self.processes.remove(&id);
+                self.views.remove(&id);
+                self.waiters.remove(&id);
+                pending.dirty.processes.remove(&id);
+                pending
+                    .then
+                    .retain(|effect| !matches!(effect, Effect::Launch(plan) if plan.process == id));
+                reply
+            }
+        }
+    }
+
+    pub(super) fn write_again_if_due(&mut self) {
+        if self
+            .again
+            .as_ref()
+            .is_some_and(|(at, _)| *at <= self.now.mono)
+            && let Some((_, pending)) = self.again.take()
+        {
+            self.write(pending);
+        }
+    }
+}
+
+fn answers(effect: &Effect, to: crate::domain::effect::ReplyId) -> bool {
+    matches!(effect, Effect::Reply { reply, .. } if *reply == to)
+}
+
+/// Nothing of before a reboot runs, and nothing of it is acted on.
+fn after_reboot(process: &mut Process, now: Now) {
+    match &mut process.phase {
+        Phase::Backoff { at, at_wall } => *at = rebased(*at_wall, now),
+        Phase::Blocked(block) => block.until = block.until_wall.map(|wall| rebased(wall, now)),
+        Phase::Down | Phase::Failed | Phase::Live(_) => {}
+    }
+}
+
+fn rebased(wall: Timestamp, now: Now) -> Mono {
+    now.mono + Duration::try_from(wall.duration_since(now.wall)).unwrap_or_default()
+}

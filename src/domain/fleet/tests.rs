@@ -1,0 +1,1 @@
+//! The fleet by its inputs and effects.

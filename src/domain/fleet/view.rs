@@ -1,0 +1,296 @@
+//! Snapshots: what the company looks like to people.
+
+use std::sync::Arc;
+
+use crate::domain::fleet::Fleet;
+use crate::domain::id::{ProcessId, TaskId};
+use crate::domain::inbox::Request;
+use crate::domain::process::{Phase, Process};
+use crate::domain::role::{PromptMode, Range, Role};
+use crate::domain::snapshot::{Activity, Health, ProcessView, Snapshot, Status, TaskCounts};
+use crate::domain::task::{Task, TaskState};
+
+/// Answered requests that a snapshot keeps.
+const ANSWERED: usize = 200;
+
+impl Fleet {
+    /// Whether something that people see has changed since the last snapshot.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Makes a snapshot. Only what changed since the last one is made anew.
+    pub fn snapshot(&mut self) -> Snapshot {
+        for id in std::mem::take(&mut self.stale) {
+            self.renew(id);
+        }
+        let mut processes: Vec<Arc<ProcessView>> = self.views.values().cloned().collect();
+        let departments = &self.catalogue.departments;
+        let place = |view: &ProcessView| {
+            departments
+                .iter()
+                .position(|department| department.key == view.department)
+                .unwrap_or(usize::MAX)
+        };
+        processes.sort_by_key(|view| (place(view), view.id));
+        let mut counts = TaskCounts::default();
+        let mut tasks = Vec::with_capacity(self.tasks.len());
+        let mut waits = Vec::new();
+        for task in self.tasks.values().filter(|task| task.stored) {
+            counts.add(task.state);
+            if let Some(why) = self.why_waiting(task) {
+                waits.push((task.id, why));
+            }
+            tasks.push(Arc::clone(task));
+        }
+        let today = self.options.zone.to_datetime(self.now.wall).date();
+        let same_day = self.meta.cost_day == today;
+        Snapshot {
+            at: self.now.wall,
+            workspace: self.options.workspace.clone(),
+            configuration: self.options.configuration.clone(),
+            demo: self.options.demo,
+            agent_missing: self.options.agent_missing.clone(),
+            configuration_mistakes: self.mistakes.clone(),
+            catalogue: Arc::clone(&self.catalogue),
+            processes,
+            tasks,
+            waits,
+            requests: self.listed_requests(),
+            counts,
+            machine: self.machine,
+            cost_today_usd: if same_day {
+                self.meta.cost_today_usd
+            } else {
+                0.0
+            },
+            messages: self.messages.iter().cloned().collect(),
+            terminals: self.terminals,
+            shutting_down: self.shutdown.is_some(),
+        }
+    }
+
+    fn listed_requests(&self) -> Vec<Arc<Request>> {
+        let open = self
+            .requests
+            .values()
+            .filter(|request| request.is_open())
+            .cloned();
+        let answered = self
+            .requests
+            .values()
+            .rev()
+            .filter(|request| !request.is_open())
+            .cloned();
+        open.chain(answered.take(ANSWERED)).collect()
+    }
+
+    /// Why a queued task waits, in words for a person.
+    fn why_waiting(&self, task: &Task) -> Option<Arc<str>> {
+        if task.state != TaskState::Queued {
+            return None;
+        }
+        if task.not_before.is_some() {
+            return Some("waits before the next try".into());
+        }
+        let fitting: Vec<&Process> = self
+            .processes
+            .values()
+            .filter(|process| self.fits(task, process.id))
+            .collect();
+        let up = fitting
+            .iter()
+            .filter(|process| process.live().is_some())
+            .count();
+        let who = match (&task.target.process, &task.target.role) {
+            (Some(process), _) => self.name_of(*process),
+            (None, Some(role)) => self
+                .catalogue
+                .role(role)
+                .map_or_else(|| role.clone(), |role| format!("a {}", role.title)),
+            (None, None) if !task.target.skills.is_empty() => {
+                format!("somebody with {}", task.target.skills.join(", "))
+            }
+            (None, None) => "somebody".to_owned(),
+        };
+        Some(if fitting.is_empty() {
+            format!("nobody fits: hire {who}").into()
+        } else if up == 0 {
+            format!("nobody who fits is up: start {who}").into()
+        } else {
+            format!("waits for {who} to be free").into()
+        })
+    }
+
+    fn renew(&mut self, id: ProcessId) {
+        let waiting = self.open_requests(id).next().is_some();
+        let wall = self.now.wall;
+        let Some(process) = self.processes.get_mut(&id) else {
+            self.views.remove(&id);
+            return;
+        };
+        let shown = process.status(waiting);
+        if process.shown != shown {
+            process.shown = shown;
+            process.since = wall;
+            self.dirty.processes.insert(id);
+        }
+        if let Some(process) = self.processes.get(&id) {
+            let view = self.view(process, shown);
+            self.views.insert(id, Arc::new(view));
+        }
+    }
+
+    fn view(&self, process: &Process, (status, activity): (Status, Activity)) -> ProcessView {
+        let id = process.id;
+        let role = self.catalogue.role(&process.spec.role);
+        let live = process.live();
+        let details = live.and_then(|live| live.details.as_ref());
+        let figures = self.figures.get(&id);
+        let spec = &process.spec;
+        let until = match &process.phase {
+            Phase::Backoff { at_wall, .. } => Some(*at_wall),
+            Phase::Blocked(block) => block.until_wall,
+            Phase::Live(live) => live.blocked.and_then(|block| block.until_wall),
+            Phase::Down | Phase::Failed => None,
+        };
+        let policy = self.catalogue.auto_restart;
+        let nothing = Range { min: 0.0, max: 0.0 };
+        ProcessView {
+            id,
+            employee: process.employee,
+            name: process.name.clone(),
+            role: spec.role.clone(),
+            role_title: role.map_or_else(|| spec.role.clone(), |role| role.title.clone()),
+            department: role.map(|role| role.department.clone()).unwrap_or_default(),
+            kind: spec.kind.or(role.map(|role| role.kind)).unwrap_or_default(),
+            protocol: process.protocol,
+            agent: role.map(|role| role.agent.clone()).unwrap_or_default(),
+            agent_version: live.and_then(|live| live.version.clone()),
+            simulated: self.options.demo,
+            status,
+            activity,
+            health: health(process, status),
+            evidence: process.evidence.clone(),
+            since: process.since,
+            until,
+            now: self.doing(process, status),
+            stopping: live.and_then(|live| live.stage.words()).map(str::to_owned),
+            pid: details.map(|details| details.pid),
+            run: live.map(|live| live.run),
+            last_run: process.last_run,
+            started: live.map(|live| live.started),
+            usage: figures.and_then(|figures| figures.usage),
+            cpu_history: figures
+                .map(|f| f.cpu.iter().copied().collect())
+                .unwrap_or_default(),
+            memory_history: figures
+                .map(|f| f.memory.iter().copied().collect())
+                .unwrap_or_default(),
+            tasks_assigned: process.record.assigned,
+            tasks_completed: process.record.completed,
+            tasks_failed: process.record.failed,
+            busy: process.record.busy,
+            task: live.and_then(|live| live.turn.task()),
+            last_tasks: process.last_tasks.clone(),
+            cost_usd: process.record.cost_usd,
+            tokens: process.record.tokens,
+            restarts: process.record.restarts,
+            tries: (process.tries, policy.max_retries),
+            fault: process.fault.clone(),
+            updates_available: false,
+            conversation: process.conversations.last().map(|last| last.id),
+            conversations: u32::try_from(process.conversations.len()).unwrap_or(u32::MAX),
+            prompt_file: role.and_then(|role| role.prompt.clone()),
+            prompt_hash: details.and_then(|details| details.prompt_hash.clone()),
+            prompt_mode: role.map_or(PromptMode::Append, |role| role.prompt_mode),
+            tools: tools(process, role),
+            ask: role.map(|role| role.ask.clone()).unwrap_or_default(),
+            allowed: process.allowed.clone(),
+            working_directory: process.working_directory.clone(),
+            environment: details
+                .map(|details| details.environment.clone())
+                .unwrap_or_default(),
+            model: spec
+                .model
+                .clone()
+                .or_else(|| role.and_then(|role| role.model.clone())),
+            max_turns: spec.max_turns.or(role.and_then(|role| role.max_turns)),
+            cpu: role.map_or(nothing, |role| role.cpu),
+            memory: role.map_or(Range { min: 0, max: 0 }, |role| role.memory),
+            requests: self.open_requests(id).map(|request| request.id).collect(),
+            last_exit: process.last_exit.clone(),
+            command: details.map(|details| details.command.clone()),
+        }
+    }
+
+    /// What a process does, asks or suffers, in one line.
+    fn doing(&self, process: &Process, status: Status) -> String {
+        let fault = || {
+            process
+                .fault
+                .as_ref()
+                .map_or_else(String::new, |fault| fault.to_string())
+        };
+        match status {
+            Status::Waiting => self
+                .open_requests(process.id)
+                .next()
+                .map_or_else(String::new, |request| request.ask.line()),
+            Status::Backoff => {
+                let most = self.catalogue.auto_restart.max_retries;
+                format!("{}, try {} of {most}", fault(), process.tries)
+            }
+            Status::Blocked | Status::Error => fault(),
+            Status::Stopped => process.reason.clone(),
+            Status::Starting | Status::Running | Status::Stopping => {
+                let Some(live) = process.live() else {
+                    return String::new();
+                };
+                if !live.stuck.is_empty() {
+                    let names: Vec<&str> =
+                        live.stuck.iter().map(|left| left.name.as_str()).collect();
+                    return format!("cannot be ended: {}", names.join(", "));
+                }
+                if let Some(held) = &live.held {
+                    return format!("output held: {held}");
+                }
+                if let Some(hint) = &live.hint {
+                    return hint.clone();
+                }
+                live.turn
+                    .task()
+                    .map_or_else(String::new, |task| self.task_line(task))
+            }
+        }
+    }
+
+    fn task_line(&self, id: TaskId) -> String {
+        self.tasks
+            .get(&id)
+            .map_or_else(|| id.to_string(), |task| format!("{id} {}", task.title()))
+    }
+}
+
+/// What the evidence says of a process. Pings and trends add to it.
+fn health(process: &Process, status: Status) -> Health {
+    match status {
+        Status::Starting => Health::Unknown,
+        Status::Running | Status::Waiting | Status::Stopping => match process.live() {
+            Some(live) if !live.stuck.is_empty() => Health::Critical,
+            Some(live) if live.held.is_some() || live.hint.is_some() => Health::Warning,
+            _ => Health::Healthy,
+        },
+        Status::Backoff | Status::Blocked => Health::Warning,
+        Status::Error => Health::Critical,
+        Status::Stopped => Health::Offline,
+    }
+}
+
+fn tools(process: &Process, role: Option<&Role>) -> Vec<String> {
+    match (&process.spec.tools, role) {
+        (Some(tools), _) => tools.clone(),
+        (None, Some(role)) => role.tools.clone(),
+        (None, None) => Vec::new(),
+    }
+}

@@ -1,0 +1,390 @@
+//! A process: one agent with its configuration, over all of its runs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::command::NewProcess;
+use crate::domain::event::{Mark, RunDetails};
+use crate::domain::exit::{Ended, Exit, ExitStatus};
+use crate::domain::fault::Fault;
+use crate::domain::id::{EmployeeId, ProcessId, RunId, TaskId};
+use crate::domain::order::Numbered;
+use crate::domain::role::Protocol;
+use crate::domain::snapshot::{Activity, Evidence, Status};
+use crate::domain::task::{AttemptEnd, Tokens};
+use crate::domain::time::Mono;
+
+/// How far a live run has come. Each waiting stage holds its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "stage")]
+pub enum Stage {
+    /// Ordered; the agent's process does not exist yet.
+    Launching {
+        /// When it is given up.
+        by: Mono,
+    },
+    /// The agent's process exists and has not said that it is ready.
+    Readying {
+        /// When it is given up.
+        by: Mono,
+    },
+    /// Ready for work, or at it.
+    Up,
+    /// To stop after the current task.
+    Finishing {
+        /// When the task is interrupted.
+        by: Mono,
+    },
+    /// To stop; the turn is being interrupted.
+    Interrupting {
+        /// When it is asked to end all the same.
+        by: Mono,
+    },
+    /// To stop; its input is closed.
+    Closing {
+        /// When it is terminated.
+        by: Mono,
+    },
+    /// To stop; it was asked by signal.
+    Terminating {
+        /// When it is killed.
+        by: Mono,
+    },
+    /// To stop; the kill is on its way until nothing is left.
+    Killing,
+}
+
+impl Stage {
+    /// When something is due.
+    #[must_use]
+    pub const fn deadline(self) -> Option<Mono> {
+        match self {
+            Self::Launching { by }
+            | Self::Readying { by }
+            | Self::Finishing { by }
+            | Self::Interrupting { by }
+            | Self::Closing { by }
+            | Self::Terminating { by } => Some(by),
+            Self::Up | Self::Killing => None,
+        }
+    }
+
+    /// Whether it is on its way down.
+    #[must_use]
+    pub const fn is_stopping(self) -> bool {
+        matches!(
+            self,
+            Self::Finishing { .. }
+                | Self::Interrupting { .. }
+                | Self::Closing { .. }
+                | Self::Terminating { .. }
+                | Self::Killing
+        )
+    }
+
+    /// What is happening, for a person.
+    #[must_use]
+    pub const fn words(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Finishing { .. } => "after the current task",
+            Self::Interrupting { .. } => "interrupting the task",
+            Self::Closing { .. } => "asked to end",
+            Self::Terminating { .. } => "terminating",
+            Self::Killing => "killing",
+            Self::Launching { .. } | Self::Readying { .. } | Self::Up => return None,
+        })
+    }
+}
+
+/// Why a turn is being ended by us, and when that must have worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// How the attempt will have ended.
+    pub end: AttemptEnd,
+    /// When the run is killed because the agent did not end its turn.
+    pub by: Mono,
+}
+
+/// What the agent works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "turn")]
+pub enum Turn {
+    /// Nothing of ours.
+    None,
+    /// Its conversation is being made fresh for a task.
+    Clearing {
+        /// The task.
+        task: TaskId,
+        /// The uuid of the message that clears.
+        message: Uuid,
+        /// When the run is killed because the agent did not answer.
+        by: Mono,
+    },
+    /// A task.
+    Task {
+        /// The task.
+        task: TaskId,
+        /// Set once we interrupt it.
+        ending: Option<Ending>,
+    },
+}
+
+impl Turn {
+    /// The task that it serves.
+    #[must_use]
+    pub const fn task(self) -> Option<TaskId> {
+        match self {
+            Self::None => None,
+            Self::Clearing { task, .. } | Self::Task { task, .. } => Some(task),
+        }
+    }
+}
+
+/// What follows when a run is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum After {
+    /// It stays down.
+    Stay,
+    /// It is started again.
+    Start,
+    /// It counts as a failure: back off, or give up.
+    Fail,
+    /// It waits for its cause to go away.
+    Block,
+}
+
+/// A run that is not over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Live {
+    /// Its id.
+    pub run: RunId,
+    /// When it was ordered.
+    pub started: Timestamp,
+    /// The same on the other clock.
+    pub started_mono: Mono,
+    /// How far it has come.
+    pub stage: Stage,
+    /// What follows when it is over by our order.
+    pub after: After,
+    /// What the agent works on.
+    pub turn: Turn,
+    /// What the agent does by its own word.
+    pub activity: Activity,
+    /// Whether it is free for the next task: the agent said that it is idle since its last turn.
+    pub settled: bool,
+    /// When it is taken as settled although the agent has not said so.
+    pub settle_by: Option<Mono>,
+    /// It lives but cannot work, until its cause is gone or this time has come.
+    pub blocked: Option<Block>,
+    /// What it runs with.
+    pub details: Option<RunDetails>,
+    /// What the agent calls its version.
+    pub version: Option<String>,
+    /// How far its output is read.
+    pub mark: Mark,
+    /// Orders that its shim has not confirmed.
+    pub outbox: Vec<Numbered>,
+    /// The number of the next order.
+    pub next_seq: u64,
+    /// The exit of the agent's own process, while its tree is being ended.
+    pub leader: Option<ExitStatus>,
+    /// Why we end it ourselves as a failure.
+    pub doom: Option<Fault>,
+    /// What cannot be ended.
+    pub stuck: Vec<Ended>,
+    /// Why its output is held.
+    pub held: Option<String>,
+    /// What it is up to besides, for example the retry of a call; gone with the next sign of life.
+    #[serde(skip)]
+    pub hint: Option<String>,
+}
+
+/// A cause outside that keeps a process from working.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// When it is over by itself, where that is known.
+    pub until: Option<Mono>,
+    /// The same on the other clock.
+    pub until_wall: Option<Timestamp>,
+}
+
+/// Where a process stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "phase")]
+pub enum Phase {
+    /// Down, and meant to be.
+    Down,
+    /// Down after failures; the fault says why.
+    Failed,
+    /// Down, to be started again.
+    Backoff {
+        /// When.
+        at: Mono,
+        /// The same on the other clock.
+        at_wall: Timestamp,
+    },
+    /// Down, until a cause outside is gone.
+    Blocked(Block),
+    /// A run is not over.
+    Live(Box<Live>),
+}
+
+/// One conversation of an employee. The history only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// The agent's id for it.
+    pub id: Uuid,
+    /// When it began.
+    pub begun: Timestamp,
+    /// Whether a message was sent in it; only then does the agent keep it.
+    pub used: bool,
+}
+
+/// What a process has done, ever.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+pub struct Record {
+    /// Tasks leased to it.
+    pub assigned: u32,
+    /// Tasks completed.
+    pub completed: u32,
+    /// Attempts failed.
+    pub failed: u32,
+    /// Time over completed tasks.
+    pub busy: Duration,
+    /// US dollars.
+    pub cost_usd: f64,
+    /// Tokens.
+    pub tokens: Tokens,
+    /// Restarts.
+    pub restarts: u32,
+}
+
+/// One agent with its configuration; keeps its id over restarts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its id.
+    pub id: ProcessId,
+    /// The employee.
+    pub employee: EmployeeId,
+    /// The employee's name.
+    pub name: String,
+    /// What it was hired with.
+    pub spec: NewProcess,
+    /// Where it works.
+    pub working_directory: PathBuf,
+    /// How its agent is driven.
+    pub protocol: Protocol,
+    /// Where it stands.
+    pub phase: Phase,
+    /// What its status is known from.
+    pub evidence: Evidence,
+    /// Why it is down, in a few words.
+    pub reason: String,
+    /// The status and activity that were shown last, and since when.
+    pub shown: (Status, Activity),
+    /// Since when.
+    pub since: Timestamp,
+    /// Failed starts and crashes in a row.
+    pub tries: u32,
+    /// The last fault, until a good start.
+    pub fault: Option<Fault>,
+    /// Append-only, oldest first.
+    pub conversations: Vec<Conversation>,
+    /// Rules that a person allowed for it.
+    pub allowed: Vec<String>,
+    /// What it has done.
+    pub record: Record,
+    /// Its last finished tasks, newest first.
+    pub last_tasks: Vec<TaskId>,
+    /// The last exit.
+    pub last_exit: Option<Exit>,
+    /// The run of that exit.
+    pub last_run: Option<RunId>,
+    /// When it was last given a task, as a count: round robin takes the smallest.
+    pub turn_taken: u64,
+}
+
+impl Process {
+    /// Its run, if one is not over.
+    #[must_use]
+    pub fn live(&self) -> Option<&Live> {
+        match &self.phase {
+            Phase::Live(live) => Some(live),
+            _ => None,
+        }
+    }
+
+    /// Its run, if one is not over and is this one.
+    pub fn live_run(&mut self, run: RunId) -> Option<&mut Live> {
+        match &mut self.phase {
+            Phase::Live(live) if live.run == run => Some(live),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be given a task now.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.protocol == Protocol::ClaudeStreamJson
+            && self.live().is_some_and(|live| {
+                live.stage == Stage::Up
+                    && live.turn == Turn::None
+                    && live.settled
+                    && live.activity == Activity::Idle
+                    && live.blocked.is_none()
+            })
+    }
+
+    /// When something is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Mono> {
+        match &self.phase {
+            Phase::Down | Phase::Failed => None,
+            Phase::Backoff { at, .. } => Some(*at),
+            Phase::Blocked(block) => block.until,
+            Phase::Live(live) => {
+                let ending = match live.turn {
+                    Turn::Task {
+                        ending: Some(ending),
+                        ..
+                    } => Some(ending.by),
+                    Turn::Clearing { by, .. } => Some(by),
+                    _ => None,
+                };
+                let blocked = live.blocked.and_then(|block| block.until);
+                [live.stage.deadline(), ending, blocked, live.settle_by]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
+        }
+    }
+
+    /// The status and activity that it has now; `waiting` is whether a request of it is open.
+    #[must_use]
+    pub fn status(&self, waiting: bool) -> (Status, Activity) {
+        match &self.phase {
+            Phase::Down => (Status::Stopped, Activity::Unknown),
+            Phase::Failed => (Status::Error, Activity::Unknown),
+            Phase::Backoff { .. } => (Status::Backoff, Activity::Unknown),
+            Phase::Blocked(_) => (Status::Blocked, Activity::Unknown),
+            Phase::Live(live) => {
+                let status = match live.stage {
+                    Stage::Launching { .. } | Stage::Readying { .. } => Status::Starting,
+                    stage if stage.is_stopping() => Status::Stopping,
+                    _ if waiting => Status::Waiting,
+                    _ if live.blocked.is_some() => Status::Blocked,
+                    _ => Status::Running,
+                };
+                // A task that is ours to be done makes it busy before the agent has said so.
+                let busy = live.turn != Turn::None || live.activity == Activity::Busy;
+                (status, if busy { Activity::Busy } else { live.activity })
+            }
+        }
+    }
+}

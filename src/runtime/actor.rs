@@ -1,0 +1,568 @@
+//! One actor a process: it alone owns the run, its shim's channel, its offset and its log.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use jiff::Zoned;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::domain::effect::LaunchPlan;
+use crate::domain::event::{Event, Fact, Mark};
+use crate::domain::exit::Exit;
+use crate::domain::id::{ProcessId, RunId};
+use crate::domain::log::{LogKind, LogLine};
+use crate::domain::order::{Numbered, Order};
+use crate::domain::role::Protocol;
+use crate::os::cgroup::Leaf;
+use crate::os::link::{LinkError, Shim};
+use crate::os::run_folder::RunFolder;
+use crate::os::segments::Stream;
+use crate::os::spec::ExitReport;
+use crate::os::spec::Outcome;
+use crate::os::wire::{FromShim, InputRefusal, ToShim};
+use crate::runtime::context::Context;
+use crate::runtime::exits;
+use crate::runtime::journal::LogFile;
+use crate::runtime::run::{AGAIN, Chunk, Run};
+
+/// Without anything to report, a mark goes to the hub after this many bytes of output.
+const COMMIT: u64 = 1024 * 1024;
+/// Segments of an agent's output are dropped when they are this far behind what is read.
+const LAG: u64 = 128 * 1024 * 1024;
+/// Lines of a task that go into the log; the task itself is kept whole.
+const TASK_LINES: usize = 200;
+
+/// What an actor is told, in the order of the fleet's effects.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Launch(Box<LaunchPlan>),
+    Adopt(Adoption),
+    Send { run: RunId, order: Numbered },
+    CloseInput { run: RunId },
+    Terminate { run: RunId },
+    Kill { run: RunId },
+    Acknowledge { run: RunId },
+    Note { kind: LogKind, text: String },
+    Forget,
+}
+
+/// A run of an earlier instance.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Adoption {
+    pub(crate) run: RunId,
+    pub(crate) protocol: Protocol,
+    pub(crate) mark: Mark,
+    /// Whether it was ready for work.
+    pub(crate) ready: bool,
+    /// Whether the fleet knows that it was launched.
+    pub(crate) launched: bool,
+}
+
+/// Lines that could not be written yet, with what was learned from them.
+#[derive(Debug, Default)]
+struct Backlog {
+    log: Vec<u8>,
+    raw: Vec<u8>,
+    chunk: Chunk,
+}
+
+/// The actor of one process.
+#[derive(Debug)]
+pub(crate) struct Actor {
+    pub(crate) id: ProcessId,
+    pub(crate) context: Arc<Context>,
+    told: mpsc::UnboundedReceiver<Told>,
+    pub(crate) log: LogFile,
+    pub(crate) raw: LogFile,
+    pub(crate) run: Option<Box<Run>>,
+    /// A run that was ended before it was launched.
+    pub(crate) cancelled: Option<RunId>,
+    /// The last run of a command: its output is the log, so its folder is kept.
+    output_of: Option<RunId>,
+    backlog: Option<Backlog>,
+    behind: bool,
+    held: bool,
+    committed: u64,
+    again: Option<Instant>,
+    exit: Option<Box<ExitReport>>,
+    reapers: JoinSet<()>,
+}
+
+impl Actor {
+    /// Makes the actor of a process. `last` is its last run, if that was a command's.
+    pub(crate) fn new(
+        id: ProcessId,
+        context: Arc<Context>,
+        told: mpsc::UnboundedReceiver<Told>,
+        last: Option<RunId>,
+    ) -> std::io::Result<Self> {
+        let log = LogFile::open(context.logs.rendered(id))?;
+        let raw = LogFile::open(context.logs.raw(id))?;
+        Ok(Self {
+            id,
+            context,
+            told,
+            log,
+            raw,
+            run: None,
+            cancelled: None,
+            output_of: last,
+            backlog: None,
+            behind: false,
+            held: false,
+            committed: 0,
+            again: None,
+            exit: None,
+            reapers: JoinSet::new(),
+        })
+    }
+
+    /// Serves until the hub is gone or the process is removed.
+    pub(crate) async fn serve(mut self) {
+        loop {
+            let Self {
+                told,
+                run,
+                again,
+                reapers,
+                behind,
+                ..
+            } = &mut self;
+            let message = async {
+                match run {
+                    Some(run) => run.message().await,
+                    None => pending().await,
+                }
+            };
+            let wait = async {
+                match again {
+                    Some(at) => sleep_until(*at).await,
+                    None => pending().await,
+                }
+            };
+            // Orders first: a flood of output must not keep a kill waiting.
+            tokio::select! {
+                biased;
+                told = told.recv() => match told {
+                    Some(Told::Forget) | None => break,
+                    Some(told) => self.told(told).await,
+                },
+                message = message => self.message(message).await,
+                Some(_) = reapers.join_next() => {}
+                () = wait => self.try_again().await,
+                () = std::future::ready(()), if *behind => self.read_on().await,
+            }
+        }
+    }
+
+    async fn told(&mut self, told: Told) {
+        match told {
+            Told::Launch(plan) => self.launch(*plan).await,
+            Told::Adopt(adoption) => self.adopt(adoption).await,
+            Told::Send { run, order } => self.send(run, order).await,
+            Told::CloseInput { run } => self.tell(run, ToShim::CloseInput).await,
+            Told::Terminate { run } => self.end(run, ToShim::Terminate).await,
+            Told::Kill { run } => self.end(run, ToShim::Kill).await,
+            Told::Acknowledge { run } => self.acknowledge(run).await,
+            Told::Note { kind, text } => self.note(kind, &text).await,
+            Told::Forget => {}
+        }
+    }
+
+    async fn tell(&mut self, run: RunId, message: ToShim) {
+        if let Some(current) = self.run.as_mut().filter(|current| current.id == run) {
+            current.tell(message).await;
+        }
+    }
+
+    /// Ends a run; one that is not launched yet will not be.
+    async fn end(&mut self, run: RunId, message: ToShim) {
+        match self.run.as_mut().filter(|current| current.id == run) {
+            Some(current) => current.tell(message).await,
+            None => self.cancelled = Some(run),
+        }
+    }
+
+    async fn send(&mut self, run: RunId, order: Numbered) {
+        let Some(current) = self.run.as_mut().filter(|current| current.id == run) else {
+            return;
+        };
+        let Some(line) = current.driver.encode(&order) else {
+            return;
+        };
+        current.input(order.seq, line).await;
+        if let Order::Message { text, .. } = &order.order {
+            let text = text.clone();
+            self.write_task(&text);
+        }
+    }
+
+    fn write_task(&mut self, text: &str) {
+        let mut lines: Vec<(LogKind, String)> = text
+            .lines()
+            .take(TASK_LINES)
+            .map(|line| (LogKind::Task, crate::domain::clean::clean(line.as_bytes())))
+            .collect();
+        let more = text.lines().count().saturating_sub(TASK_LINES);
+        if more > 0 {
+            lines.push((LogKind::Task, format!("… {more} more lines")));
+        }
+        self.write_lines(&lines);
+    }
+
+    /// Lines of our own. If they cannot be written they are missing from the log, and only there.
+    fn write_lines(&mut self, lines: &[(LogKind, String)]) {
+        match self.log.append(&render(lines)) {
+            Ok(()) => self.context.growth.grew(self.id, self.log.end()),
+            Err(error) => tracing::warn!(process = %self.id, %error, "cannot write the log"),
+        }
+    }
+
+    async fn note(&mut self, kind: LogKind, text: &str) {
+        let lines: Vec<(LogKind, String)> =
+            text.lines().map(|line| (kind, line.to_owned())).collect();
+        self.write_lines(&lines);
+        // What is read but not committed would be rendered again by the next instance, and the log
+        // cut back to where it was committed: this line would be gone.
+        if self.backlog.is_none() {
+            self.commit(Vec::new(), true).await;
+        }
+    }
+
+    async fn message(&mut self, message: Result<Option<FromShim>, LinkError>) {
+        match message {
+            Ok(Some(message)) => self.heard(message).await,
+            Ok(None) => self.lost().await,
+            Err(error) => {
+                tracing::warn!(process = %self.id, %error, "the channel to the shim broke");
+                self.lost().await;
+            }
+        }
+    }
+
+    async fn heard(&mut self, message: FromShim) {
+        let Some(run) = self.run.as_mut() else { return };
+        let id = run.id;
+        match message {
+            FromShim::Hello(_) | FromShim::Refused { .. } => {}
+            FromShim::Launched { leader } => self.launched(leader.pid).await,
+            FromShim::Accepted { seq } => {
+                run.unsent.retain(|(waiting, _)| *waiting > seq);
+                self.context.tell(Event::Accepted { run: id, seq }).await;
+            }
+            FromShim::InputRefused { seq, why } => match why {
+                InputRefusal::Closed => run.unsent.retain(|(waiting, _)| *waiting > seq),
+                InputRefusal::Full | InputRefusal::OutOfOrder => self.again_soon(),
+            },
+            FromShim::Grew { out, err } => {
+                (run.out, run.err) = (out, err);
+                if run.is_read() {
+                    self.behind = true;
+                } else {
+                    self.context.growth.grew(self.id, out);
+                }
+            }
+            FromShim::Held { error } => {
+                self.context.tell(Event::Held { run: id, error }).await;
+            }
+            FromShim::Flowing => self.context.tell(Event::Flowing { run: id }).await,
+            FromShim::LeaderExited { outcome } => {
+                let status = exits::status(&outcome);
+                self.context
+                    .tell(Event::LeaderExited { run: id, status })
+                    .await;
+            }
+            FromShim::Stuck { processes } => {
+                let left = processes.iter().map(exits::ended).collect();
+                self.context.tell(Event::Stuck { run: id, left }).await;
+            }
+            FromShim::Exited(report) => self.ended(report).await,
+        }
+    }
+
+    /// The shim's last word. Nothing was launched, or everything is read and then it is over.
+    pub(crate) async fn ended(&mut self, report: Box<ExitReport>) {
+        let Some(run) = self.run.as_mut() else { return };
+        run.over = true;
+        if let Outcome::NotLaunched(failure) = &report.outcome {
+            let shown = run.details.as_ref().map(|details| details.command.clone());
+            let failure = exits::not_launched(failure, shown.as_deref().unwrap_or("the agent"));
+            let id = run.id;
+            self.acknowledge(id).await;
+            self.context
+                .tell(Event::LaunchFailed { run: id, failure })
+                .await;
+            return;
+        }
+        self.exit = Some(report);
+        self.behind = true;
+    }
+
+    /// The shim's channel closed. Its report may be on disk; else the shim was killed.
+    async fn lost(&mut self) {
+        let Some(run) = self.run.as_mut() else { return };
+        run.over = true;
+        match run.folder.exit_report() {
+            Ok(Some(report)) => self.ended(Box::new(report)).await,
+            _ => {
+                let exit = exits::end_leftovers(run.folder.clone()).await;
+                self.read_all().await;
+                self.is_over(exit).await;
+            }
+        }
+    }
+
+    /// Reads everything that is there.
+    pub(crate) async fn read_all(&mut self) {
+        while self.run.as_ref().is_some_and(|run| run.is_read()) && self.read_chunk().await {}
+    }
+
+    /// Reads one chunk; when nothing is left and the run is over, says so.
+    async fn read_on(&mut self) {
+        if self.run.as_ref().is_some_and(|run| run.is_read()) && self.read_chunk().await {
+            return;
+        }
+        self.behind = false;
+        if self.backlog.is_some() {
+            return;
+        }
+        if let Some(report) = self.exit.take() {
+            if let Some(run) = &mut self.run
+                && let Some(output) = &mut run.output
+            {
+                let chunk = output.finish(run.mark);
+                self.take_chunk(chunk).await;
+            }
+            let exit = exits::of_report(&report);
+            self.is_over(exit).await;
+        }
+    }
+
+    /// Whether there may be more.
+    async fn read_chunk(&mut self) -> bool {
+        if self.backlog.is_some() {
+            return false;
+        }
+        let Some(run) = &mut self.run else {
+            return false;
+        };
+        let mark = run.mark;
+        let Some(output) = &mut run.output else {
+            return false;
+        };
+        match tokio::task::block_in_place(|| output.next(mark)) {
+            Ok(chunk) if chunk.any => {
+                self.take_chunk(chunk).await;
+                self.backlog.is_none()
+            }
+            Ok(_) => {
+                self.commit(Vec::new(), false).await;
+                false
+            }
+            Err(error) => {
+                self.is_held(&error.to_string()).await;
+                false
+            }
+        }
+    }
+
+    async fn take_chunk(&mut self, chunk: Chunk) {
+        let log = render(&chunk.lines);
+        let raw = chunk.raw.clone();
+        self.backlog = Some(Backlog { log, raw, chunk });
+        self.write_backlog().await;
+    }
+
+    /// Writes what a chunk brought into the logs, and only then reports it.
+    async fn write_backlog(&mut self) {
+        let Some(mut backlog) = self.backlog.take() else {
+            return;
+        };
+        let before = self.log.end();
+        let written = self.log.append(&backlog.log).and_then(|()| {
+            backlog.log.clear();
+            self.raw.append(&backlog.raw)
+        });
+        if let Err(error) = written {
+            self.backlog = Some(backlog);
+            self.is_held(&error.to_string()).await;
+            return;
+        }
+        if std::mem::take(&mut self.held)
+            && let Some(run) = &self.run
+        {
+            self.context.tell(Event::Flowing { run: run.id }).await;
+        }
+        if self.log.end() != before {
+            self.context.growth.grew(self.id, self.log.end());
+        }
+        let Some(run) = &mut self.run else { return };
+        run.mark = Mark {
+            out: backlog.chunk.out,
+            err: backlog.chunk.err,
+            log: self.log.end(),
+            raw: self.raw.end(),
+        };
+        let facts = backlog.chunk.facts;
+        if facts.iter().any(|fact| matches!(fact, Fact::Ready { .. })) {
+            run.ready = true;
+        }
+        self.commit(facts, false).await;
+    }
+
+    /// Reports what was learned, with how far that is; without news only now and then.
+    pub(crate) async fn commit(&mut self, facts: Vec<Fact>, always: bool) {
+        let Some(run) = &mut self.run else { return };
+        if !run.is_read() {
+            return;
+        }
+        run.mark.log = self.log.end();
+        run.mark.raw = self.raw.end();
+        let progress = run.mark.out + run.mark.err;
+        if facts.is_empty() && !always && progress < self.committed + COMMIT {
+            return;
+        }
+        self.committed = progress;
+        let (id, mark) = (run.id, run.mark);
+        if let Err(error) = run
+            .folder
+            .drop_before(Stream::Out, mark.out.saturating_sub(LAG))
+        {
+            tracing::debug!(run = %id, %error, "old output stays");
+        }
+        self.context
+            .tell(Event::Heard {
+                run: id,
+                mark,
+                facts,
+            })
+            .await;
+    }
+
+    async fn is_held(&mut self, error: &str) {
+        self.again_soon();
+        if !std::mem::replace(&mut self.held, true)
+            && let Some(run) = &self.run
+        {
+            let error = error.to_owned();
+            self.context.tell(Event::Held { run: run.id, error }).await;
+        }
+    }
+
+    fn again_soon(&mut self) {
+        self.again.get_or_insert_with(|| Instant::now() + AGAIN);
+    }
+
+    async fn try_again(&mut self) {
+        self.again = None;
+        self.write_backlog().await;
+        if let Some(run) = &mut self.run {
+            run.input_again().await;
+        }
+        self.behind = true;
+    }
+
+    /// The run is over and all that it said is reported.
+    pub(crate) async fn is_over(&mut self, exit: Exit) {
+        let Some(run) = &mut self.run else { return };
+        run.over = true;
+        let tail = exits::stderr_tail(&run.folder, run.is_read());
+        let failure = exits::failure(run.driver, exit.status, &tail, run.ready);
+        let id = run.id;
+        self.commit(Vec::new(), true).await;
+        let exit = Box::new(Exit {
+            stderr_tail: tail,
+            ..exit
+        });
+        self.context
+            .tell(Event::Exited {
+                run: id,
+                exit,
+                failure,
+            })
+            .await;
+    }
+
+    /// The report is stored: the shim may go, and what is not the log.
+    async fn acknowledge(&mut self, run: RunId) {
+        let mut output_is_log = false;
+        match self.run.take_if(|current| current.id == run) {
+            Some(mut current) => {
+                output_is_log = !current.is_read();
+                current.tell(ToShim::Acknowledge).await;
+                self.remove_group(&current.folder);
+                if let Some(pid) = current.shim_pid {
+                    self.context.shim_ended(pid);
+                }
+                if let Some(shim) = current.shim.take() {
+                    self.reap(shim);
+                }
+            }
+            None => {
+                if let Ok(folder) = RunFolder::open(self.context.folders.runs.join(run.to_string()))
+                {
+                    self.remove_group(&folder);
+                }
+            }
+        }
+        let surplus = if output_is_log {
+            self.output_of.replace(run)
+        } else {
+            Some(run)
+        };
+        if let Some(surplus) = surplus {
+            let folder = self.context.folders.runs.join(surplus.to_string());
+            // What cannot be removed now is removed when the next instance starts.
+            if let Err(error) = tokio::fs::remove_dir_all(&folder).await {
+                tracing::debug!(%error, folder = %folder.display(), "a run's folder stays");
+            }
+        }
+    }
+
+    fn remove_group(&self, folder: &RunFolder) {
+        let group = folder
+            .shim()
+            .ok()
+            .flatten()
+            .and_then(|record| record.cgroup);
+        if let Some(Err(error)) = group.map(|path| Leaf::at(path).remove()) {
+            tracing::debug!(%error, "a control group stays");
+        }
+    }
+
+    pub(crate) fn reap(&mut self, mut shim: Shim) {
+        self.reapers.spawn(async move {
+            // It is gone either way.
+            drop(shim.wait().await);
+        });
+    }
+
+    /// Takes the place of a run; whatever was behind belongs to the one before.
+    pub(crate) fn begin(&mut self, run: Run) {
+        self.committed = run.mark.out + run.mark.err;
+        self.behind = run.is_read();
+        self.backlog = None;
+        self.held = false;
+        self.exit = None;
+        if let Some(pid) = run.shim_pid {
+            self.context.shim_began(pid, self.id);
+        }
+        self.run = Some(Box::new(run));
+    }
+}
+
+/// Lines as they stand in the file.
+fn render(lines: &[(LogKind, String)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if lines.is_empty() {
+        return bytes;
+    }
+    let time = Zoned::now().datetime();
+    for (kind, text) in lines {
+        bytes.extend(LogLine::format(time, *kind, text).into_bytes());
+        bytes.push(b'\n');
+    }
+    bytes
+}

@@ -1,0 +1,127 @@
+//! What all parts of the runtime share: where things are, and the configuration in force.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::config::Source;
+use crate::domain::event::Event;
+use crate::domain::id::ProcessId;
+use crate::domain::role::Catalogue;
+use crate::os::cgroup::Cgroups;
+use crate::runtime::handle::{Growth, Mail};
+use crate::runtime::logs::Logs;
+
+/// The state folder of one workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folders {
+    /// The folder itself.
+    pub state: PathBuf,
+    /// `headcount.db`.
+    pub database: PathBuf,
+    /// `runs/`, a folder a run.
+    pub runs: PathBuf,
+    /// `logs/`, a log a process.
+    pub logs: PathBuf,
+}
+
+impl Folders {
+    /// The places in a state folder.
+    #[must_use]
+    pub fn of(state: impl Into<PathBuf>) -> Self {
+        let state = state.into();
+        Self {
+            database: state.join("headcount.db"),
+            runs: state.join("runs"),
+            logs: state.join("logs"),
+            state,
+        }
+    }
+}
+
+/// Shared by the hub and all actors.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) folders: Folders,
+    pub(crate) source: Source,
+    pub(crate) environment: HashMap<String, String>,
+    pub(crate) exe: PathBuf,
+    pub(crate) generation: u64,
+    pub(crate) adopt_within: std::time::Duration,
+    pub(crate) open_files: Option<u64>,
+    pub(crate) cgroups: Option<Cgroups>,
+    pub(crate) logs: Arc<Logs>,
+    pub(crate) growth: Growth,
+    pub(crate) mail: mpsc::Sender<Mail>,
+    catalogue: Mutex<Arc<Catalogue>>,
+    shims: watch::Sender<Arc<HashMap<u32, ProcessId>>>,
+}
+
+/// What a context is made of; the rest begins empty.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) folders: Folders,
+    pub(crate) source: Source,
+    pub(crate) environment: HashMap<String, String>,
+    pub(crate) exe: PathBuf,
+    pub(crate) generation: u64,
+    pub(crate) adopt_within: std::time::Duration,
+    pub(crate) open_files: Option<u64>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) mail: mpsc::Sender<Mail>,
+}
+
+impl Context {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let logs = Logs::new(parts.folders.logs.clone(), parts.folders.runs.clone());
+        Self {
+            folders: parts.folders,
+            source: parts.source,
+            environment: parts.environment,
+            exe: parts.exe,
+            generation: parts.generation,
+            adopt_within: parts.adopt_within,
+            open_files: parts.open_files,
+            cgroups: Cgroups::detect(),
+            logs: Arc::new(logs),
+            growth: Growth::default(),
+            mail: parts.mail,
+            catalogue: Mutex::new(parts.catalogue),
+            shims: watch::Sender::default(),
+        }
+    }
+
+    /// The configuration in force.
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(
+            &self
+                .catalogue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// The shims that run, by PID: whoever descends from one is that employee.
+    pub(crate) fn shims(&self) -> watch::Receiver<Arc<HashMap<u32, ProcessId>>> {
+        self.shims.subscribe()
+    }
+
+    pub(crate) fn shim_began(&self, pid: u32, process: ProcessId) {
+        self.shims.send_modify(|shims| {
+            Arc::make_mut(shims).insert(pid, process);
+        });
+    }
+
+    pub(crate) fn shim_ended(&self, pid: u32) {
+        self.shims.send_modify(|shims| {
+            Arc::make_mut(shims).remove(&pid);
+        });
+    }
+
+    /// Reports a fact to the hub. A hub that is gone has nobody left to tell.
+    pub(crate) async fn tell(&self, event: Event) {
+        drop(self.mail.send(Mail::Fact(event)).await);
+    }
+}

@@ -1,0 +1,197 @@
+//! How runs end: the shim's report in the words of the domain, and the trees of killed shims.
+
+use std::io::Read;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::agent::driver::Driver;
+use crate::agent::exit::Verdict;
+use crate::domain::event::LaunchFailure;
+use crate::domain::exit::{Ended, Exit, ExitStatus};
+use crate::domain::fault::{Fault, FaultCode};
+use crate::os::leftovers;
+use crate::os::link::{Link, LinkError};
+use crate::os::run_folder::RunFolder;
+use crate::os::segments::Stream;
+use crate::os::spec::{EndedBy, ExitReport, LaunchStage, Outcome};
+use crate::os::tree::Member;
+use crate::os::wire::{FromShim, ToShim};
+
+/// How long the tree of a killed shim may take to end.
+const SWEEP: Duration = Duration::from_secs(10);
+/// How much of the standard error is kept with an exit.
+const TAIL: u64 = 4096;
+
+/// How the leader ended.
+pub(crate) fn status(outcome: &Outcome) -> ExitStatus {
+    match outcome {
+        Outcome::Exited { code } => ExitStatus::Code(*code),
+        Outcome::Signaled { signal } => ExitStatus::Signal(*signal),
+        Outcome::NotLaunched(_) => ExitStatus::Unknown,
+    }
+}
+
+/// One process, for a person.
+pub(crate) fn ended(member: &Member) -> Ended {
+    Ended {
+        pid: member.pid,
+        name: member.name.clone(),
+    }
+}
+
+/// The report of a shim.
+pub(crate) fn of_report(report: &ExitReport) -> Exit {
+    let at = i64::try_from(report.ended_unix_ms).ok();
+    Exit {
+        status: status(&report.outcome),
+        at: at
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+            .unwrap_or_default(),
+        ended: u32::try_from(report.processes).unwrap_or(u32::MAX),
+        killed: report.killed.iter().map(ended).collect(),
+        leaked: report.left.iter().map(ended).collect(),
+        left: Vec::new(),
+        cpu_ms: u64::try_from(report.cpu.as_millis()).unwrap_or(u64::MAX),
+        shim_lost: false,
+        abandoned: report.by == EndedBy::Abandoned,
+        stderr_tail: String::new(),
+    }
+}
+
+/// Ends the tree of a run whose shim was killed, and says what was found.
+pub(crate) async fn end_leftovers(folder: RunFolder) -> Exit {
+    let found = tokio::task::spawn_blocking(move || leftovers::end(&folder, &[], SWEEP)).await;
+    let found = match found {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "cannot end what a killed shim left");
+            leftovers::Ended::default()
+        }
+        Err(error) => {
+            tracing::error!(%error, "cannot end what a killed shim left");
+            leftovers::Ended::default()
+        }
+    };
+    let killed: Vec<Ended> = found.processes.iter().map(ended).collect();
+    Exit {
+        status: ExitStatus::Unknown,
+        at: Timestamp::now(),
+        ended: u32::try_from(killed.len()).unwrap_or(u32::MAX),
+        killed,
+        leaked: Vec::new(),
+        left: found.stuck.iter().map(ended).collect(),
+        cpu_ms: 0,
+        shim_lost: true,
+        abandoned: false,
+        stderr_tail: String::new(),
+    }
+}
+
+/// Kills a run that its shim still serves, and waits for the end.
+pub(crate) async fn end_served(folder: &RunFolder) {
+    let ended = async {
+        // The newest generation there can be: nobody takes this run over again.
+        let (link, _) = Link::connect(folder, u64::MAX).await?;
+        let (mut sender, mut receiver) = link.split();
+        sender.send(&ToShim::Kill).await?;
+        while let Some(message) = receiver.next().await? {
+            if let FromShim::Exited(_) = message {
+                sender.send(&ToShim::Acknowledge).await?;
+                break;
+            }
+        }
+        Ok::<(), LinkError>(())
+    };
+    if let Err(error) = ended.await {
+        tracing::error!(%error, run = %folder.run(), "cannot end a run that nobody knows");
+    }
+}
+
+/// The last of what a run wrote to its standard error; a command's errors are in its output.
+pub(crate) fn stderr_tail(folder: &RunFolder, separate: bool) -> String {
+    let stream = if separate { Stream::Err } else { Stream::Out };
+    let Ok(length) = folder.length(stream) else {
+        return String::new();
+    };
+    let from = length.saturating_sub(TAIL);
+    let mut tail = Vec::new();
+    let mut reader = folder.reader(stream, from);
+    let mut buffer = vec![0; 4096];
+    while let Ok(read) = reader.read(&mut buffer) {
+        if read == 0 {
+            break;
+        }
+        if (&buffer[..read]).read_to_end(&mut tail).is_err() {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&tail)
+        .lines()
+        .map(|line| crate::domain::clean::clean(line.as_bytes()))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// What an end that nobody asked for comes to; `None` for a command that has done its work.
+pub(crate) fn failure(
+    driver: Driver,
+    status: ExitStatus,
+    stderr_tail: &str,
+    ready: bool,
+) -> Option<LaunchFailure> {
+    if status == ExitStatus::Unknown {
+        let fault = Fault::new(
+            FaultCode::Crashed,
+            "its shim was killed, and its processes were ended with it",
+            "nothing to do: it is started again",
+        );
+        return Some(LaunchFailure {
+            fault,
+            permanent: false,
+        });
+    }
+    match driver.judge_exit(status, stderr_tail, ready) {
+        Verdict::Finished => None,
+        Verdict::Failed { fault, permanent } => Some(LaunchFailure { fault, permanent }),
+    }
+}
+
+/// Nothing was launched: what the shim said, for a person.
+pub(crate) fn not_launched(failure: &crate::os::spec::LaunchFailure, shown: &str) -> LaunchFailure {
+    let errno = nix::errno::Errno::from_raw(failure.errno);
+    let scarce = matches!(
+        errno,
+        nix::errno::Errno::EAGAIN
+            | nix::errno::Errno::ENOMEM
+            | nix::errno::Errno::EMFILE
+            | nix::errno::Errno::ENFILE
+    );
+    let cause = format!("{failure}: {shown}");
+    let fault = match failure.stage {
+        LaunchStage::WorkingDirectory => Fault::new(
+            FaultCode::EnvironmentSetupFailed,
+            cause,
+            "give yourself access to the working directory, or hire it for another",
+        ),
+        LaunchStage::Program => Fault::new(
+            FaultCode::FailedToStart,
+            cause,
+            "see that the agent's command is a program for this machine",
+        ),
+        _ if scarce => Fault::new(
+            FaultCode::LimitsExceeded,
+            cause,
+            "the machine is out of processes, memory or file descriptors: stop something",
+        ),
+        _ => Fault::new(
+            FaultCode::EnvironmentSetupFailed,
+            cause,
+            "see headcount.log",
+        ),
+    };
+    LaunchFailure {
+        fault,
+        permanent: !scarce,
+    }
+}

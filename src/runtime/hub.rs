@@ -1,0 +1,233 @@
+//! The loop: one input at a time, its effects, a snapshot.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+
+use crate::domain::effect::{Effect, ReplyId};
+use crate::domain::event::Event;
+use crate::domain::fleet::{Fleet, Input};
+use crate::domain::id::ProcessId;
+use crate::domain::process::{Phase, Process, Stage};
+use crate::domain::snapshot::Snapshot;
+use crate::runtime::actor::{Actor, Adoption, Told};
+use crate::runtime::clock::Clock;
+use crate::runtime::context::Context;
+use crate::runtime::handle::{Mail, ReplySender};
+use crate::store::{Store, Written};
+
+/// The hub: the only place that has the fleet.
+pub(crate) struct Hub {
+    pub(crate) fleet: Fleet,
+    pub(crate) clock: Clock,
+    pub(crate) context: Arc<Context>,
+    pub(crate) mail: mpsc::Receiver<Mail>,
+    pub(crate) written: mpsc::UnboundedReceiver<Written>,
+    pub(crate) store: Store,
+    pub(crate) view: watch::Sender<Arc<Snapshot>>,
+    pub(crate) actors: HashMap<ProcessId, mpsc::UnboundedSender<Told>>,
+    pub(crate) tasks: JoinSet<ProcessId>,
+    pub(crate) replies: HashMap<ReplyId, ReplySender>,
+    pub(crate) next_reply: u64,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub")
+            .field("actors", &self.actors.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Hub {
+    /// Serves until a shutdown is done; then everything that was decided is on disk.
+    pub(crate) async fn serve(mut self) {
+        self.adopt();
+        // What changed while the company was put together, and the first snapshot.
+        self.apply(Input::Deadline);
+        while !self.fleet.is_drained() {
+            let deadline = self.fleet.next_deadline().map(|at| self.clock.instant(at));
+            let wait = async {
+                match deadline {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = wait => self.apply(Input::Deadline),
+                Some(written) = self.written.recv() => self.apply(Input::Event(match written.outcome {
+                    Ok(()) => Event::Stored { token: written.token },
+                    Err(error) => Event::NotStored { token: written.token, error },
+                })),
+                Some(mail) = self.mail.recv() => self.take(mail),
+                // After the mail: an actor's last message is handled before its end.
+                Some(ended) = self.tasks.join_next() => self.actor_ended(ended),
+            }
+        }
+        for (_, reply) in self.replies.drain() {
+            // Whoever asked for the shutdown is answered by it.
+            drop(reply.send(Ok(crate::domain::command::Outcome::Done)));
+        }
+        self.actors.clear();
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    fn take(&mut self, mail: Mail) {
+        let input = match mail {
+            Mail::Fact(event) => Input::Event(event),
+            Mail::Order {
+                origin,
+                command,
+                reply,
+            } => {
+                self.next_reply += 1;
+                let id = ReplyId(self.next_reply);
+                self.replies.insert(id, reply);
+                Input::Order {
+                    reply: id,
+                    origin,
+                    command,
+                }
+            }
+        };
+        self.apply(input);
+    }
+
+    fn apply(&mut self, input: Input) {
+        let mut effects = Vec::new();
+        self.fleet.apply(input, self.clock.now(), &mut effects);
+        for effect in effects {
+            self.run(effect);
+        }
+        // With more to do at once, the snapshot comes after it; a bounded inbox bounds the wait.
+        if self.mail.is_empty() && self.fleet.take_changed() {
+            let snapshot = Arc::new(self.fleet.snapshot());
+            self.view.send_replace(snapshot);
+        }
+    }
+
+    fn run(&mut self, effect: Effect) {
+        match effect {
+            Effect::Launch(plan) => self.tell(plan.process, Told::Launch(plan)),
+            Effect::Send {
+                process,
+                run,
+                order,
+            } => self.tell(process, Told::Send { run, order }),
+            Effect::CloseInput { process, run } => self.tell(process, Told::CloseInput { run }),
+            Effect::Terminate { process, run } => self.tell(process, Told::Terminate { run }),
+            Effect::Kill { process, run } => self.tell(process, Told::Kill { run }),
+            Effect::Acknowledge { process, run } => self.tell(process, Told::Acknowledge { run }),
+            Effect::Note {
+                process,
+                kind,
+                text,
+            } => self.tell(process, Told::Note { kind, text }),
+            Effect::Forget { process } => {
+                self.tell(process, Told::Forget);
+                self.actors.remove(&process);
+            }
+            Effect::Persist { token, batch } => self.store.write(token, batch),
+            Effect::Reply { reply, outcome } => {
+                if let Some(reply) = self.replies.remove(&reply) {
+                    // Whoever asked may have gone meanwhile.
+                    drop(reply.send(*outcome));
+                }
+            }
+        }
+    }
+
+    /// Tells an actor something, making it if it is the first thing.
+    fn tell(&mut self, process: ProcessId, told: Told) {
+        if !self.actors.contains_key(&process) {
+            // Unbounded: the fleet gives few orders a run, and each of them has to arrive.
+            let (sender, inbox) = mpsc::unbounded_channel();
+            let last = self
+                .fleet
+                .processes()
+                .find(|known| known.id == process)
+                .filter(|known| !known.protocol.is_read())
+                .and_then(|known| known.last_run);
+            match Actor::new(process, Arc::clone(&self.context), inbox, last) {
+                Ok(actor) => {
+                    self.tasks.spawn(async move {
+                        actor.serve().await;
+                        process
+                    });
+                    self.actors.insert(process, sender);
+                }
+                Err(error) => {
+                    tracing::error!(%process, %error, "cannot open its log");
+                    return;
+                }
+            }
+        }
+        if let Some(actor) = self.actors.get(&process) {
+            // An actor that has ended is reported when it is joined.
+            drop(actor.send(told));
+        }
+    }
+
+    fn actor_ended(&mut self, ended: Result<ProcessId, tokio::task::JoinError>) {
+        let Err(error) = ended else { return };
+        // A panic takes one actor, not the company. Its run goes on below its shim; a new actor is
+        // made with the next order, and takes the run up again.
+        tracing::error!(%error, "an actor failed");
+        let gone: Vec<ProcessId> = self
+            .actors
+            .iter()
+            .filter(|(_, sender)| sender.is_closed())
+            .map(|(process, _)| *process)
+            .collect();
+        for process in gone {
+            self.actors.remove(&process);
+            let text = "a part of headcount failed; see headcount.log".to_owned();
+            self.apply(Input::Event(Event::Trouble {
+                process: Some(process),
+                text,
+            }));
+            self.adopt_one(process);
+        }
+    }
+
+    /// Takes up every run that was not over when the last instance ended.
+    fn adopt(&mut self) {
+        let processes: Vec<ProcessId> = self
+            .fleet
+            .live_runs()
+            .map(|(process, _)| process.id)
+            .collect();
+        for process in processes {
+            self.adopt_one(process);
+        }
+    }
+
+    fn adopt_one(&mut self, process: ProcessId) {
+        let adoption = self
+            .fleet
+            .processes()
+            .find(|known| known.id == process)
+            .and_then(adoption);
+        if let Some(adoption) = adoption {
+            self.tell(process, Told::Adopt(adoption));
+        }
+    }
+}
+
+fn adoption(process: &Process) -> Option<Adoption> {
+    let Phase::Live(live) = &process.phase else {
+        return None;
+    };
+    Some(Adoption {
+        run: live.run,
+        protocol: process.protocol,
+        mark: live.mark,
+        ready: !matches!(live.stage, Stage::Launching { .. } | Stage::Readying { .. }),
+        launched: live.details.is_some(),
+    })
+}

@@ -1,0 +1,297 @@
+//! The actor's launches and adoptions.
+
+use std::path::PathBuf;
+
+use crate::agent::driver::Driver;
+use crate::domain::effect::LaunchPlan;
+use crate::domain::event::{Event, LaunchFailure, Mark, RunDetails};
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::id::RunId;
+use crate::os::link::{Link, LinkError, SpawnError, spawn_shim};
+use crate::os::run_folder::{RunFolder, RunFolderError};
+use crate::os::wire::{RunState, ToShim};
+use crate::runtime::actor::{Actor, Adoption};
+use crate::runtime::exits;
+use crate::runtime::prepare::{Prepared, launch_spec, prepare};
+use crate::runtime::run::Run;
+
+/// Why there is no shim to talk to.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("cannot make the run's folder")]
+    Folder(#[source] RunFolderError),
+    #[error(transparent)]
+    Spawn(SpawnError),
+    #[error("the shim did not answer")]
+    Link(#[source] LinkError),
+}
+
+impl Actor {
+    /// Launches a run. That it exists is said by the shim; here only failures are.
+    pub(crate) async fn launch(&mut self, plan: LaunchPlan) {
+        let run = plan.run;
+        if self.cancelled == Some(run) {
+            self.launch_failed(run, cancelled()).await;
+            return;
+        }
+        match self.try_launch(&plan).await {
+            Ok(()) => {}
+            Err(failure) => {
+                // Nothing of it runs: a shim without a spec has run nothing.
+                let folder = self.context.folders.runs.join(run.to_string());
+                drop(tokio::fs::remove_dir_all(folder).await);
+                self.launch_failed(run, failure).await;
+            }
+        }
+    }
+
+    async fn launch_failed(&mut self, run: RunId, failure: LaunchFailure) {
+        self.context
+            .tell(Event::LaunchFailed { run, failure })
+            .await;
+    }
+
+    async fn try_launch(&mut self, plan: &LaunchPlan) -> Result<(), LaunchFailure> {
+        let folder = RunFolder::create(&self.context.folders.runs, plan.run)
+            .map_err(|error| start_failed(&StartError::Folder(error)))?;
+        let prepared = {
+            let context = std::sync::Arc::clone(&self.context);
+            let (plan, path) = (plan.clone(), folder.path().to_owned());
+            tokio::task::spawn_blocking(move || prepare(&context, &plan, &path))
+                .await
+                .unwrap_or_else(|_| Err(interrupted()))?
+        };
+        self.start(plan, &prepared, folder)
+            .await
+            .map_err(|error| start_failed(&error))
+    }
+
+    async fn start(
+        &mut self,
+        plan: &LaunchPlan,
+        prepared: &Prepared,
+        folder: RunFolder,
+    ) -> Result<(), StartError> {
+        let shim = spawn_shim(&self.context.exe, &folder)
+            .await
+            .map_err(StartError::Spawn)?;
+        let (link, _) = Link::connect(&folder, self.context.generation)
+            .await
+            .map_err(StartError::Link)?;
+        let mut spec = launch_spec(&self.context, plan, prepared);
+        spec.cgroup = self.context.cgroups.as_ref().and_then(|groups| {
+            // Without a group of its own the tree is found by way of /proc.
+            groups
+                .make(shim.mark())
+                .ok()
+                .map(|leaf| leaf.path().to_owned())
+        });
+        let (sender, receiver) = link.split();
+        let mark = Mark {
+            log: self.log.end(),
+            raw: self.raw.end(),
+            ..Mark::default()
+        };
+        let mut run = Run::new(plan.run, prepared.driver, folder, mark);
+        run.shim_pid = Some(shim.pid());
+        run.shim = Some(shim);
+        run.sender = Some(sender);
+        run.receiver = Some(receiver);
+        run.details = Some(RunDetails {
+            pid: 0,
+            program: prepared.line.program.clone(),
+            command: prepared.line.shown.clone(),
+            prompt_hash: prepared.prompt_hash.clone(),
+            environment: prepared.environment.clone(),
+        });
+        run.tell(ToShim::Launch(Box::new(spec))).await;
+        self.begin(run);
+        Ok(())
+    }
+
+    /// The agent's process exists.
+    pub(crate) async fn launched(&mut self, pid: u32) {
+        let Some(run) = &mut self.run else { return };
+        let Some(details) = run.details.take() else {
+            return;
+        };
+        let details = Box::new(RunDetails { pid, ..details });
+        let run = run.id;
+        self.context.tell(Event::Launched { run, details }).await;
+    }
+
+    /// Takes up a run of an earlier instance: alive, over, or lost.
+    pub(crate) async fn adopt(&mut self, adoption: Adoption) {
+        let run = adoption.run;
+        let path = self.context.folders.runs.join(run.to_string());
+        let Ok(folder) = RunFolder::open(path) else {
+            return;
+        };
+        if !folder.is_served().unwrap_or(false) {
+            self.adopt_dead(adoption, folder).await;
+            return;
+        }
+        let (link, hello) = match Link::connect(&folder, self.context.generation).await {
+            Ok(connected) => connected,
+            // It ended between the two looks, or does not answer: then it is ended.
+            Err(error) => {
+                tracing::warn!(%run, %error, "cannot adopt");
+                self.adopt_dead(adoption, folder).await;
+                return;
+            }
+        };
+        if hello.state == RunState::Waiting {
+            // The last instance ended before it could say what to run; the shim ends as well.
+            self.never_launched(run).await;
+            return;
+        }
+        let record = folder.shim().ok().flatten();
+        let mut current = self.past_run(adoption, folder);
+        let (sender, receiver) = link.split();
+        (current.sender, current.receiver) = (Some(sender), Some(receiver));
+        current.shim_pid = record.map(|record| record.shim.pid);
+        (current.out, current.err) = (hello.out, hello.err);
+        self.begin(current);
+        let alive = !matches!(hello.state, RunState::Exited(_));
+        if let (RunState::Running { leader }, false) = (&hello.state, adoption.launched) {
+            self.launched(leader.pid).await;
+        }
+        self.context
+            .tell(Event::Adopted {
+                run,
+                accepted: hello.accepted,
+                alive,
+            })
+            .await;
+        match hello.state {
+            RunState::Ending { outcome } => {
+                let status = exits::status(&outcome);
+                self.context.tell(Event::LeaderExited { run, status }).await;
+            }
+            RunState::Exited(report) => self.ended(report).await,
+            RunState::Waiting | RunState::Running { .. } => {}
+        }
+    }
+
+    /// A run of an earlier instance; the logs are cut back to where that one had committed.
+    fn past_run(&mut self, adoption: Adoption, folder: RunFolder) -> Run {
+        for (file, offset) in [
+            (&mut self.log, adoption.mark.log),
+            (&mut self.raw, adoption.mark.raw),
+        ] {
+            if let Err(error) = file.cut_back_to(offset) {
+                tracing::warn!(process = %self.id, %error, "a log keeps lines twice");
+            }
+        }
+        let driver = Driver::from(adoption.protocol);
+        let mut run = Run::new(adoption.run, driver, folder, adoption.mark);
+        run.ready = adoption.ready;
+        run.details = (!adoption.launched).then(|| RunDetails {
+            pid: 0,
+            program: PathBuf::new(),
+            command: String::new(),
+            prompt_hash: None,
+            environment: Vec::new(),
+        });
+        run
+    }
+
+    /// The run is over, or its shim is gone.
+    async fn adopt_dead(&mut self, adoption: Adoption, folder: RunFolder) {
+        let run = adoption.run;
+        let began = folder
+            .shim()
+            .ok()
+            .flatten()
+            .is_some_and(|record| record.leader.is_some());
+        let report = folder.exit_report().ok().flatten();
+        if report.is_none() && !began {
+            self.never_launched(run).await;
+            return;
+        }
+        let mut current = self.past_run(adoption, folder.clone());
+        current.over = true;
+        self.begin(current);
+        self.context
+            .tell(Event::Adopted {
+                run,
+                accepted: 0,
+                alive: false,
+            })
+            .await;
+        match report {
+            Some(report) => self.ended(Box::new(report)).await,
+            None => {
+                let exit = exits::end_leftovers(folder).await;
+                self.read_all().await;
+                self.is_over(exit).await;
+            }
+        }
+    }
+
+    async fn never_launched(&mut self, run: RunId) {
+        self.context
+            .tell(Event::Adopted {
+                run,
+                accepted: 0,
+                alive: false,
+            })
+            .await;
+        let fault = Fault::new(
+            FaultCode::FailedToStart,
+            "the instance ended while it was being started",
+            "nothing to do: it is started again",
+        );
+        self.launch_failed(
+            run,
+            LaunchFailure {
+                fault,
+                permanent: false,
+            },
+        )
+        .await;
+    }
+}
+
+fn cancelled() -> LaunchFailure {
+    let fault = Fault::new(
+        FaultCode::FailedToStart,
+        "it was stopped before it was started",
+        "start it when you want it",
+    );
+    LaunchFailure {
+        fault,
+        permanent: false,
+    }
+}
+
+fn interrupted() -> LaunchFailure {
+    let fault = Fault::new(
+        FaultCode::FailedToStart,
+        "the launch was interrupted by a failure inside headcount",
+        "see headcount.log, and report it",
+    );
+    LaunchFailure {
+        fault,
+        permanent: false,
+    }
+}
+
+/// A launch that failed on our side: out of disk, processes or descriptors, mostly.
+fn start_failed(error: &StartError) -> LaunchFailure {
+    let mut cause = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        cause = format!("{cause}: {inner}");
+        source = inner.source();
+    }
+    let fault = Fault::new(
+        FaultCode::FailedToStart,
+        cause,
+        "see that the disk has room and the machine has processes left; it is tried again",
+    );
+    LaunchFailure {
+        fault,
+        permanent: false,
+    }
+}

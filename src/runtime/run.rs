@@ -1,0 +1,222 @@
+//! One run as its actor sees it: the shim's channel, what is read of its output, what is not sent.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::agent::driver::Driver;
+use crate::agent::stream_json::{Reader, Said};
+use crate::domain::event::{Fact, Mark, RunDetails};
+use crate::domain::id::RunId;
+use crate::domain::log::LogKind;
+use crate::os::link::{LinkError, LinkReceiver, LinkSender, Shim};
+use crate::os::run_folder::RunFolder;
+use crate::os::segments::{SegmentError, SegmentReader, Stream};
+use crate::os::wire::{FromShim, ToShim};
+
+/// How much of the output is read at once.
+const CHUNK: usize = 256 * 1024;
+/// A line of errors that goes on for longer than this is taken as it is.
+const LONGEST_ERROR: usize = 64 * 1024;
+/// How long after a failure something is tried again.
+pub(crate) const AGAIN: Duration = Duration::from_millis(300);
+
+/// A run and our end of its shim.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) id: RunId,
+    pub(crate) driver: Driver,
+    pub(crate) folder: RunFolder,
+    pub(crate) shim: Option<Shim>,
+    pub(crate) shim_pid: Option<u32>,
+    /// Our end of the channel; `None` for a run of the past that is only read to its end.
+    pub(crate) sender: Option<LinkSender>,
+    pub(crate) receiver: Option<LinkReceiver>,
+    /// What it runs with, until the shim says that it does.
+    pub(crate) details: Option<RunDetails>,
+    /// Orders that the shim has not confirmed, as they go over the wire.
+    pub(crate) unsent: VecDeque<(u64, String)>,
+    pub(crate) output: Option<Output>,
+    /// Bytes on disk, as the shim said last.
+    pub(crate) out: u64,
+    pub(crate) err: u64,
+    pub(crate) mark: Mark,
+    pub(crate) ready: bool,
+    /// Whether the shim has no more to say.
+    pub(crate) over: bool,
+}
+
+impl Run {
+    /// A run whose output begins at `mark` for us, with nothing to talk to yet.
+    pub(crate) fn new(id: RunId, driver: Driver, folder: RunFolder, mark: Mark) -> Self {
+        Self {
+            id,
+            driver,
+            output: Output::new(driver, &folder, mark),
+            folder,
+            shim: None,
+            shim_pid: None,
+            sender: None,
+            receiver: None,
+            details: None,
+            unsent: VecDeque::new(),
+            out: 0,
+            err: 0,
+            mark,
+            ready: false,
+            over: false,
+        }
+    }
+
+    /// The shim's next message; never, when there is nobody to hear.
+    pub(crate) async fn message(&mut self) -> Result<Option<FromShim>, LinkError> {
+        match &mut self.receiver {
+            Some(receiver) if !self.over => receiver.next().await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Whether its output is a protocol that we read; else the output itself is the log.
+    pub(crate) fn is_read(&self) -> bool {
+        self.output.is_some()
+    }
+
+    /// Tells the shim something; a shim that is gone shows in the other direction.
+    pub(crate) async fn tell(&mut self, message: ToShim) {
+        let Some(sender) = &mut self.sender else {
+            return;
+        };
+        if let Err(error) = sender.send(&message).await {
+            tracing::debug!(run = %self.id, %error, "the shim did not take a message");
+        }
+    }
+
+    /// Writes an order to the agent, and keeps it until the shim has it in the pipe.
+    pub(crate) async fn input(&mut self, seq: u64, line: String) {
+        self.unsent.push_back((seq, line.clone()));
+        self.tell(ToShim::Input {
+            seq,
+            data: line.into(),
+        })
+        .await;
+    }
+
+    /// Sends again what the shim has not confirmed; it takes each number once.
+    pub(crate) async fn input_again(&mut self) {
+        for (seq, line) in self.unsent.clone() {
+            self.tell(ToShim::Input {
+                seq,
+                data: line.into(),
+            })
+            .await;
+        }
+    }
+}
+
+/// What is read of a run's output.
+#[derive(Debug)]
+pub(crate) struct Output {
+    reader: Reader,
+    out: SegmentReader,
+    err: SegmentReader,
+    errors: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+/// What a chunk of output brought.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) lines: Vec<(LogKind, String)>,
+    pub(crate) raw: Vec<u8>,
+    /// How far the streams are read with it.
+    pub(crate) out: u64,
+    pub(crate) err: u64,
+    /// Whether there was anything at all.
+    pub(crate) any: bool,
+}
+
+impl Output {
+    pub(crate) fn new(driver: Driver, folder: &RunFolder, mark: Mark) -> Option<Self> {
+        Some(Self {
+            reader: driver.reader(mark.out)?,
+            out: folder.reader(Stream::Out, mark.out),
+            err: folder.reader(Stream::Err, mark.err),
+            errors: Vec::new(),
+            buffer: vec![0; CHUNK],
+        })
+    }
+
+    /// Reads the next chunk of both streams.
+    pub(crate) fn next(&mut self, mark: Mark) -> Result<Chunk, SegmentError> {
+        let mut chunk = Chunk {
+            out: mark.out,
+            err: mark.err,
+            ..Chunk::default()
+        };
+        let length = read(&mut self.out, &mut self.buffer)?;
+        chunk.any |= length > 0;
+        let mut said = Vec::new();
+        self.reader.push(&self.buffer[..length], &mut said);
+        for said in said {
+            take(&mut chunk, said);
+        }
+        let length = read(&mut self.err, &mut self.buffer)?;
+        chunk.any |= length > 0;
+        self.errors.extend_from_slice(&self.buffer[..length]);
+        self.take_errors(&mut chunk, false);
+        Ok(chunk)
+    }
+
+    /// What is left when no more will come.
+    pub(crate) fn finish(&mut self, mark: Mark) -> Chunk {
+        let mut chunk = Chunk {
+            out: mark.out,
+            err: mark.err,
+            any: true,
+            ..Chunk::default()
+        };
+        if let Some(said) = self.reader.finish() {
+            take(&mut chunk, said);
+        }
+        self.take_errors(&mut chunk, true);
+        chunk
+    }
+
+    fn take_errors(&mut self, chunk: &mut Chunk, last: bool) {
+        let whole = match memchr::memrchr(b'\n', &self.errors) {
+            _ if last || self.errors.len() > LONGEST_ERROR => self.errors.len(),
+            Some(at) => at + 1,
+            None => return,
+        };
+        let rest = self.errors.split_off(whole);
+        let lines = std::mem::replace(&mut self.errors, rest);
+        for line in lines.split(|byte| *byte == b'\n') {
+            let text = crate::domain::clean::clean(line);
+            if !text.trim().is_empty() {
+                chunk.lines.push((LogKind::Error, text));
+            }
+        }
+        chunk.err = self.err.offset() - self.errors.len() as u64;
+    }
+}
+
+fn take(chunk: &mut Chunk, said: Said) {
+    chunk.facts.extend(said.facts);
+    chunk.lines.extend(said.lines);
+    if let Some(raw) = said.raw {
+        chunk.raw.extend(raw);
+        chunk.raw.push(b'\n');
+    }
+    chunk.out = said.end;
+}
+
+/// A hole in the record is passed over: what was dropped was read before.
+fn read(reader: &mut SegmentReader, buffer: &mut [u8]) -> Result<usize, SegmentError> {
+    match reader.read(buffer) {
+        Err(SegmentError::Gone { next, .. }) => {
+            reader.seek(next);
+            reader.read(buffer)
+        }
+        other => other,
+    }
+}

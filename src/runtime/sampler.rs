@@ -1,0 +1,88 @@
+//! Samples CPU and memory: once a second while somebody looks, seldom otherwise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::domain::event::Event;
+use crate::domain::snapshot::{Machine, Snapshot, Usage};
+use crate::os::usage::{Sample, Sampler, Target};
+use crate::runtime::context::Context;
+
+/// While a terminal is attached.
+const WATCHED: Duration = Duration::from_secs(1);
+/// While none is.
+const UNWATCHED: Duration = Duration::from_secs(30);
+
+/// Samples until the hub is gone.
+pub(crate) async fn sample(context: Arc<Context>, mut view: watch::Receiver<Arc<Snapshot>>) {
+    let mut sampler = Sampler::new();
+    let mut ticks = interval(WATCHED);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        if view.borrow().terminals == 0 {
+            // The first look of somebody who comes is fresh.
+            tokio::select! {
+                () = sleep(UNWATCHED) => {}
+                seen = view.wait_for(|snapshot| snapshot.terminals > 0) => {
+                    if seen.is_err() {
+                        return;
+                    }
+                }
+            }
+        } else {
+            ticks.tick().await;
+        }
+        if view.has_changed().is_err() {
+            return;
+        }
+        let snapshot = view.borrow().clone();
+        let shims = context.shims().borrow().clone();
+        let targets: Vec<(Target, crate::domain::id::ProcessId)> = shims
+            .iter()
+            .filter_map(|(shim, process)| {
+                let run = snapshot.process(*process)?.run?;
+                Some((Target { run, shim: *shim }, *process))
+            })
+            .collect();
+        let runs: Vec<Target> = targets.iter().map(|(target, _)| *target).collect();
+        let now = tokio::time::Instant::now().into_std();
+        let taken = tokio::task::spawn_blocking(move || {
+            let sample = sampler.sample(&runs, now);
+            (sampler, sample)
+        })
+        .await;
+        let Ok((back, sample)) = taken else { return };
+        sampler = back;
+        context.tell(in_our_words(&sample, &targets)).await;
+    }
+}
+
+fn in_our_words(sample: &Sample, targets: &[(Target, crate::domain::id::ProcessId)]) -> Event {
+    let machine = Machine {
+        cpu_percent: f64::from(sample.machine.cpu_percent),
+        memory_used: sample.machine.memory_used_bytes,
+        memory_total: sample.machine.memory_total_bytes,
+        cores: sample.machine.cores,
+    };
+    let trees = sample
+        .trees
+        .iter()
+        .filter_map(|tree| {
+            let (_, process) = targets.iter().find(|(target, _)| target.run == tree.run)?;
+            let usage = Usage {
+                cpu_percent: f64::from(tree.cpu_percent),
+                memory_bytes: tree.memory_bytes,
+                threads: tree.threads,
+                files: tree.file_descriptors,
+                processes: u32::try_from(tree.processes.len()).unwrap_or(u32::MAX),
+                disk_read_bytes: tree.disk_read_bytes,
+                disk_written_bytes: tree.disk_written_bytes,
+            };
+            Some((*process, usage))
+        })
+        .collect();
+    Event::Sampled { machine, trees }
+}

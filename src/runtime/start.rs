@@ -1,0 +1,243 @@
+//! Putting the runtime together.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::agent::find::find;
+use crate::config::Source;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::{Fleet, Options};
+use crate::domain::role::{Catalogue, Protocol};
+use crate::domain::snapshot::Snapshot;
+use crate::os::identity::boot_id;
+use crate::os::run_folder::RunFolder;
+use crate::runtime::clock::Clock;
+use crate::runtime::context::{Context, Folders, Parts};
+use crate::runtime::exits;
+use crate::runtime::handle::Handle;
+use crate::runtime::hub::Hub;
+use crate::runtime::{reaper, sampler};
+use crate::store::{OpenError, Store};
+
+/// Orders and facts that may wait for the hub: more than all processes say at once, and few enough
+/// that a snapshot is never far behind.
+const INBOX: usize = 1024;
+
+/// What the runtime is started with.
+#[derive(Debug, Clone)]
+pub struct RuntimeOptions {
+    /// The state folder; it is ours alone, the caller holds its lock.
+    pub folders: Folders,
+    /// Where the configuration comes from.
+    pub source: Source,
+    /// The configuration.
+    pub catalogue: Catalogue,
+    /// Whether every role runs on the simulated agent.
+    pub demo: bool,
+    /// The environment that variables of roles may refer to.
+    pub environment: HashMap<String, String>,
+    /// This program, for the shims.
+    pub exe: PathBuf,
+    /// How long a run goes on while no instance is there.
+    pub adopt_within: Duration,
+    /// The limit of open files that agents get.
+    pub open_files: Option<u64>,
+}
+
+/// Why the runtime cannot be started. Nothing on disk was changed for the worse.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A folder of the state cannot be made.
+    #[error("cannot make the folder {}", path.display())]
+    Folder {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The database holds what this build does not understand.
+    #[error("the saved state cannot be read; the database is left as it is")]
+    Saved(#[source] serde_json::Error),
+}
+
+/// The runtime's own tasks. Dropping it aborts them; the runs go on below their shims.
+#[derive(Debug)]
+pub struct Running {
+    tasks: JoinSet<()>,
+    // End with the hub: they have nothing of their own to finish.
+    _helpers: JoinSet<()>,
+}
+
+impl Running {
+    /// Waits until a shutdown is done, or until the hub fails.
+    pub async fn done(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "the hub failed");
+            }
+        }
+    }
+}
+
+/// Starts the hub. Runs of an earlier instance are adopted before anything else happens.
+///
+/// # Errors
+/// [`StartError`], with nothing started.
+pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
+    let RuntimeOptions {
+        folders,
+        source,
+        catalogue,
+        demo,
+        environment,
+        exe,
+        adopt_within,
+        open_files,
+    } = options;
+    for path in [&folders.state, &folders.runs, &folders.logs] {
+        make_folder(path)?;
+    }
+    let (mail, inbox) = mpsc::channel(INBOX);
+    let (confirm, written) = mpsc::unbounded_channel();
+    let (store, saved) = Store::open(&folders.database, boot_id(), move |what| {
+        // A hub that is gone has nobody to tell.
+        drop(confirm.send(what));
+    })?;
+    let clock = Clock::start();
+    let catalogue = Arc::new(catalogue);
+    let fleet_options = Options {
+        workspace: source.workspace().to_owned(),
+        configuration: source
+            .file()
+            .map_or_else(|| "built in".to_owned(), |path| path.display().to_string()),
+        demo,
+        zone: TimeZone::system(),
+        agent_missing: if demo {
+            None
+        } else {
+            missing_agent(&catalogue, &environment)
+        },
+        seed: Uuid::new_v4(),
+    };
+    let mut fleet = Fleet::restore(fleet_options, Arc::clone(&catalogue), &saved, clock.now())
+        .map_err(StartError::Saved)?;
+    let context = Arc::new(Context::new(Parts {
+        folders,
+        source,
+        environment,
+        exe,
+        generation: saved.generation,
+        adopt_within,
+        open_files,
+        catalogue,
+        mail: mail.clone(),
+    }));
+    let (view, snapshots) = watch::channel(Arc::new(Snapshot::default()));
+    view.send_replace(Arc::new(fleet.snapshot()));
+    let handle = Handle::new(
+        mail,
+        snapshots.clone(),
+        Arc::clone(&context.logs),
+        context.growth.clone(),
+        context.shims(),
+    );
+    let strangers = strangers(&context, &fleet);
+    let hub = Hub {
+        fleet,
+        clock,
+        context: Arc::clone(&context),
+        mail: inbox,
+        written,
+        store,
+        view,
+        actors: HashMap::new(),
+        tasks: JoinSet::new(),
+        replies: HashMap::new(),
+        next_reply: 0,
+    };
+    let (mut tasks, mut helpers) = (JoinSet::new(), JoinSet::new());
+    tasks.spawn(hub.serve());
+    helpers.spawn(reaper::reap(Arc::clone(&context)));
+    helpers.spawn(sampler::sample(Arc::clone(&context), snapshots));
+    for folder in strangers {
+        tasks.spawn(end_stranger(folder));
+    }
+    Ok((
+        handle,
+        Running {
+            tasks,
+            _helpers: helpers,
+        },
+    ))
+}
+
+fn make_folder(path: &std::path::Path) -> Result<(), StartError> {
+    match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        Ok(()) => Ok(()),
+        Err(source) => Err(StartError::Folder {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Why no agent can be started: none of those that roles name is there.
+fn missing_agent(catalogue: &Catalogue, environment: &HashMap<String, String>) -> Option<Fault> {
+    let path = environment.get("PATH").map_or("", String::as_str);
+    let agent = catalogue
+        .agents
+        .values()
+        .find(|agent| agent.protocol == Protocol::ClaudeStreamJson)?;
+    find(&agent.command, path.as_ref())
+        .err()
+        .map(|missing| missing.fault(agent))
+}
+
+/// Run folders that the fleet does not know as live: what is left of runs whose end is recorded, or
+/// of a state folder that was put back to an earlier day.
+fn strangers(context: &Context, fleet: &Fleet) -> Vec<RunFolder> {
+    let known: Vec<_> = fleet
+        .processes()
+        .flat_map(|process| {
+            let output = (!process.protocol.is_read())
+                .then_some(process.last_run)
+                .flatten();
+            [process.live().map(|live| live.run), output]
+        })
+        .flatten()
+        .collect();
+    fs::read_dir(&context.folders.runs)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| RunFolder::open(entry.path()).ok())
+        .filter(|folder| !known.contains(&folder.run()))
+        .collect()
+}
+
+/// Ends what cannot be adopted, and removes what is left of it.
+async fn end_stranger(folder: RunFolder) {
+    if folder.is_served().unwrap_or(false) {
+        tracing::warn!(run = %folder.run(), "ending a run that nobody knows");
+        exits::end_served(&folder).await;
+    } else if folder.exit_report().ok().flatten().is_none() {
+        exits::end_leftovers(folder.clone()).await;
+    }
+    if let Err(error) = fs::remove_dir_all(folder.path()) {
+        tracing::warn!(%error, run = %folder.run(), "a run's folder stays");
+    }
+}

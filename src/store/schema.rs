@@ -1,0 +1,196 @@
+//! Opening the database: checked, brought up to date, read.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::domain::fleet::Saved;
+
+/// Each step brings the schema one version further; `PRAGMA user_version` counts them.
+const STEPS: &[&str] = &["
+    create table process (id integer primary key, document text not null) strict;
+    create table task (id integer primary key, document text not null) strict;
+    create table request (id integer primary key, document text not null) strict;
+    create table meta (key text primary key, document text not null) strict, without rowid;
+"];
+
+/// Why the database cannot be used. The file is left as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// SQLite cannot open, read or write it.
+    #[error("cannot use the database {}", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// It fails SQLite's own check.
+    #[error("the database {} is damaged: {finding}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the check said first.
+        finding: String,
+    },
+    /// A newer headcount has written it.
+    #[error(
+        "the database {} is of a newer headcount (schema {found}; this one knows {known})",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: usize,
+        /// The newest that is known here.
+        known: usize,
+    },
+}
+
+/// Opens the database, making it if it is not there, and reads what it holds.
+pub(super) fn open(path: &Path, boot: &str) -> Result<(Connection, Saved), OpenError> {
+    let failed = |source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    prepare(&connection).map_err(failed)?;
+    check(&connection, path)?;
+    migrate(&mut connection, path)?;
+    let saved = read(&connection, boot).map_err(failed)?;
+    Ok((connection, saved))
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // A task that is acknowledged survives a power loss.
+    connection.pragma_update(None, "synchronous", "full")
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let finding: String = connection
+        .query_row("pragma quick_check(1)", [], |row| row.get(0))
+        .map_err(|source| OpenError::Database {
+            path: path.to_owned(),
+            source,
+        })?;
+    if finding == "ok" {
+        Ok(())
+    } else {
+        Err(OpenError::Damaged {
+            path: path.to_owned(),
+            finding,
+        })
+    }
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let found: usize = connection
+        .query_row("pragma user_version", [], |row| row.get::<_, i64>(0))
+        .map_err(failed)?
+        .try_into()
+        .unwrap_or(usize::MAX);
+    let known = STEPS.len();
+    if found > known {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    for (at, step) in STEPS.iter().enumerate().skip(found) {
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(step).map_err(failed)?;
+        transaction
+            .pragma_update(None, "user_version", at as i64 + 1)
+            .map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn read(connection: &Connection, boot: &str) -> rusqlite::Result<Saved> {
+    let documents = |table: &str| -> rusqlite::Result<Vec<String>> {
+        let mut all = connection.prepare(&format!("select document from {table} order by id"))?;
+        all.query_map([], |row| row.get(0))?.collect()
+    };
+    let meta = |key: &str| -> rusqlite::Result<Option<String>> {
+        let mut one = connection.prepare("select document from meta where key = ?1")?;
+        one.query_map([key], |row| row.get(0))?.next().transpose()
+    };
+    let before = meta("boot")?;
+    let generation = meta("generation")?
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0_u64)
+        + 1;
+    let mut put = connection.prepare("insert or replace into meta values (?1, ?2)")?;
+    put.execute(("boot", boot))?;
+    put.execute(("generation", generation.to_string()))?;
+    Ok(Saved {
+        processes: documents("process")?,
+        tasks: documents("task")?,
+        requests: documents("request")?,
+        meta: meta("fleet")?,
+        generation,
+        rebooted: before.is_some_and(|before| before != boot),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_a_newer_headcount_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headcount.db");
+        let (connection, _) = open(&path, "boot").unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(connection);
+        assert!(matches!(
+            open(&path, "boot"),
+            Err(OpenError::Newer { found: 99, .. })
+        ));
+    }
+
+    #[test]
+    fn garbage_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headcount.db");
+        std::fs::write(
+            &path,
+            "this is no database, but it is long enough to be one ".repeat(99),
+        )
+        .unwrap();
+        let before = std::fs::read(&path).unwrap();
+        assert!(matches!(
+            open(&path, "boot"),
+            Err(OpenError::Database { .. })
+        ));
+        assert!(std::fs::read(&path).unwrap() == before);
+    }
+
+    #[test]
+    fn another_boot_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headcount.db");
+        for (boot, rebooted) in [
+            ("one", false),
+            ("one", false),
+            ("two", true),
+            ("two", false),
+        ] {
+            assert_eq!(open(&path, boot).unwrap().1.rebooted, rebooted);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The thread that writes: batches in, confirmations out, in order.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, Transaction};
+
+use crate::domain::effect::Batch;
+use crate::domain::fleet::Saved;
+use crate::store::schema::{self, OpenError};
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Which batch.
+    pub token: u64,
+    /// Why it is not on disk; nothing of it is.
+    pub outcome: Result<(), String>,
+}
+
+/// The way to the writing thread.
+#[derive(Debug)]
+pub struct Store {
+    // Unbounded: the fleet writes a batch an input, and inputs are bounded.
+    batches: Option<Sender<(u64, Batch)>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Store {
+    /// Opens the database and starts the thread. `confirm` is called on it, once a batch and in
+    /// their order; it must not block for long.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the file is left as it is.
+    pub fn open(
+        path: &Path,
+        boot: &str,
+        confirm: impl Fn(Written) + Send + 'static,
+    ) -> Result<(Self, Saved), OpenError> {
+        let (connection, saved) = schema::open(path, boot)?;
+        let (batches, inbox) = channel();
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || write_all(connection, &inbox, &confirm))
+            .map_err(|error| OpenError::Database {
+                path: path.to_owned(),
+                source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
+            })?;
+        Ok((
+            Self {
+                batches: Some(batches),
+                thread: Some(thread),
+            },
+            saved,
+        ))
+    }
+
+    /// Orders a batch to be written.
+    pub fn write(&self, token: u64, batch: Batch) {
+        if let Some(batches) = &self.batches {
+            // The thread ends only after this sender is gone.
+            drop(batches.send((token, batch)));
+        }
+    }
+}
+
+impl Drop for Store {
+    /// Writes what is waiting, then closes the database.
+    fn drop(&mut self) {
+        self.batches = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported when it happened.
+            drop(thread.join());
+        }
+    }
+}
+
+fn write_all(
+    mut connection: Connection,
+    inbox: &Receiver<(u64, Batch)>,
+    confirm: &impl Fn(Written),
+) {
+    while let Ok(first) = inbox.recv() {
+        // What has come meanwhile goes along: one fsync for all.
+        let mut waiting = vec![first];
+        waiting.extend(inbox.try_iter());
+        match write(&mut connection, &waiting) {
+            Ok(()) => {
+                for (token, _) in waiting {
+                    confirm(Written {
+                        token,
+                        outcome: Ok(()),
+                    });
+                }
+            }
+            // One may be to blame, such as a document that is too long: each for itself then.
+            Err(_) if waiting.len() > 1 => {
+                for one in waiting {
+                    let outcome = write(&mut connection, std::slice::from_ref(&one));
+                    let outcome = outcome.map_err(|error| error.to_string());
+                    confirm(Written {
+                        token: one.0,
+                        outcome,
+                    });
+                }
+            }
+            Err(error) => {
+                for (token, _) in waiting {
+                    confirm(Written {
+                        token,
+                        outcome: Err(error.to_string()),
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn write(connection: &mut Connection, batches: &[(u64, Batch)]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    for (_, batch) in batches {
+        for (id, document) in &batch.processes {
+            put(&transaction, "process", id.0, document.as_deref())?;
+        }
+        for (id, document) in &batch.tasks {
+            put(&transaction, "task", id.0, document.as_deref())?;
+        }
+        for (id, document) in &batch.requests {
+            put(&transaction, "request", id.0, document.as_deref())?;
+        }
+        if let Some(meta) = &batch.meta {
+            transaction
+                .prepare_cached("insert or replace into meta values ('fleet', ?1)")?
+                .execute([meta])?;
+        }
+    }
+    transaction.commit()
+}
+
+fn put(
+    transaction: &Transaction<'_>,
+    table: &str,
+    id: u64,
+    document: Option<&str>,
+) -> rusqlite::Result<()> {
+    let id = i64::try_from(id).unwrap_or(i64::MAX);
+    match document {
+        Some(document) => transaction
+            .prepare_cached(&format!("insert or replace into {table} values (?1, ?2)"))?
+            .execute((id, document))?,
+        None => transaction
+            .prepare_cached(&format!("delete from {table} where id = ?1"))?
+            .execute([id])?,
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::TaskId;
+
+    fn open(path: &Path) -> (Store, Saved, Receiver<Written>) {
+        let (written, confirmations) = channel();
+        let confirm = move |what| drop(written.send(what));
+        let (store, saved) = Store::open(path, "boot", confirm).unwrap();
+        (store, saved, confirmations)
+    }
+
+    fn batch(id: u64, text: Option<&str>) -> Batch {
+        Batch {
+            tasks: vec![(TaskId(id), text.map(str::to_owned))],
+            ..Batch::default()
+        }
+    }
+
+    #[test]
+    fn batches_are_confirmed_in_order_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headcount.db");
+        let (store, saved, confirmations) = open(&path);
+        assert!(saved.tasks.is_empty() && saved.meta.is_none());
+        for token in 1..=50 {
+            store.write(token, batch(token, Some(&format!("{{\"n\":{token}}}"))));
+        }
+        store.write(51, batch(1, None));
+        drop(store);
+        let tokens: Vec<u64> = confirmations.iter().map(|written| written.token).collect();
+        assert_eq!(tokens, (1..=51).collect::<Vec<u64>>());
+        let (_store, saved, _) = open(&path);
+        assert_eq!(saved.tasks.len(), 49);
+        assert_eq!(saved.tasks[0], "{\"n\":2}");
+    }
+}

@@ -1,0 +1,314 @@
+//! Writes a task: its text in a small editor, for whom, how urgent.
+
+use crossterm::event::KeyEvent;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::widgets::Widget;
+use ratatui_textarea::{TextArea, WrapMode};
+
+use crate::domain::command::Command;
+use crate::domain::id::ProcessId;
+use crate::domain::role::Protocol;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::task::{NewTask, Priority, Target};
+use crate::tui::dialogs::{Heard, Order};
+use crate::tui::keys::Verb;
+use crate::tui::scene::Scene;
+use crate::tui::text;
+use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::task_facts;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Focus {
+    Text,
+    Target,
+    Priority,
+}
+
+/// A task in the making.
+#[derive(Debug)]
+pub(crate) struct TaskDialog {
+    area: TextArea<'static>,
+    focus: Focus,
+    targets: Vec<Target>,
+    target: usize,
+    priority: Priority,
+    /// The order that is on its way, or the request for the person's editor.
+    pub(crate) ticket: Option<u64>,
+    error: Option<String>,
+    leaving: bool,
+}
+
+impl TaskDialog {
+    /// Opens for a process, where one is given that takes tasks, else for anyone.
+    pub(crate) fn new(process: Option<ProcessId>, snapshot: &Snapshot) -> Self {
+        let targets = targets(process, snapshot);
+        Self {
+            area: editor(Vec::new()),
+            focus: Focus::Text,
+            targets,
+            target: 0,
+            priority: Priority::Normal,
+            ticket: None,
+            error: None,
+            leaving: false,
+        }
+    }
+
+    /// The text as it stands.
+    pub(crate) fn text(&self) -> String {
+        self.area.lines().join("\n")
+    }
+
+    /// Takes the text that came back from the person's editor.
+    pub(crate) fn edited(&mut self, text: Option<&str>) {
+        self.ticket = None;
+        match text {
+            Some(text) => {
+                let lines = text::clean_lines(text).map(std::borrow::Cow::into_owned);
+                self.area = editor(lines.collect());
+            }
+            None => {
+                self.error = Some("the editor was left without a text; nothing changed".to_owned())
+            }
+        }
+    }
+
+    /// The order was refused: the text stays, with the reason.
+    pub(crate) fn refused(&mut self, why: String) {
+        self.ticket = None;
+        self.error = Some(why);
+    }
+
+    pub(crate) fn paste(&mut self, pasted: &str) {
+        let lines: Vec<String> = text::clean_lines(pasted)
+            .map(std::borrow::Cow::into_owned)
+            .collect();
+        self.focus = Focus::Text;
+        self.area.insert_str(lines.join("\n"));
+    }
+
+    pub(crate) fn key(&mut self, key: KeyEvent, verb: Option<Verb>, can_edit: bool) -> Heard {
+        self.error = None;
+        let leaving = std::mem::take(&mut self.leaving);
+        if self.ticket.is_some() && verb != Some(Verb::Back) {
+            return Heard::Kept;
+        }
+        match verb {
+            // A second Esc throws the text away.
+            Some(Verb::Back) if leaving || self.text().trim().is_empty() => return Heard::Closed,
+            Some(Verb::Back) => {
+                self.leaving = true;
+                return Heard::Kept;
+            }
+            Some(Verb::Send) => return self.send(),
+            Some(Verb::Editor) if can_edit => return Heard::Edit(self.text()),
+            Some(Verb::Editor) => {
+                self.error = Some("this terminal cannot open an editor".to_owned());
+                return Heard::Kept;
+            }
+            Some(Verb::Next) => self.focus = self.turn(1),
+            Some(Verb::Previous) => self.focus = self.turn(2),
+            _ if self.focus == Focus::Text => {
+                self.area.input(key);
+            }
+            Some(Verb::Left) => self.choose(-1),
+            Some(Verb::Right) => self.choose(1),
+            _ => {}
+        }
+        Heard::Kept
+    }
+
+    fn turn(&self, by: usize) -> Focus {
+        const ALL: [Focus; 3] = [Focus::Text, Focus::Target, Focus::Priority];
+        let at = ALL.iter().position(|focus| *focus == self.focus);
+        ALL[(at.unwrap_or(0) + by) % ALL.len()]
+    }
+
+    fn choose(&mut self, by: isize) {
+        let turn = |at: usize, count: usize| {
+            let count = isize::try_from(count).unwrap_or(isize::MAX).max(1);
+            let at = isize::try_from(at).unwrap_or(0);
+            usize::try_from((at + by).rem_euclid(count)).unwrap_or(0)
+        };
+        match self.focus {
+            Focus::Text => {}
+            Focus::Target => self.target = turn(self.target, self.targets.len()),
+            Focus::Priority => {
+                let at = Priority::ALL.iter().position(|one| *one == self.priority);
+                let at = turn(at.unwrap_or(0), Priority::ALL.len());
+                self.priority = Priority::ALL[at];
+            }
+        }
+    }
+
+    fn send(&mut self) -> Heard {
+        let text = self.text().trim().to_owned();
+        if text.is_empty() {
+            self.error = Some("a task needs a text".to_owned());
+            return Heard::Kept;
+        }
+        let new = NewTask {
+            text,
+            priority: self.priority,
+            target: self.targets.get(self.target).cloned().unwrap_or_default(),
+            ..NewTask::default()
+        };
+        Heard::Submitted(Order::new("add the task", Command::AddTask(Box::new(new))))
+    }
+
+    pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
+        let palette = *scene.palette();
+        let mut pen = Pen::new(buffer, area);
+        let width = pen.width();
+        let height = pen.height();
+        let state = if self.ticket.is_some() {
+            "sending…"
+        } else {
+            "Ctrl-S sends"
+        };
+        pen.title(0, "New task", state, &palette);
+        let editor = Rect {
+            x: area.x + 2.min(area.width),
+            y: area.y + 1.min(area.height),
+            width: area.width.saturating_sub(4),
+            height: area
+                .height
+                .saturating_sub(5)
+                .max(1)
+                .min(area.height.saturating_sub(1)),
+        };
+        let target = self.targets.get(self.target);
+        let target = target.map_or_else(String::new, |target| named(target, scene.snapshot));
+        let base = height.saturating_sub(3);
+        for (row, which, label, value) in [
+            (0, Focus::Target, "For", target.as_str()),
+            (1, Focus::Priority, "Priority", self.priority.as_str()),
+        ] {
+            let focused = self.focus == which;
+            let style = if focused {
+                palette.accent
+            } else {
+                palette.plain
+            };
+            pen.put(base + row, 2, 9, label, palette.dim);
+            let shown = if focused {
+                format!("‹ {value} ›")
+            } else {
+                format!("  {value}")
+            };
+            pen.put(base + row, 12, width.saturating_sub(13), &shown, style);
+        }
+        let (line, style) = match (&self.error, self.leaving) {
+            (Some(error), _) => (error.clone(), palette.bad),
+            (None, true) => (
+                "Esc again throws this text away; any other key keeps it.".to_owned(),
+                palette.warn,
+            ),
+            (None, false) => (self.promise(scene.snapshot), palette.dim),
+        };
+        pen.put(
+            base + 2,
+            2,
+            width.saturating_sub(3),
+            &text::clean(&line),
+            style,
+        );
+        if editor.width > 0 && editor.height > 0 {
+            let focused = self.focus == Focus::Text;
+            let cursor = Style::new();
+            self.area.set_cursor_style(if focused {
+                cursor.add_modifier(Modifier::REVERSED)
+            } else {
+                cursor
+            });
+            self.area.set_placeholder_text("What is to be done?");
+            self.area.set_placeholder_style(palette.dim);
+            (&self.area).render(editor, buffer);
+        }
+    }
+
+    /// What will happen to it.
+    fn promise(&self, snapshot: &Snapshot) -> String {
+        let Some(target) = self.targets.get(self.target) else {
+            return String::new();
+        };
+        let fits = |process: &crate::domain::snapshot::ProcessView| {
+            process.protocol == Protocol::ClaudeStreamJson
+                && process.is_up()
+                && target.process.is_none_or(|id| id == process.id)
+                && target
+                    .role
+                    .as_ref()
+                    .is_none_or(|role| *role == process.role)
+        };
+        let fitting: Vec<_> = snapshot.processes.iter().filter(|p| fits(p)).collect();
+        let free = fitting
+            .iter()
+            .filter(|process| process.task.is_none())
+            .count();
+        match (fitting.len(), free) {
+            (0, _) => "Nobody who fits is up: it waits in the queue.".to_owned(),
+            (1, 0) => "Busy: it is next when the present task is done.".to_owned(),
+            (_, 0) => "All who fit are busy: it waits in the queue.".to_owned(),
+            _ => "It is begun at once.".to_owned(),
+        }
+    }
+}
+
+fn editor(lines: Vec<String>) -> TextArea<'static> {
+    let mut area = TextArea::new(lines);
+    area.set_cursor_line_style(Style::new());
+    area.set_wrap_mode(WrapMode::WordOrGlyph);
+    area.move_cursor(ratatui_textarea::CursorMove::Bottom);
+    area.move_cursor(ratatui_textarea::CursorMove::End);
+    area
+}
+
+/// Who may be asked: the process, its role, anyone, then every other role and process.
+fn targets(process: Option<ProcessId>, snapshot: &Snapshot) -> Vec<Target> {
+    let takes = |id: &ProcessId| {
+        let found = snapshot.process(*id);
+        found.is_some_and(|process| process.protocol == Protocol::ClaudeStreamJson)
+    };
+    let of_process = |id| Target {
+        process: Some(id),
+        ..Target::default()
+    };
+    let of_role = |role: &str| Target {
+        role: Some(role.to_owned()),
+        ..Target::default()
+    };
+    let mut targets = Vec::new();
+    if let Some(id) = process.filter(takes) {
+        targets.push(of_process(id));
+        targets.extend(snapshot.process(id).map(|found| of_role(&found.role)));
+    }
+    targets.push(Target::default());
+    for found in &snapshot.processes {
+        let target = of_role(&found.role);
+        if takes(&found.id) && !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    for found in &snapshot.processes {
+        let target = of_process(found.id);
+        if takes(&found.id) && !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    targets
+}
+
+fn named(target: &Target, snapshot: &Snapshot) -> String {
+    let name = task_facts::target(target, snapshot);
+    match target.process.and_then(|id| snapshot.process(id)) {
+        Some(process) => format!(
+            "{name} ({}, {})",
+            text::clean(&process.role_title),
+            process.id
+        ),
+        None => name,
+    }
+}

@@ -1,0 +1,612 @@
+//! What keys do: which orders they give, what they show, what they refuse.
+
+use std::sync::Arc;
+
+use crossterm::event::{Event, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use proptest::prelude::*;
+
+use crate::domain::command::{Command, NewProcess, Outcome, Refusal};
+use crate::domain::id::{ProcessId, RequestId, TaskId};
+use crate::domain::snapshot::{Level, Snapshot, Status};
+use crate::domain::task::Priority;
+use crate::tui::Action;
+use crate::tui::fixture::{
+    Screen, caps, company, crowd, edit, empty, log, message, permission, question,
+};
+use crate::tui::look::{Capabilities, ColourDepth};
+
+fn screen() -> Screen {
+    Screen::new(company(), 80, 24)
+}
+
+/// The orders among actions.
+fn orders(actions: Vec<Action>) -> Vec<Command> {
+    actions
+        .into_iter()
+        .filter_map(|action| match action {
+            Action::Order { command, .. } => Some(command),
+            _ => None,
+        })
+        .collect()
+}
+
+/// After these keys, exactly these orders were given.
+fn check(keys: &str, expected: &[Command]) {
+    assert_eq!(orders(screen().keys(keys)), expected, "{keys}");
+}
+
+const ADA: ProcessId = ProcessId(1);
+const LINUS: ProcessId = ProcessId(2);
+const GRACE: ProcessId = ProcessId(3);
+const MARGARET: ProcessId = ProcessId(6);
+
+#[test]
+fn control_keys_order_for_the_selected_process() {
+    check("jx", &[Command::Stop(LINUS)]);
+    check("jr", &[Command::Restart(LINUS)]);
+    check("Gs", &[Command::Start(MARGARET)]);
+    // An idle one has nothing to lose: nothing is asked.
+    check("jjX", &[Command::Kill(GRACE)]);
+}
+
+#[test]
+fn what_cannot_be_taken_back_asks_first() {
+    check("jX", &[]);
+    check("jX<esc>", &[]);
+    check("jXy", &[Command::Kill(LINUS)]);
+    check("G<del>", &[]);
+    check("G<del>y", &[Command::Remove(MARGARET)]);
+    check("2c", &[]);
+    check("2cy", &[Command::CancelTask(TaskId(30))]);
+}
+
+#[test]
+fn a_key_that_cannot_act_says_why() {
+    for (keys, hint) in [
+        ("s", "Ada is up already"),
+        ("Gx", "Margaret is down already"),
+        ("Gr", "Margaret is down: s starts"),
+        ("<del>", "Ada is up: x stops it first"),
+        ("jy", "Nothing is asked here"),
+        ("2R", "task_0030 is waiting"),
+        ("2h", "only what is held is released"),
+        ("<c-c>", "q leaves the screen"),
+    ] {
+        let mut screen = screen();
+        assert_eq!(orders(screen.keys(keys)), [], "{keys}");
+        let text = screen.text();
+        assert!(text.contains(hint), "{keys}\n{text}");
+    }
+}
+
+#[test]
+fn each_press_of_stop_says_what_the_next_one_does() {
+    let mut screen = screen();
+    screen.keys("jx");
+    assert!(
+        screen
+            .text()
+            .contains("x again interrupts the task, a third x kills")
+    );
+    let linus = Arc::make_mut(&mut screen.snapshot.processes[1]);
+    linus.status = Status::Stopping;
+    screen.view.observe(&screen.snapshot);
+    assert!(screen.text().contains("x interrupt"));
+    assert_eq!(orders(screen.keys("x")), [Command::Stop(LINUS)]);
+    let text = screen.text();
+    assert!(text.contains("x again kills"), "{text}");
+    assert!(text.contains("x kill"), "{text}");
+    assert_eq!(orders(screen.keys("x")), [Command::Stop(LINUS)]);
+    assert!(screen.text().contains("killing the whole tree"));
+}
+
+#[test]
+fn marked_processes_are_acted_on_together() {
+    check("j  r", &[Command::Restart(LINUS), Command::Restart(GRACE)]);
+    // Esc takes the marks back.
+    check("j  <esc>kkr", &[Command::Restart(LINUS)]);
+}
+
+#[test]
+fn requests_are_answered_in_the_list_and_in_the_inbox() {
+    check("y", &[Command::Approve(RequestId(1))]);
+    check("3y", &[Command::Approve(RequestId(1))]);
+    check("<enter>y", &[Command::Approve(RequestId(1))]);
+    let deny = |reason: Option<&str>| Command::Deny {
+        request: RequestId(1),
+        reason: reason.map(str::to_owned),
+    };
+    check("dnot on a Friday<enter>", &[deny(Some("not on a Friday"))]);
+    check("d<enter>", &[deny(None)]);
+    check("dno<esc>", &[]);
+    let always = |rule: &str| Command::ApproveAlways {
+        request: RequestId(1),
+        rule: Some(rule.to_owned()),
+    };
+    check("Y<enter>", &[always("Bash(git push *)")]);
+    check(
+        "Y<backspace><backspace>origin *)<enter>",
+        &[always("Bash(git push origin *)")],
+    );
+}
+
+#[test]
+fn questions_are_answered_by_number_by_cursor_or_in_words() {
+    let mut company = company();
+    company.requests.insert(0, Arc::new(question(3, 3)));
+    for (keys, answer) in [
+        ("3A1", "PostgreSQL"),
+        ("3Aj<enter>", "SQLite"),
+        ("3A<tab>DuckDB, 2 files<enter>", "DuckDB, 2 files"),
+    ] {
+        let mut screen = Screen::new(company.clone(), 80, 24);
+        let expected = Command::Answer {
+            request: RequestId(3),
+            answers: vec![answer.to_owned()],
+        };
+        assert_eq!(orders(screen.keys(keys)), [expected], "{keys}");
+    }
+}
+
+#[test]
+fn the_inbox_goes_on_with_the_next_that_waits() {
+    let mut screen = screen();
+    screen.snapshot.requests.insert(1, Arc::new(edit(2, 2)));
+    screen.view.observe(&screen.snapshot);
+    screen.keys("3y");
+    let mut answered = permission(1, 1, "git push origin main", 3);
+    answered.answer = Some(crate::domain::inbox::Answer::Once);
+    answered.answered = Some(screen.now.wall);
+    screen.snapshot.requests.remove(0);
+    screen.snapshot.requests.insert(1, Arc::new(answered));
+    screen.view.observe(&screen.snapshot);
+    assert_eq!(orders(screen.keys("y")), [Command::Approve(RequestId(2))]);
+}
+
+fn new(role: &str) -> NewProcess {
+    NewProcess {
+        role: role.to_owned(),
+        working_directory: Some("/home/me/src/shop".into()),
+        ..NewProcess::default()
+    }
+}
+
+fn create(new: NewProcess) -> Command {
+    Command::Create(Box::new(new))
+}
+
+#[test]
+fn hiring_orders_one_process_for_each_instance() {
+    check("n<enter>", &[create(new("project_manager"))]);
+    check(
+        "njjj2j+<c-s>",
+        &[
+            create(new("senior_developer")),
+            create(new("senior_developer")),
+            create(new("junior_developer")),
+        ],
+    );
+    check("n<esc>", &[]);
+    let named = NewProcess {
+        name: Some("Barbara".to_owned()),
+        working_directory: Some("/home/me/src/other".into()),
+        model: Some("opus".to_owned()),
+        max_turns: Some(20),
+        ..new("technical_lead")
+    };
+    let keys = "nj<tab>Barbara<tab><backspace><backspace><backspace><backspace>other<tab>opus<tab>20<enter>";
+    check(keys, &[create(named)]);
+    // From the roles: the one under the cursor.
+    check("4jj<enter><enter>", &[create(new("qa_director"))]);
+}
+
+#[test]
+fn a_hire_with_a_mistake_stays_open() {
+    let mut screen = screen();
+    assert_eq!(orders(screen.keys("n<backtab>many<enter>")), []);
+    assert!(screen.text().contains("max turns is a whole number"));
+    screen.keys("<backspace><backspace><backspace><backspace>7");
+    assert_eq!(orders(screen.keys("<enter>")).len(), 1);
+    assert!(!screen.text().contains("Hire ─"));
+}
+
+fn sent(actions: Vec<Action>) -> (u64, String, Option<ProcessId>, Option<String>, Priority) {
+    for action in actions {
+        if let Action::Order {
+            ticket,
+            command: Command::AddTask(task),
+        } = action
+        {
+            let target = task.target;
+            return (
+                ticket,
+                task.text,
+                target.process,
+                target.role,
+                task.priority,
+            );
+        }
+    }
+    panic!("no task was sent");
+}
+
+#[test]
+fn a_task_is_written_for_the_selected_employee_and_kept_until_it_is_accepted() {
+    let mut screen = screen();
+    let actions = screen.keys("jtFix it<enter>soon<c-s>");
+    let (ticket, text, process, role, _) = sent(actions);
+    assert_eq!(
+        (text.as_str(), process, role),
+        ("Fix it\nsoon", Some(LINUS), None)
+    );
+    assert!(screen.text().contains("sending"));
+    let refusal = Refusal::NotStored("no space left".to_owned());
+    screen.view.answered(ticket, Err(refusal));
+    let text = screen.text();
+    assert!(
+        text.contains("Fix it") && text.contains("no space left"),
+        "{text}"
+    );
+    let (ticket, ..) = sent(screen.keys("<c-s>"));
+    screen
+        .view
+        .answered(ticket, Ok(Outcome::TaskAdded(TaskId(34))));
+    let text = screen.text();
+    assert!(text.contains("task_0034 is accepted"), "{text}");
+    assert!(!text.contains("Fix it"), "{text}");
+}
+
+#[test]
+fn a_task_may_go_to_a_role_or_to_anyone_with_a_priority() {
+    let (_, _, process, role, priority) =
+        sent(screen().keys("jtFix it<tab><right><tab><left><c-s>"));
+    assert_eq!((process, role.as_deref()), (None, Some("senior_developer")));
+    assert_eq!(priority, Priority::High);
+    let (_, _, process, role, _) = sent(screen().keys("4tFix it<c-s>"));
+    assert_eq!((process, role), (None, None));
+}
+
+#[test]
+fn a_pasted_text_keeps_its_lines_and_loses_its_control_characters() {
+    let mut screen = screen();
+    screen.keys("4t");
+    let paste = Event::Paste("one\r\ntwo\u{1b}[31m red\tend".to_owned());
+    screen.view.event(&paste, &screen.snapshot, &screen.now);
+    let (_, text, ..) = sent(screen.keys("<c-s>"));
+    assert_eq!(text, "one\ntwo red    end");
+}
+
+#[test]
+fn esc_asks_before_it_throws_a_text_away() {
+    let mut screen = screen();
+    screen.keys("tHello<esc>");
+    assert!(screen.text().contains("Esc again throws this text away"));
+    screen.keys("!");
+    assert!(screen.text().contains("Hello!"));
+    screen.keys("<esc><esc>");
+    assert!(!screen.text().contains("Hello"));
+}
+
+#[test]
+fn the_editor_gets_the_text_and_gives_it_back() {
+    let mut screen = screen();
+    let actions = screen.keys("4tHello<c-e>");
+    let [Action::Edit { ticket, text, .. }] = actions.as_slice() else {
+        panic!("{actions:?}");
+    };
+    assert_eq!(text, "Hello");
+    screen
+        .view
+        .edited(*ticket, Some("Hello\nworld\n".to_owned()));
+    let (_, text, ..) = sent(screen.keys("<c-s>"));
+    assert_eq!(text, "Hello\nworld");
+}
+
+#[test]
+fn tasks_are_retried_and_released() {
+    check("2jjjjR", &[Command::RetryTask(TaskId(29))]);
+    check("2jjh", &[Command::ReleaseTask(TaskId(33))]);
+}
+
+#[test]
+fn a_refused_order_is_shown_with_its_remedy() {
+    let mut screen = screen();
+    let actions = screen.keys("jr");
+    let [Action::Order { ticket, .. }] = actions.as_slice() else {
+        panic!("{actions:?}");
+    };
+    let refusal = Refusal::NotStored("no space left".to_owned());
+    screen.view.answered(*ticket, Err(refusal));
+    let text = screen.text();
+    assert!(
+        text.contains("cannot restart Linus: cannot write"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_selection_is_kept_by_id_while_rows_come_and_go() {
+    let mut screen = screen();
+    screen.keys("j");
+    screen.snapshot.processes.remove(0);
+    screen.view.observe(&screen.snapshot);
+    assert_eq!(orders(screen.keys("x")), [Command::Stop(LINUS)]);
+    screen.snapshot.processes.remove(0);
+    screen.view.observe(&screen.snapshot);
+    assert_eq!(orders(screen.keys("x")), [Command::Stop(GRACE)]);
+}
+
+#[test]
+fn a_filter_shows_only_what_holds_its_words() {
+    let mut screen = screen();
+    screen.keys("/qa<enter>");
+    let text = screen.text();
+    assert!(text.contains("Grace") && !text.contains("Linus"), "{text}");
+    screen.keys("<esc>");
+    assert!(screen.text().contains("Linus"));
+}
+
+#[test]
+fn one_key_goes_to_what_waits() {
+    let mut screen = Screen::new(company(), 80, 24);
+    screen.keys("2w");
+    assert_eq!(orders(screen.keys("y")), [Command::Approve(RequestId(1))]);
+    let mut quiet = Screen::new(crowd(3), 80, 24);
+    quiet.keys("w");
+    assert!(quiet.text().contains("Nobody waits for you"));
+}
+
+#[test]
+fn why_names_the_evidence() {
+    let mut screen = screen();
+    screen.keys("W");
+    let text = screen.text();
+    assert!(text.contains("from the agent's own event, 10:41"), "{text}");
+}
+
+#[test]
+fn only_what_is_said_after_attaching_is_shown_and_rung() {
+    let mut screen = screen();
+    screen.snapshot.messages = vec![message(1, Level::Info, "old news")];
+    let mut view = crate::tui::View::new(caps());
+    let actions = view.observe(&screen.snapshot);
+    assert_eq!(actions, [Action::Title("(1) headcount shop".to_owned())]);
+    screen.view = view;
+    assert!(!screen.text().contains("old news"));
+    let proof = "Linus stopped: 7 processes ended, 0 left";
+    screen
+        .snapshot
+        .messages
+        .push(message(2, Level::Info, proof));
+    assert_eq!(screen.view.observe(&screen.snapshot), []);
+    assert!(screen.text().contains(proof));
+    screen.snapshot.requests.insert(1, Arc::new(edit(2, 2)));
+    assert_eq!(screen.view.observe(&screen.snapshot), [Action::Bell]);
+    assert_eq!(screen.view.observe(&screen.snapshot), []);
+}
+
+#[test]
+fn news_leave_after_a_while_and_errors_with_the_next_key() {
+    let mut screen = screen();
+    screen.snapshot.messages = vec![message(1, Level::Info, "good news")];
+    screen.view.observe(&Snapshot::default());
+    screen.view.observe(&screen.snapshot);
+    assert!(screen.text().contains("good news"));
+    // A key right after it appeared was not pressed because of it.
+    screen.keys("j");
+    assert!(screen.text().contains("good news"));
+    screen.now.wall += jiff::SignedDuration::from_secs(31);
+    assert!(!screen.text().contains("good news"));
+}
+
+#[test]
+fn the_log_scrolls_to_its_beginning_and_back() {
+    let mut screen = screen();
+    screen.log = log(500);
+    screen.keys("l");
+    let end = screen.text();
+    assert!(end.contains("following"));
+    for _ in 0..60 {
+        screen.keys("<pgup>");
+    }
+    assert!(screen.text().contains("the log begins here"));
+    for _ in 0..60 {
+        screen.keys("<pgdn>");
+    }
+    screen.keys("f");
+    assert_eq!(screen.text(), end);
+    screen.keys("k");
+    assert!(screen.text().contains("f follows"));
+}
+
+#[test]
+fn a_log_that_grows_does_not_move_what_is_read() {
+    let mut screen = screen();
+    screen.keys("lkkk");
+    let body = |text: String| text.lines().skip(4).take(15).collect::<Vec<_>>().join("\n");
+    let before = body(screen.text());
+    screen.log = log(90);
+    assert_eq!(body(screen.text()), before);
+    screen.keys("G");
+    assert_ne!(body(screen.text()), before);
+}
+
+#[test]
+fn a_page_of_the_log_misses_no_line_and_repeats_one() {
+    let mut screen = screen();
+    screen.log = log(200);
+    screen
+        .log
+        .lines
+        .iter_mut()
+        .enumerate()
+        .for_each(|(n, line)| {
+            line.text = format!("line {n:03}");
+        });
+    screen.keys("lg");
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..30 {
+        let text = screen.text();
+        for (at, _) in text.match_indices("line ") {
+            seen.extend(
+                text.get(at + 5..at + 8)
+                    .and_then(|n| n.parse::<usize>().ok()),
+            );
+        }
+        screen.keys("<pgdn>");
+    }
+    assert_eq!(seen.len(), 200);
+}
+
+#[test]
+fn hostile_text_reaches_no_cell() {
+    let mut company = company();
+    let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}x\r\n\u{9b}31m";
+    for process in &mut company.processes {
+        let process = Arc::make_mut(process);
+        process.name.push_str(evil);
+        process.now.push_str(evil);
+        process.role_title.push_str(evil);
+        process.environment.push((evil.to_owned(), evil.to_owned()));
+    }
+    for task in &mut company.tasks {
+        Arc::make_mut(task).text.insert_str(0, evil);
+    }
+    company
+        .requests
+        .insert(0, Arc::new(permission(9, 1, evil, 9)));
+    for keys in [
+        "", "<enter>", "l", "2", "2<enter>", "3", "3<enter>", "d", "n", "t", "jX",
+    ] {
+        let mut screen = Screen::new(company.clone(), 120, 40);
+        screen.keys(keys);
+        let found = screen.draw().content.iter().any(|cell| {
+            cell.symbol()
+                .chars()
+                .any(|c| c.is_control() || c == '\u{202e}')
+        });
+        assert!(!found, "{keys}");
+    }
+}
+
+#[test]
+fn clicks_select_rows_and_screens_and_the_wheel_scrolls() {
+    let mut screen = screen();
+    screen.draw();
+    let mouse = |kind, column, row| {
+        Event::Mouse(MouseEvent {
+            kind,
+            column,
+            row,
+            modifiers: KeyModifiers::NONE,
+        })
+    };
+    let click = MouseEventKind::Down(MouseButton::Left);
+    screen
+        .view
+        .event(&mouse(click, 10, 6), &screen.snapshot, &screen.now);
+    assert_eq!(orders(screen.keys("x")), [Command::Stop(LINUS)]);
+    let wheel = mouse(MouseEventKind::ScrollDown, 10, 6);
+    screen.view.event(&wheel, &screen.snapshot, &screen.now);
+    assert_eq!(orders(screen.keys("<up>x")), [Command::Stop(ProcessId(4))]);
+    screen
+        .view
+        .event(&mouse(click, 18, 1), &screen.snapshot, &screen.now);
+    assert!(screen.text().contains("PRIORITY"));
+}
+
+#[test]
+fn what_needs_a_person_is_coloured_as_well_as_marked() {
+    let mut screen = screen();
+    let warn = crate::tui::look::Look::new(caps()).palette.warn.fg;
+    let cell = screen.draw().cell((1, 5)).expect("a cell").clone();
+    assert_eq!(cell.symbol(), "!");
+    assert_eq!(Some(cell.fg), warn);
+}
+
+#[test]
+fn without_colours_the_selected_row_is_reversed() {
+    let plain = Capabilities {
+        colour: ColourDepth::None,
+        ..caps()
+    };
+    let mut screen = Screen::with(plain, company(), 80, 24);
+    let cell = screen.draw().cell((8, 5)).expect("a cell").clone();
+    assert!(cell.modifier.contains(ratatui::style::Modifier::REVERSED));
+}
+
+#[test]
+fn the_picture_changes_by_time_when_a_minute_is_full_or_a_countdown_runs() {
+    let screen = screen();
+    let next = screen
+        .view
+        .next_change(&screen.snapshot, &screen.now)
+        .expect("a countdown runs");
+    assert_eq!(next.duration_since(screen.now.wall).as_secs(), 1);
+    let quiet = Screen::new(crowd(3), 80, 24);
+    let next = quiet
+        .view
+        .next_change(&quiet.snapshot, &quiet.now)
+        .expect("times are shown");
+    assert_eq!(next.duration_since(quiet.now.wall).as_secs(), 60);
+    let nobody = Screen::new(empty(), 80, 24);
+    assert_eq!(nobody.view.next_change(&nobody.snapshot, &nobody.now), None);
+}
+
+#[test]
+fn q_detaches_and_stops_nothing() {
+    assert_eq!(screen().keys("q"), [Action::Detach]);
+    assert_eq!(screen().keys("lq"), [Action::Detach]);
+    // In a text it is a letter.
+    assert_eq!(screen().keys("tq"), []);
+}
+
+const STATES: [&str; 18] = [
+    "", "<enter>", "l", "lk", "2", "2<enter>", "3", "3<enter>", "3jA", "4", "n", "n<tab>", "t",
+    "d", "jX", "?", ":s", "/a",
+];
+
+#[test]
+fn every_size_is_drawn() {
+    let mut company = company();
+    company.requests.insert(1, Arc::new(question(3, 3)));
+    for keys in STATES {
+        let mut screen = Screen::new(company.clone(), 80, 24);
+        screen.keys(keys);
+        for width in (0..=60).rev() {
+            for height in 0..=20 {
+                screen.resize(width, height);
+                screen.draw();
+            }
+        }
+        screen.resize(200, 50);
+        screen.draw();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_keys_at_any_size_make_it_fail(
+        keys in "([a-zA-Z0-9/:?!]|<enter>|<esc>|<tab>|<up>|<down>|<pgup>|<pgdn>|<c-s>|<del>){0,40}",
+        sizes in proptest::collection::vec((0u16..130, 0u16..45), 1..4),
+        count in 0u64..12,
+    ) {
+        let mut snapshot = if count == 0 { empty() } else { company() };
+        let mut screen = Screen::new(snapshot.clone(), 80, 24);
+        for (at, (width, height)) in sizes.into_iter().enumerate() {
+            screen.resize(width, height);
+            screen.keys(&keys);
+            screen.draw();
+            if at == 0 && !snapshot.processes.is_empty() {
+                snapshot.processes.remove(0);
+                snapshot.tasks.clear();
+                snapshot.requests.clear();
+                screen.snapshot = snapshot.clone();
+                screen.view.observe(&snapshot);
+            }
+            screen.draw();
+        }
+    }
+}

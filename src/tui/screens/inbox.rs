@@ -1,0 +1,240 @@
+//! What waits on a person, longest waiting first, and what was answered.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Widget;
+
+use crate::domain::id::RequestId;
+use crate::domain::inbox::{Ask, Request};
+use crate::domain::snapshot::Snapshot;
+use crate::tui::chrome;
+use crate::tui::format;
+use crate::tui::scene::Scene;
+use crate::tui::text;
+use crate::tui::widgets::cursor::Cursor;
+use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::request;
+use crate::tui::widgets::sheet::Sheet;
+
+/// From this width on, the whole request stands at the right of the list, else below it.
+const BESIDE: u16 = 130;
+
+/// Which request is selected.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    pub(crate) cursor: Cursor<RequestId>,
+    // Whether the selected one waited when it was looked at last.
+    waited: bool,
+    drawn: Vec<(u16, RequestId)>,
+}
+
+impl Inbox {
+    /// The ids of the rows, in order.
+    pub(crate) fn keys(snapshot: &Snapshot) -> Vec<RequestId> {
+        snapshot.requests.iter().map(|request| request.id).collect()
+    }
+
+    /// The selected request.
+    pub(crate) fn selected(&self, snapshot: &Snapshot) -> Option<RequestId> {
+        self.cursor.selected(&Self::keys(snapshot))
+    }
+
+    /// Takes note of a new snapshot. When what is selected was answered, the next one that waits
+    /// takes its place: a person works through the list.
+    pub(crate) fn settle(&mut self, snapshot: &Snapshot) {
+        let keys = Self::keys(snapshot);
+        let open = chrome::waiting_requests(snapshot);
+        let found = self.cursor.id().and_then(|id| snapshot.request(id));
+        let answered = found.is_some_and(|request| !request.is_open());
+        if self.waited && answered && open > 0 {
+            self.cursor.put(&keys, self.cursor.row().min(open - 1));
+        }
+        self.cursor.settle(&keys);
+        self.note_selected(snapshot);
+    }
+
+    /// Takes note of whether what is selected waits.
+    pub(crate) fn note_selected(&mut self, snapshot: &Snapshot) {
+        let found = self.cursor.id().and_then(|id| snapshot.request(id));
+        self.waited = found.is_some_and(|request| request.is_open());
+    }
+
+    /// The request in a row of the screen.
+    pub(crate) fn at(&self, y: u16) -> Option<RequestId> {
+        let found = self.drawn.iter().find(|(row, _)| *row == y)?;
+        Some(found.1)
+    }
+
+    pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
+        self.drawn.clear();
+        let palette = scene.palette();
+        let keys = Self::keys(scene.snapshot);
+        let Some(selected) = self.cursor.selected(&keys) else {
+            let mut pen = Pen::new(buffer, area);
+            let width = pen.width();
+            pen.put(1, 2, width, "Nothing waits for you.", palette.strong);
+            let line = "When an employee asks for a permission or has a question, it stands here, \
+                        and its row in the process list is marked with !.";
+            let room = width.saturating_sub(4).min(76);
+            for (row, line) in text::wrap(line, room).iter().enumerate() {
+                pen.put(3 + row, 2, width, line, palette.plain);
+            }
+            return;
+        };
+        let (list, whole) = if area.width >= BESIDE {
+            let width = area.width / 2;
+            (
+                Rect { width, ..area },
+                Rect {
+                    x: area.x + width + 1,
+                    width: area.width - width - 1,
+                    ..area
+                },
+            )
+        } else {
+            let height = (area.height / 2).min(u16::try_from(keys.len() + 2).unwrap_or(u16::MAX));
+            let height = height.max(3).min(area.height);
+            (
+                Rect { height, ..area },
+                Rect {
+                    y: area.y + height,
+                    height: area.height - height,
+                    ..area
+                },
+            )
+        };
+        self.list(scene, list, selected, &keys, buffer);
+        if let Some(found) = scene.snapshot.request(selected) {
+            write_whole(found, scene, whole, buffer);
+        }
+    }
+
+    fn list(
+        &mut self,
+        scene: Scene<'_>,
+        area: Rect,
+        selected: RequestId,
+        keys: &[RequestId],
+        buffer: &mut Buffer,
+    ) {
+        let palette = scene.palette();
+        let snapshot = scene.snapshot;
+        let open = chrome::waiting_requests(snapshot);
+        let mut pen = Pen::new(buffer, area);
+        let index = keys.iter().position(|id| *id == selected).unwrap_or(0);
+        // One line divides what waits from what was answered.
+        let line = |index: usize| index + usize::from(index >= open);
+        let total = keys.len() + usize::from(keys.len() > open);
+        let height = pen.height();
+        let offset = self
+            .cursor
+            .scroll(line(index), usize::from(index == open), total, height);
+        for at in 0..height.min(total.saturating_sub(offset)) {
+            let row = offset + at;
+            if row == open {
+                let what = if open == 0 {
+                    "Nothing waits. Answered before:"
+                } else {
+                    "Answered"
+                };
+                pen.put(at, 3, area.width.into(), what, palette.dim);
+                continue;
+            }
+            let index = row - usize::from(row > open);
+            let Some(found) = snapshot.requests.get(index) else {
+                continue;
+            };
+            write_row(&mut pen, at, found, scene);
+            if found.id == selected {
+                pen.put(at, 0, 1, "▌", palette.accent);
+                pen.shade(at, palette.selected);
+            }
+            if let Ok(at) = u16::try_from(at) {
+                self.drawn.push((area.y + at, found.id));
+            }
+        }
+    }
+}
+
+fn who(found: &Request, scene: Scene<'_>) -> String {
+    match scene.snapshot.process(found.process) {
+        Some(process) => text::clean(&process.name).into_owned(),
+        None => found.process.to_string(),
+    }
+}
+
+fn write_row(pen: &mut Pen<'_>, row: usize, found: &Request, scene: Scene<'_>) {
+    let palette = scene.palette();
+    let width = pen.width();
+    let (mark, style, strong) = if found.is_open() {
+        ("!", palette.warn, palette.strong)
+    } else {
+        (" ", palette.dim, palette.dim)
+    };
+    pen.put(row, 1, 1, mark, style);
+    pen.put(row, 3, 10, &who(found, scene), strong);
+    let since = found.answered.unwrap_or(found.asked);
+    pen.right(row, 14, 4, &format::age(scene.now.since(since)), style);
+    let what = text::clean(&request::line(found)).into_owned();
+    if found.is_open() {
+        pen.put(row, 20, width.saturating_sub(21), &what, palette.plain);
+    } else {
+        let answer = text::clean(&request::answer(found)).into_owned();
+        let end = pen.put(row, 20, width.saturating_sub(21), &answer, palette.plain);
+        let room = width.saturating_sub(end + 1);
+        pen.put(row, end, room, &format!(" · {what}"), palette.dim);
+    }
+}
+
+fn write_whole(found: &Request, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let palette = scene.palette();
+    let keys = match (&found.ask, found.is_open()) {
+        (_, false) => "",
+        (Ask::Permission { .. }, true) => "y allow  Y always  d deny",
+        (Ask::Question { .. }, true) => "A answer  d deny",
+    };
+    let task = found
+        .task
+        .map_or_else(String::new, |task| format!(" · {task}"));
+    let title = format!("{}{task}", who(found, scene));
+    let mut pen = Pen::new(buffer, area);
+    pen.title(0, &title, keys, palette);
+    let body = Rect {
+        x: area.x + 2.min(area.width),
+        y: area.y + 1.min(area.height),
+        width: area.width.saturating_sub(4),
+        height: area.height.saturating_sub(1),
+    };
+    let lines = lines(found, usize::from(body.width), scene);
+    let fits = usize::from(body.height);
+    let more = lines.len().saturating_sub(fits);
+    for (row, line) in (body.y..body.bottom()).zip(lines) {
+        line.render(Rect::new(body.x, row, body.width, 1), buffer);
+    }
+    if more > 0 && fits > 0 {
+        let mut pen = Pen::new(buffer, body);
+        let width = pen.width();
+        let line = format!("↓ {} more lines, Enter shows the whole", more + 1);
+        pen.put(fits - 1, 0, width, &text::pad(&line, width), palette.dim);
+    }
+}
+
+/// A request whole: what is asked, and what was answered.
+pub(crate) fn lines(found: &Request, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
+    let palette = scene.palette();
+    let mut sheet = Sheet::new(width, *palette);
+    request::write(&mut sheet, &found.ask, palette);
+    if let Ask::Permission { rule, .. } = &found.ask
+        && found.is_open()
+    {
+        sheet.gap();
+        sheet.text(&format!("Y would allow: {rule}"), 0, palette.dim);
+    }
+    if let Some(at) = found.answered {
+        sheet.gap();
+        let line = format!("{}, {}", request::answer(found), scene.now.clock(at));
+        sheet.text(&line, 0, palette.plain);
+    }
+    sheet.into_lines()
+}

@@ -1,0 +1,349 @@
+//! The queue: what is worked on, what waits, what ended.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::domain::id::TaskId;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::task::{Priority, Task, TaskState};
+use crate::tui::filter::Filter;
+use crate::tui::format;
+use crate::tui::scene::Scene;
+use crate::tui::text;
+use crate::tui::widgets::cursor::Cursor;
+use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::status;
+use crate::tui::widgets::task_facts;
+
+const NARROW: usize = 60;
+
+/// Which task is selected, and which are shown.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    pub(crate) cursor: Cursor<TaskId>,
+    pub(crate) filter: Filter,
+    drawn: Vec<(u16, TaskId)>,
+}
+
+/// Where a task stands in the list. The order of the groups is the order of their names here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Working,
+    Queue,
+    Failed,
+    Ended,
+}
+
+impl Group {
+    const ALL: [Self; 4] = [Self::Working, Self::Queue, Self::Failed, Self::Ended];
+
+    const fn of(state: TaskState) -> Self {
+        match state {
+            TaskState::Assigned | TaskState::Running | TaskState::Waiting => Self::Working,
+            TaskState::Queued | TaskState::Held | TaskState::Blocked => Self::Queue,
+            TaskState::Failed | TaskState::TimedOut | TaskState::Parked => Self::Failed,
+            TaskState::Succeeded | TaskState::Cancelled => Self::Ended,
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Working => "Working",
+            Self::Queue => "Queue",
+            Self::Failed => "Failed",
+            Self::Ended => "Done",
+        }
+    }
+}
+
+/// The shown tasks, in groups.
+struct Listed {
+    keys: Vec<TaskId>,
+    /// Group, and where its first task stands in `keys`.
+    groups: Vec<(Group, usize)>,
+}
+
+impl Tasks {
+    /// One walk over all tasks, without sorting: there may be very many.
+    fn listed(&self, snapshot: &Snapshot) -> Listed {
+        let mut buckets: [Vec<TaskId>; 7] = Default::default();
+        for task in &snapshot.tasks {
+            if !self.filter.is_empty() && !self.admits(snapshot, task) {
+                continue;
+            }
+            let bucket = match (Group::of(task.state), task.priority) {
+                (Group::Working, _) => 0,
+                (Group::Queue, Priority::Urgent) => 1,
+                (Group::Queue, Priority::High) => 2,
+                (Group::Queue, Priority::Normal) => 3,
+                (Group::Queue, Priority::Low) => 4,
+                (Group::Failed, _) => 5,
+                (Group::Ended, _) => 6,
+            };
+            if let Some(bucket) = buckets.get_mut(bucket) {
+                bucket.push(task.id);
+            }
+        }
+        let [working, urgent, high, normal, low, mut failed, mut ended] = buckets;
+        // The newest of what is over is what a person looks for.
+        failed.reverse();
+        ended.reverse();
+        let queue = [urgent, high, normal, low].concat();
+        let (mut keys, mut groups) = (Vec::new(), Vec::new());
+        for (group, ids) in Group::ALL.into_iter().zip([working, queue, failed, ended]) {
+            if !ids.is_empty() {
+                groups.push((group, keys.len()));
+                keys.extend(ids);
+            }
+        }
+        Listed { keys, groups }
+    }
+
+    fn admits(&self, snapshot: &Snapshot, task: &Task) -> bool {
+        let id = task.id.to_string();
+        let who = task_facts::who(task, snapshot);
+        let parts = [
+            id.as_str(),
+            status::task_word(task.state),
+            task.priority.as_str(),
+            who.as_str(),
+            task.text.as_str(),
+        ];
+        self.filter.admits(parts.into_iter())
+    }
+
+    /// The ids of the rows, in order.
+    pub(crate) fn keys(&self, snapshot: &Snapshot) -> Vec<TaskId> {
+        self.listed(snapshot).keys
+    }
+
+    /// The selected task.
+    pub(crate) fn selected(&self, snapshot: &Snapshot) -> Option<TaskId> {
+        match self.cursor.id().and_then(|id| snapshot.task(id)) {
+            // It is there; whether the filter shows it was settled when it was selected.
+            Some(task) if self.filter.is_empty() => Some(task.id),
+            _ => self.cursor.selected(&self.keys(snapshot)),
+        }
+    }
+
+    /// Takes note of a new snapshot.
+    pub(crate) fn settle(&mut self, snapshot: &Snapshot) {
+        let keys = self.keys(snapshot);
+        self.cursor.settle(&keys);
+    }
+
+    /// The task in a row of the screen.
+    pub(crate) fn at(&self, y: u16) -> Option<TaskId> {
+        let found = self.drawn.iter().find(|(row, _)| *row == y)?;
+        Some(found.1)
+    }
+
+    pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
+        self.drawn.clear();
+        let palette = scene.palette();
+        let listed = self.listed(scene.snapshot);
+        let mut pen = Pen::new(buffer, area);
+        let width = pen.width();
+        let Some(selected) = self.cursor.selected(&listed.keys) else {
+            let (first, second) = if self.filter.is_empty() {
+                (
+                    "No task yet.".to_owned(),
+                    "t writes one. It waits here until an employee fits, and its result stays here.",
+                )
+            } else {
+                let words = text::clean(self.filter.text()).into_owned();
+                (
+                    format!("No task matches “{words}”."),
+                    "Esc shows all of them.",
+                )
+            };
+            pen.put(1, 2, width, &first, palette.strong);
+            for (row, line) in text::wrap(second, width.saturating_sub(4))
+                .iter()
+                .enumerate()
+            {
+                pen.put(2 + row, 2, width, line, palette.plain);
+            }
+            return;
+        };
+        let columns = Columns::choose(width);
+        let top = usize::from(width >= NARROW && pen.height() > 2);
+        if top > 0 {
+            columns.head(&mut pen, scene);
+        }
+        let height = pen.height().saturating_sub(top);
+        // Rows are the tasks and a head for each group before its first.
+        let index = listed
+            .keys
+            .iter()
+            .position(|id| *id == selected)
+            .unwrap_or(0);
+        let heads = |index: usize| listed.groups.iter().filter(|(_, at)| *at <= index).count();
+        let row = index + heads(index);
+        let above = usize::from(listed.groups.iter().any(|(_, at)| *at == index));
+        let total = listed.keys.len() + listed.groups.len();
+        let offset = self.cursor.scroll(row, above, total, height);
+        for at in 0..height.min(total.saturating_sub(offset)) {
+            let row = offset + at;
+            let head = listed
+                .groups
+                .iter()
+                .enumerate()
+                .find(|(number, (_, first))| first + number == row);
+            if let Some((number, (group, first))) = head {
+                let next = listed
+                    .groups
+                    .get(number + 1)
+                    .map_or(listed.keys.len(), |next| next.1);
+                let title = format!("{} {}", group.title(), next - first);
+                pen.put(top + at, 1, width, &title, palette.strong);
+                continue;
+            }
+            let before = listed
+                .groups
+                .iter()
+                .enumerate()
+                .filter(|(number, (_, first))| first + number < row)
+                .count();
+            let task = listed
+                .keys
+                .get(row - before)
+                .and_then(|id| scene.snapshot.task(*id));
+            let Some(task) = task else {
+                continue;
+            };
+            columns.row(&mut pen, top + at, task, scene);
+            if task.id == selected {
+                pen.put(top + at, 0, 1, "▌", palette.accent);
+                pen.shade(top + at, palette.selected);
+            }
+            if let Ok(at) = u16::try_from(top + at) {
+                self.drawn.push((area.y + at, task.id));
+            }
+        }
+    }
+}
+
+/// Widths of the columns, the space behind them included; zero for those that are not shown.
+#[derive(Debug)]
+struct Columns {
+    state: usize,
+    priority: usize,
+    who: usize,
+    time: usize,
+    tries: usize,
+    cost: usize,
+}
+
+impl Columns {
+    const LEAD: usize = 3;
+    const ID: usize = 11;
+
+    fn choose(width: usize) -> Self {
+        Self {
+            state: 13,
+            priority: if width >= 70 { 10 } else { 0 },
+            who: if width >= 110 { 22 } else { 14 },
+            time: if width >= 70 { 6 } else { 0 },
+            tries: if width >= 90 { 5 } else { 0 },
+            cost: if width >= 110 { 9 } else { 0 },
+        }
+    }
+
+    fn head(&self, pen: &mut Pen<'_>, scene: Scene<'_>) {
+        let style = scene.palette().dim;
+        let mut at = Self::LEAD;
+        for (name, columns) in [
+            ("TASK", Self::ID),
+            ("STATE", self.state),
+            ("PRIORITY", self.priority),
+            ("WHO", self.who),
+        ] {
+            if columns > 0 {
+                pen.put(0, at, columns, name, style);
+                at += columns;
+            }
+        }
+        for (name, columns) in [
+            ("TIME", self.time),
+            ("TRY", self.tries),
+            ("COST", self.cost),
+        ] {
+            if columns > 0 {
+                pen.right(0, at, columns, name, style);
+                at += columns;
+            }
+        }
+        pen.put(0, at + 2, 20, "WHAT", style);
+    }
+
+    fn row(&self, pen: &mut Pen<'_>, row: usize, task: &Task, scene: Scene<'_>) {
+        let palette = scene.palette();
+        let width = pen.width();
+        let (shape, style) = status::task_shape(task.state, palette);
+        pen.put(
+            row,
+            Self::LEAD,
+            Self::ID - 1,
+            &task.id.to_string(),
+            palette.dim,
+        );
+        let title = text::clean(task.title());
+        let word = if task.cancelling {
+            "cancelling"
+        } else {
+            status::task_word(task.state)
+        };
+        let mut at = Self::LEAD + Self::ID;
+        pen.put(row, at, 1, shape, style);
+        let word_style = if style == palette.good {
+            palette.plain
+        } else {
+            style
+        };
+        if width < NARROW {
+            let end = pen.put(row, at + 2, width, word, word_style);
+            pen.put(row, end + 1, width, &title, palette.plain);
+            return;
+        }
+        pen.put(row, at + 2, self.state - 3, word, word_style);
+        at += self.state;
+        if self.priority > 0 {
+            let style = match task.priority {
+                Priority::Urgent | Priority::High => palette.strong,
+                Priority::Normal | Priority::Low => palette.dim,
+            };
+            pen.put(row, at, self.priority - 1, task.priority.as_str(), style);
+            at += self.priority;
+        }
+        let who = task_facts::who(task, scene.snapshot);
+        pen.put(row, at, self.who - 2, &who, palette.plain);
+        at += self.who;
+        let cost = task.result.as_ref().map_or(0.0, |result| result.cost_usd);
+        let tries = match task.attempts.len() {
+            0 => "-".to_owned(),
+            tries => tries.to_string(),
+        };
+        for (what, columns) in [
+            (task_facts::time(task, scene.now), self.time),
+            (tries, self.tries),
+            (format::money(cost), self.cost),
+        ] {
+            if columns > 0 {
+                pen.right(row, at, columns, &what, palette.dim);
+                at += columns;
+            }
+        }
+        let room = width.saturating_sub(at + 3);
+        let style = if Group::of(task.state) == Group::Ended {
+            palette.dim
+        } else {
+            palette.plain
+        };
+        let end = pen.put(row, at + 2, room, &title, style);
+        if let Some(why) = task_facts::waits(task, scene.snapshot) {
+            let why = format!(" · {}", text::clean(why));
+            pen.put(row, end, width.saturating_sub(end + 1), &why, palette.dim);
+        }
+    }
+}

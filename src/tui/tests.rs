@@ -1,0 +1,213 @@
+//! The screens as pictures, at the sizes that people have.
+
+use std::sync::Arc;
+
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::snapshot::{Level, Snapshot};
+use crate::tui::fixture::{Screen, caps, company, crowd, edit, empty, message, question};
+use crate::tui::look::{Capabilities, ColourDepth};
+
+/// Draws a company after some keys and compares with the picture that is kept.
+fn check(name: &str, mut screen: Screen, keys: &str) {
+    screen.keys(keys);
+    insta::assert_snapshot!(name, screen.text());
+}
+
+/// Three open requests of the three kinds.
+fn asking() -> Snapshot {
+    let mut company = company();
+    company.requests.insert(0, Arc::new(edit(2, 2)));
+    company.requests.insert(1, Arc::new(question(3, 3)));
+    company
+}
+
+#[test]
+fn the_process_list_at_every_size() {
+    check("processes_80x24", Screen::new(company(), 80, 24), "");
+    check("processes_120x40", Screen::new(company(), 120, 40), "");
+    check("processes_200x50", Screen::new(company(), 200, 50), "j");
+    check("processes_50x20", Screen::new(company(), 50, 20), "");
+    check("processes_20x5", Screen::new(company(), 20, 5), "");
+}
+
+#[test]
+fn the_process_list_of_one_of_twenty_and_of_two_hundred() {
+    check("processes_one", Screen::new(crowd(1), 80, 24), "");
+    check("processes_twenty", Screen::new(crowd(20), 120, 40), "");
+    check(
+        "processes_two_hundred",
+        Screen::new(crowd(200), 120, 40),
+        "G",
+    );
+}
+
+#[test]
+fn every_screen_has_something_to_say_when_it_is_empty() {
+    check("empty_processes", Screen::new(empty(), 80, 24), "");
+    check("empty_tasks", Screen::new(empty(), 80, 24), "2");
+    check("empty_inbox", Screen::new(empty(), 80, 24), "3");
+    let mut bare = empty();
+    bare.catalogue = Arc::default();
+    check("empty_roles", Screen::new(bare, 80, 24), "4");
+    check(
+        "filter_without_a_hit",
+        Screen::new(company(), 80, 24),
+        "/zzz<enter>",
+    );
+}
+
+#[test]
+fn details_show_everything_about_one_process() {
+    check(
+        "details_80x24",
+        Screen::new(company(), 80, 24),
+        "jjj<enter>",
+    );
+    check("details_120x40", Screen::new(company(), 120, 40), "<enter>");
+    check("details_50x20", Screen::new(company(), 50, 20), "<enter>");
+    check(
+        "details_of_a_failure",
+        Screen::new(company(), 120, 40),
+        "jjj<enter>",
+    );
+}
+
+#[test]
+fn logs_follow_and_scroll() {
+    check("log_following", Screen::new(company(), 80, 24), "l");
+    check("log_scrolled", Screen::new(company(), 80, 24), "lkkk");
+    check("log_beginning", Screen::new(company(), 80, 24), "lg");
+    check("log_50x20", Screen::new(company(), 50, 20), "l");
+}
+
+#[test]
+fn tasks_stand_in_groups_and_open_whole() {
+    check("tasks_80x24", Screen::new(company(), 80, 24), "2j");
+    check("tasks_120x40", Screen::new(company(), 120, 40), "2");
+    check("tasks_50x20", Screen::new(company(), 50, 20), "2");
+    check("task_done", Screen::new(company(), 80, 24), "2G<enter>");
+    check(
+        "task_failed",
+        Screen::new(company(), 80, 24),
+        "2jjjj<enter>",
+    );
+}
+
+#[test]
+fn the_inbox_shows_the_whole_request() {
+    check("inbox_80x24", Screen::new(asking(), 80, 24), "3");
+    check("inbox_160x40", Screen::new(asking(), 160, 40), "3j");
+    check("inbox_50x20", Screen::new(asking(), 50, 20), "3jj");
+    check("inbox_answered", Screen::new(asking(), 80, 24), "3G");
+    check("request_whole", Screen::new(asking(), 80, 24), "3<enter>");
+}
+
+#[test]
+fn roles_stand_by_department() {
+    check("roles_80x24", Screen::new(company(), 80, 24), "4");
+    check("roles_200x50", Screen::new(company(), 200, 50), "4j");
+}
+
+#[test]
+fn dialogs_show_what_they_will_do() {
+    check("hire_80x24", Screen::new(company(), 80, 24), "njjjj2jj1");
+    check(
+        "hire_120x40",
+        Screen::new(company(), 120, 40),
+        "n<tab>Barbara",
+    );
+    check(
+        "hire_50x20",
+        Screen::new(company(), 50, 20),
+        "njj<tab><tab>",
+    );
+    check(
+        "hire_with_a_mistake",
+        Screen::new(company(), 80, 24),
+        "n<backtab>many<enter>",
+    );
+    check(
+        "task_dialog",
+        Screen::new(company(), 80, 24),
+        "jtWrite a test<enter>for the login",
+    );
+    check(
+        "task_dialog_leaving",
+        Screen::new(company(), 80, 24),
+        "jtWrite a test<tab><right><esc>",
+    );
+    check("task_dialog_50x20", Screen::new(company(), 50, 20), "t");
+    check("deny", Screen::new(company(), 80, 24), "dnot on a Friday");
+    check("always", Screen::new(company(), 80, 24), "Y");
+    check("answer", Screen::new(asking(), 80, 24), "3jAj");
+    check(
+        "answer_in_own_words",
+        Screen::new(asking(), 80, 24),
+        "3jA<tab>DuckDB",
+    );
+    check("kill", Screen::new(company(), 80, 24), "jX");
+    check("remove", Screen::new(company(), 80, 24), "G<del>");
+    check("palette", Screen::new(company(), 80, 24), ":task");
+}
+
+#[test]
+fn help_is_made_from_the_key_table() {
+    check("help_80x24", Screen::new(company(), 80, 24), "?");
+    check("help_of_processes", Screen::new(company(), 100, 50), "?");
+    check("help_of_logs", Screen::new(company(), 100, 50), "l?");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_to_do() {
+    let mut missing = empty();
+    missing.agent_missing = Some(Fault::new(
+        FaultCode::FailedToStart,
+        "Claude Code is not installed: no `claude` on the PATH",
+        "install it with `npm install -g @anthropic-ai/claude-code`, then log in with `claude`",
+    ));
+    check("agent_missing", Screen::new(missing.clone(), 80, 24), "");
+    missing.processes = company().processes;
+    check("agent_gone", Screen::new(missing, 80, 24), "");
+    let mut wrong = company();
+    wrong.configuration_mistakes = Some(Arc::from(
+        "roles.toml:12:9\n  12 | promt = \"sre.md\"\n     | ^^^^^ unknown key\n  try: prompt",
+    ));
+    check("mistakes", Screen::new(wrong.clone(), 80, 24), "");
+    check("mistakes_read", Screen::new(wrong, 80, 24), "E");
+    let mut screen = Screen::new(company(), 80, 24);
+    screen.snapshot.messages = vec![message(
+        7,
+        Level::Error,
+        "Ada: 7 processes ended, 1 left: PID 4242 node server.js",
+    )];
+    screen.view.observe(&Snapshot::default());
+    screen.view.observe(&screen.snapshot);
+    check("message", screen, "");
+}
+
+#[test]
+fn the_simulated_are_always_labelled() {
+    let mut demo = company();
+    demo.demo = true;
+    check("demo_80x24", Screen::new(demo, 80, 24), "");
+    let mut mixed = company();
+    if let Some(ada) = mixed.processes.first_mut() {
+        Arc::make_mut(ada).simulated = true;
+    }
+    check("one_simulated_50x20", Screen::new(mixed, 50, 20), "");
+}
+
+#[test]
+fn ascii_terminals_get_ascii_only() {
+    let caps = Capabilities {
+        unicode: false,
+        colour: ColourDepth::None,
+        ..caps()
+    };
+    for keys in ["", "<enter>", "l", "2", "3", "4", "n", "t", "?"] {
+        let mut screen = Screen::with(caps.clone(), asking(), 120, 40);
+        screen.keys(keys);
+        assert!(screen.text().is_ascii(), "{keys}");
+    }
+    check("ascii", Screen::with(caps, company(), 80, 24), "");
+}

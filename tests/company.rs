@@ -1,0 +1,394 @@
+//! The company at work: hub, actors, shims and the simulated agent together.
+
+#[path = "support/company.rs"]
+mod company;
+
+use company::{Company, Setup};
+use headcount::domain::command::{Command, NewProcess, Outcome, Refusal};
+use headcount::domain::fault::FaultCode;
+use headcount::domain::inbox::Answer;
+use headcount::domain::snapshot::{Activity, Status};
+use headcount::domain::task::{AttemptEnd, TaskState};
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_developer_is_hired_works_and_is_stopped() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let view = company.view(ada);
+    assert_eq!(
+        (view.name.as_str(), view.status, view.activity),
+        ("Ada", Status::Running, Activity::Idle)
+    );
+    assert!(view.pid.is_some() && view.simulated);
+    let task = company.add("SAY the work is done", ada).await;
+    let task = company.done(task).await;
+    assert_eq!(task.state, TaskState::Succeeded);
+    assert_eq!(
+        task.result.as_ref().map(|result| result.text.as_str()),
+        Some("the work is done")
+    );
+    let stopped = company.order(Command::Stop(ada)).await?;
+    let Outcome::Stopped(_, Some(exit)) = stopped else {
+        panic!("{stopped:?}")
+    };
+    assert_eq!(exit.proof(), "1 process ended, 0 left");
+    let view = company.view(ada);
+    assert_eq!(
+        (view.status, view.now.as_str()),
+        (Status::Stopped, "stopped by you")
+    );
+    assert_eq!((view.tasks_completed, view.tasks_assigned), (1, 1));
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_task_knows_nothing_of_the_first() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let first = company.add("SAY the secret word is plum", ada).await;
+    company.done(first).await;
+    let before = company.view(ada).conversation;
+    let second = company.add("RECALL", ada).await;
+    let second = company.done(second).await;
+    let text = second
+        .result
+        .as_ref()
+        .map(|result| result.text.clone())
+        .unwrap_or_default();
+    assert!(!text.contains("plum"), "{text}");
+    assert_ne!(company.view(ada).conversation, before);
+    assert_eq!(company.view(ada).conversations, 2);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_is_asked_and_allowed_and_another_refused() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let allowed = company.add("ASK echo allowed-by-hand", ada).await;
+    let view = company.until(ada, Status::Waiting).await;
+    assert!(
+        view.now.starts_with("asks to run: echo allowed-by-hand"),
+        "{}",
+        view.now
+    );
+    assert_eq!(
+        company
+            .handle
+            .snapshot()
+            .task(allowed)
+            .map(|task| task.state),
+        Some(TaskState::Waiting)
+    );
+    company.order(Command::Approve(view.requests[0])).await?;
+    assert_eq!(company.done(allowed).await.state, TaskState::Succeeded);
+    let again = company.order(Command::Approve(view.requests[0])).await;
+    assert!(matches!(again, Err(Refusal::State(_))), "{again:?}");
+
+    let refused = company.add("ASK echo not-this-one", ada).await;
+    let view = company.until(ada, Status::Waiting).await;
+    let reason = Some("Not on a Friday.".to_owned());
+    company
+        .order(Command::Deny {
+            request: view.requests[0],
+            reason,
+        })
+        .await?;
+    company.done(refused).await;
+    let snapshot = company.handle.snapshot();
+    let request = snapshot.request(view.requests[0]).expect("is kept");
+    assert_eq!(
+        request.answer,
+        Some(Answer::Denied {
+            reason: "Not on a Friday.".to_owned()
+        })
+    );
+    let log = company.log(ada).await.join("\n");
+    assert!(log.contains("Not on a Friday."), "{log}");
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn always_holds_for_the_process_and_over_its_restart() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let task = company.add("TOOL Bash git push origin main", ada).await;
+    let view = company.until(ada, Status::Waiting).await;
+    company
+        .order(Command::ApproveAlways {
+            request: view.requests[0],
+            rule: None,
+        })
+        .await?;
+    company.done(task).await;
+    let task = company.add("TOOL Bash git push origin main", ada).await;
+    company.done(task).await;
+    company.order(Command::Restart(ada)).await?;
+    let task = company.add("TOOL Bash git push origin main", ada).await;
+    company.done(task).await;
+    assert_eq!(company.view(ada).allowed, ["Bash(git push *)"]);
+    assert_eq!(company.handle.snapshot().requests.len(), 1);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_puts_the_task_back_and_is_said() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let task = company.add("CRASH 3", ada).await;
+    let view = company.until(ada, Status::Backoff).await;
+    assert_eq!(
+        view.fault.as_ref().map(|fault| fault.code),
+        Some(FaultCode::Crashed)
+    );
+    let task = company
+        .handle
+        .snapshot()
+        .task(task)
+        .cloned()
+        .expect("is there");
+    assert_eq!(task.state, TaskState::Queued);
+    assert_eq!(task.attempts[0].end, Some(AttemptEnd::Cut));
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_one_finishes_its_task_before_it_stops() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let task = company.add("SLOW 1 slowly but surely", ada).await;
+    company
+        .wait("it is busy", |snapshot| {
+            snapshot
+                .process(ada)
+                .is_some_and(|view| view.activity == Activity::Busy)
+        })
+        .await;
+    company.order(Command::Stop(ada)).await?;
+    assert_eq!(company.done(task).await.state, TaskState::Succeeded);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_stop_interrupts_the_task_and_gives_it_back() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let task = company.add("HANG", ada).await;
+    company
+        .wait("it is at it", |snapshot| {
+            snapshot
+                .task(task)
+                .is_some_and(|task| task.state == TaskState::Running)
+        })
+        .await;
+    let handle = company.handle.clone();
+    let first = tokio::spawn(async move {
+        handle
+            .order(headcount::domain::command::Origin::Cli, Command::Stop(ada))
+            .await
+    });
+    company.until(ada, Status::Stopping).await;
+    company.order(Command::Stop(ada)).await?;
+    assert!(matches!(first.await?, Ok(Outcome::Stopped(..))));
+    let task = company
+        .handle
+        .snapshot()
+        .task(task)
+        .cloned()
+        .expect("is there");
+    assert_eq!(
+        (task.state, task.attempts[0].end),
+        (TaskState::Queued, Some(AttemptEnd::Interrupted))
+    );
+    assert_eq!(task.tries(), 0);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_in_flight_can_be_taken_back() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let task = company.add("HANG", ada).await;
+    company
+        .wait("it is at it", |snapshot| {
+            snapshot
+                .task(task)
+                .is_some_and(|task| task.state == TaskState::Running)
+        })
+        .await;
+    company.order(Command::CancelTask(task)).await?;
+    assert_eq!(company.done(task).await.state, TaskState::Cancelled);
+    let next = company.add("SAY still here", ada).await;
+    assert_eq!(company.done(next).await.state, TaskState::Succeeded);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn force_stop_takes_everything_that_the_agent_started() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let task = company
+        .add("FORK setsid 600 ;; FORK double 600 ;; FORK plain 600", ada)
+        .await;
+    company.done(task).await;
+    let stopped = company.order(Command::Kill(ada)).await?;
+    let Outcome::Stopped(_, Some(exit)) = stopped else {
+        panic!("{stopped:?}")
+    };
+    assert_eq!((exit.ended, exit.left.len()), (4, 0), "{}", exit.proof());
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_name_their_cause_and_their_cure() -> Done {
+    let roles = r#"
+[defaults]
+agent = "claude"
+[departments.development]
+title = "Development"
+cpu = { min = 1.0, max = 4.0 }
+memory = { min = "512MB", max = "2GB" }
+[roles.missing]
+title = "Missing"
+department = "development"
+prompt = "corporate-prompts/development/senior-developer.md"
+[roles.command]
+title = "Command"
+department = "development"
+agent = "shell"
+[agents.claude]
+command = "no-such-claude-anywhere"
+protocol = "claude-stream-json"
+[agents.shell]
+command = "sh"
+args = ["-c", "echo out; echo err >&2; exit 0"]
+protocol = "plain"
+"#;
+    let company = Company::with(Setup {
+        roles: roles.to_owned(),
+        demo: false,
+        ..Setup::default()
+    });
+    let new = |role: &str| NewProcess {
+        role: role.to_owned(),
+        ..NewProcess::default()
+    };
+    let fault = |answer: Result<Outcome, Refusal>| match answer {
+        Err(Refusal::Fault { fault, .. }) => fault,
+        other => panic!("no fault: {other:?}"),
+    };
+
+    let unknown = company
+        .order(Command::Create(Box::new(new("mising"))))
+        .await;
+    assert!(
+        matches!(&unknown, Err(Refusal::UnknownRole { near, .. }) if near == &["missing"]),
+        "{unknown:?}"
+    );
+
+    let no_agent = fault(
+        company
+            .order(Command::Create(Box::new(new("missing"))))
+            .await,
+    );
+    assert_eq!(no_agent.code, FaultCode::FailedToStart);
+    assert!(
+        no_agent
+            .remedy
+            .contains("npm install -g @anthropic-ai/claude-code"),
+        "{no_agent:?}"
+    );
+
+    let folder = company.folder.path().join("corporate-prompt");
+    let lost = NewProcess {
+        working_directory: Some(folder),
+        ..new("missing")
+    };
+    let no_folder = fault(company.order(Command::Create(Box::new(lost))).await);
+    assert_eq!(no_folder.code, FaultCode::EnvironmentSetupFailed);
+    assert!(
+        no_folder.remedy.contains("corporate-prompts"),
+        "{no_folder:?}"
+    );
+
+    let tools = NewProcess {
+        tools: Some(vec!["Bsh".to_owned()]),
+        ..new("missing")
+    };
+    let no_tool = fault(company.order(Command::Create(Box::new(tools))).await);
+    assert_eq!(no_tool.code, FaultCode::ToolInitializationFailed);
+    assert!(no_tool.remedy.contains("Bash"), "{no_tool:?}");
+
+    let prompts = company.folder.path().join("corporate-prompts/development");
+    std::fs::rename(
+        prompts.join("senior-developer.md"),
+        prompts.join("senior-devloper.md"),
+    )?;
+    let no_prompt = fault(
+        company
+            .order(Command::Create(Box::new(new("missing"))))
+            .await,
+    );
+    assert_eq!(no_prompt.code, FaultCode::PromptNotFound);
+    assert!(
+        no_prompt.remedy.contains("senior-devloper.md"),
+        "{no_prompt:?}"
+    );
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_command_runs_and_its_output_is_its_log() -> Done {
+    let roles = |protocol: &str| {
+        format!(
+            r#"
+[defaults]
+agent = "shell"
+[departments.operations]
+title = "Operations"
+cpu = {{ min = 0.5, max = 2.0 }}
+memory = {{ min = "256MB", max = "1GB" }}
+[roles.counter]
+title = "Counter"
+department = "operations"
+[agents.shell]
+command = "sh"
+args = ["-c", "for n in 1 2 3; do echo line $n; done; exec sleep 600"]
+protocol = "{protocol}"
+"#
+        )
+    };
+    for protocol in ["plain", "terminal"] {
+        let setup = Setup {
+            roles: roles(protocol),
+            demo: false,
+            ..Setup::default()
+        };
+        let company = Company::with(setup);
+        let counter = company.hire("counter").await;
+        let mut growth = company.handle.follow_log(counter);
+        while company.log(counter).await != ["line 1", "line 2", "line 3"] {
+            growth.changed().await?;
+        }
+        let stopped = company.order(Command::Stop(counter)).await?;
+        let Outcome::Stopped(_, Some(exit)) = stopped else {
+            panic!("{stopped:?}")
+        };
+        assert_eq!(exit.proof(), "1 process ended, 0 left");
+        assert_eq!(company.log(counter).await.len(), 3);
+        company.close().await;
+    }
+    Ok(())
+}

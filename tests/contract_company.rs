@@ -1,0 +1,348 @@
+//! The whole way with the real Claude Code: hub, shim, driver, against a fake Messages API.
+//!
+//! If Claude Code is not installed, every test says so and passes.
+
+#[path = "support/claude.rs"]
+mod claude;
+#[path = "support/company.rs"]
+mod company;
+#[path = "support/fake_api.rs"]
+mod fake_api;
+
+use std::fs;
+
+use company::{Company, Setup};
+use fake_api::FakeApi;
+use headcount::domain::command::{Command, Outcome};
+use headcount::domain::id::ProcessId;
+use headcount::domain::snapshot::{Activity, Status};
+use headcount::domain::task::{AttemptEnd, Task, TaskState};
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+/// A company whose agent is the real one, in a home of its own; `None` if that is not installed.
+fn open() -> Option<(Company, FakeApi)> {
+    let claude = claude::find()?;
+    let api = FakeApi::start();
+    let home = tempfile::tempdir().expect("a home").keep();
+    let environment = claude::environment(&home, &api.url());
+    let table: Vec<String> = environment
+        .iter()
+        .map(|(name, _)| format!("{name} = \"${{{name}}}\""))
+        .collect();
+    let roles = headcount::config::ROLES.replace(
+        "environment = { ANTHROPIC_API_KEY",
+        &format!("environment = {{ {}, _REST", table.join(", ")),
+    );
+    let roles = rest_removed(&roles);
+    let mut environment: std::collections::HashMap<String, String> =
+        environment.into_iter().collect();
+    environment.insert(
+        "HEADCOUNT_CLAUDE".to_owned(),
+        claude.to_string_lossy().into_owned(),
+    );
+    let company = Company::with(Setup {
+        roles,
+        demo: false,
+        environment,
+    });
+    Some((company.owning(home), api))
+}
+
+/// Takes the shipped table's own entries out, behind ours.
+fn rest_removed(roles: &str) -> String {
+    roles
+        .lines()
+        .map(|line| match line.split_once(", _REST") {
+            Some((ours, _)) => format!("{ours} }}"),
+            None => line.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+async fn run(company: &Company, text: &str, process: ProcessId) -> std::sync::Arc<Task> {
+    let task = company.add(text, process).await;
+    company.done(task).await
+}
+
+fn text(task: &Task) -> &str {
+    task.result
+        .as_ref()
+        .map_or("", |result| result.text.as_str())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_uses_tools_and_the_next_knows_nothing_of_it() -> Done {
+    let Some((company, api)) = open() else {
+        return Ok(());
+    };
+    let ada = company.hire("senior_developer").await;
+    let view = company.view(ada);
+    assert_eq!(
+        (view.status, view.activity, view.simulated),
+        (Status::Running, Activity::Idle, false)
+    );
+    assert!(
+        view.agent_version
+            .as_deref()
+            .is_some_and(|version| version.starts_with("2."))
+    );
+    let first = run(
+        &company,
+        "TOOL Bash echo made > plum.txt ;; SAY the plum is made",
+        ada,
+    )
+    .await;
+    assert_eq!(
+        (first.state, text(&first)),
+        (TaskState::Succeeded, "the plum is made")
+    );
+    assert!(
+        first
+            .result
+            .as_ref()
+            .is_some_and(|result| result.turns >= 2 && result.cost_usd > 0.0)
+    );
+    assert_eq!(
+        fs::read_to_string(company.folder.path().join("plum.txt"))?,
+        "made\n"
+    );
+    let second = run(&company, "RECALL", ada).await;
+    assert_eq!(second.state, TaskState::Succeeded);
+    assert!(!text(&second).contains("plum"), "{}", text(&second));
+    assert_eq!(company.view(ada).conversations, 2);
+    let system = api
+        .requests()
+        .last()
+        .map(|request| request.system.clone())
+        .unwrap_or_default();
+    assert!(system.contains("You are a Senior Developer at Claude AI Software Company"));
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_is_asked_allowed_and_refused() -> Done {
+    let Some((company, _api)) = open() else {
+        return Ok(());
+    };
+    let ada = company.hire("senior_developer").await;
+    let task = company
+        .add("TOOL Bash git push origin main ;; SAY pushed", ada)
+        .await;
+    let view = company.until(ada, Status::Waiting).await;
+    assert_eq!(view.now, "asks to run: git push origin main");
+    company.order(Command::Approve(view.requests[0])).await?;
+    assert_eq!(company.done(task).await.state, TaskState::Succeeded);
+
+    let task = company
+        .add("TOOL Bash git push origin next ;; SAY not pushed", ada)
+        .await;
+    let view = company.until(ada, Status::Waiting).await;
+    let reason = Some("Not on a Friday.".to_owned());
+    company
+        .order(Command::Deny {
+            request: view.requests[0],
+            reason,
+        })
+        .await?;
+    company.done(task).await;
+    assert!(
+        company
+            .log(ada)
+            .await
+            .join("\n")
+            .contains("Not on a Friday.")
+    );
+
+    // Allowed for good: this time, the next time, and after a restart.
+    let task = company
+        .add("TOOL Bash git push origin third ;; SAY pushed", ada)
+        .await;
+    let view = company.until(ada, Status::Waiting).await;
+    company
+        .order(Command::ApproveAlways {
+            request: view.requests[0],
+            rule: None,
+        })
+        .await?;
+    company.done(task).await;
+    run(
+        &company,
+        "TOOL Bash git push origin fourth ;; SAY pushed",
+        ada,
+    )
+    .await;
+    company.order(Command::Restart(ada)).await?;
+    run(
+        &company,
+        "TOOL Bash git push origin fifth ;; SAY pushed",
+        ada,
+    )
+    .await;
+    assert_eq!(company.handle.snapshot().requests.len(), 3);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_task_ends_and_the_process_works_on() -> Done {
+    let Some((company, _api)) = open() else {
+        return Ok(());
+    };
+    let ada = company.hire("senior_developer").await;
+    let task = company
+        .add("TOOL Bash while :; do :; done ;; SAY never", ada)
+        .await;
+    company
+        .wait("the tool runs", |snapshot| {
+            snapshot
+                .task(task)
+                .is_some_and(|task| task.state == TaskState::Running)
+        })
+        .await;
+    company.order(Command::CancelTask(task)).await?;
+    assert_eq!(company.done(task).await.state, TaskState::Cancelled);
+    assert_eq!(
+        text(&*run(&company, "SAY still here", ada).await),
+        "still here"
+    );
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_resumes_the_conversation_with_the_prompt_as_it_is_now() -> Done {
+    let Some((company, api)) = open() else {
+        return Ok(());
+    };
+    let ada = company.hire("senior_developer").await;
+    run(&company, "SAY the plum is ripe", ada).await;
+    let before = company.view(ada);
+    let prompt = company
+        .folder
+        .path()
+        .join("corporate-prompts/development/senior-developer.md");
+    let changed = fs::read_to_string(&prompt)? + "\nAlways mention the quince.\n";
+    fs::write(&prompt, changed)?;
+    company.order(Command::Restart(ada)).await?;
+    let after = company.view(ada);
+    assert_eq!(after.conversation, before.conversation);
+    assert_ne!(
+        (after.pid, &after.prompt_hash),
+        (before.pid, &before.prompt_hash)
+    );
+    run(&company, "SAY with the new prompt", ada).await;
+    let system = api
+        .requests()
+        .last()
+        .map(|request| request.system.clone())
+        .unwrap_or_default();
+    assert!(system.contains("Always mention the quince."));
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_graceful_stop_finishes_the_task_and_leaves_nothing() -> Done {
+    let Some((company, _api)) = open() else {
+        return Ok(());
+    };
+    let ada = company.hire("senior_developer").await;
+    let task = company.add("SLOW 2 slowly but surely", ada).await;
+    company
+        .wait("it is at it", |snapshot| {
+            snapshot
+                .task(task)
+                .is_some_and(|task| task.state == TaskState::Running)
+        })
+        .await;
+    let stopped = company.order(Command::Stop(ada)).await?;
+    let Outcome::Stopped(_, Some(exit)) = stopped else {
+        panic!("{stopped:?}")
+    };
+    assert!(
+        exit.left.is_empty() && exit.killed.is_empty(),
+        "{}",
+        exit.proof()
+    );
+    assert_eq!(company.done(task).await.state, TaskState::Succeeded);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_force_stop_in_a_tool_takes_the_tool_along_and_gives_the_task_back() -> Done {
+    let Some((company, _api)) = open() else {
+        return Ok(());
+    };
+    let ada = company.hire("senior_developer").await;
+    let begun = company.fifo("begun");
+    let task = company
+        .add(
+            "TOOL Bash echo > begun; while :; do :; done ;; SAY never",
+            ada,
+        )
+        .await;
+    begun.await?;
+    let stopped = company.order(Command::Kill(ada)).await?;
+    let Outcome::Stopped(_, Some(exit)) = stopped else {
+        panic!("{stopped:?}")
+    };
+    assert!(exit.left.is_empty() && exit.ended >= 2, "{}", exit.proof());
+    let task = company
+        .handle
+        .snapshot()
+        .task(task)
+        .cloned()
+        .expect("is there");
+    assert_eq!(
+        (task.state, task.attempts[0].end),
+        (TaskState::Queued, Some(AttemptEnd::Interrupted))
+    );
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_no_success_and_a_refused_key_blocks() -> Done {
+    let Some((company, _api)) = open() else {
+        return Ok(());
+    };
+    let ada = company.hire("senior_developer").await;
+    let task = company.add("ERROR 400", ada).await;
+    company
+        .wait("it failed once", |snapshot| {
+            snapshot
+                .task(task)
+                .is_some_and(|task| !task.attempts.is_empty() && task.attempts[0].end.is_some())
+        })
+        .await;
+    let failed = company
+        .handle
+        .snapshot()
+        .task(task)
+        .cloned()
+        .expect("is there");
+    assert_eq!(failed.attempts[0].end, Some(AttemptEnd::Failed));
+    company.order(Command::CancelTask(task)).await?;
+    let refused = company.add("ERROR 401", ada).await;
+    let view = company.until(ada, Status::Blocked).await;
+    assert!(
+        view.fault
+            .as_ref()
+            .is_some_and(|fault| fault.remedy.contains("log in")),
+        "{:?}",
+        view.fault
+    );
+    company
+        .wait("the task is back", |snapshot| {
+            snapshot
+                .task(refused)
+                .is_some_and(|task| task.state == TaskState::Queued)
+        })
+        .await;
+    company.close().await;
+    Ok(())
+}
