@@ -40,7 +40,6 @@ fn run(folder: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-#[ignore = "due once the instance carries out orders: the hub is not joined yet"]
 fn a_script_hires_gives_a_task_and_gets_its_result() {
     let company = Company(tempfile::tempdir().unwrap());
     let folder = company.0.path();
@@ -76,6 +75,20 @@ fn a_script_hires_gives_a_task_and_gets_its_result() {
         (&"succeeded".into(), &hired["id"])
     );
     assert!(run(folder, &["logs", "ada"]).contains("it is done"));
+
+    // Her own Bash may look at the totals and nothing else, also from behind a double fork.
+    let program = env!("CARGO_BIN_EXE_headcount");
+    let place = format!("--workspace {0} --state {0}/state", folder.display());
+    let text = format!(
+        "TOOL Bash {program} {place} status --json | head -2; {program} {place} ps; \
+         (setsid {program} {place} stop ada &); sleep 0.5"
+    );
+    let task = run(folder, &["task", "add", &text, "--process", "ada"]);
+    run(folder, &["task", "wait", task.trim(), "--timeout", "60s"]);
+    let log = run(folder, &["logs", "ada", "-n", "all"]);
+    assert!(log.contains("\"running\": true"), "{log}");
+    let refused = log.matches("< error: an employee may not control the company");
+    assert_eq!(refused.count(), 2, "{log}");
 
     let stopped = run(folder, &["stop", "ada"]);
     assert!(

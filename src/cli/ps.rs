@@ -175,12 +175,18 @@ fn details(process: &ProcessDoc, now: Timestamp) -> Fields {
         },
     );
     fields.maybe("session", process.session_id);
-    let simulated = if process.simulated { ", simulated" } else { "" };
-    let version = process
-        .agent_version
-        .as_deref()
-        .unwrap_or("version unknown");
-    fields.add("agent", format!("{} ({version}{simulated})", process.agent));
+    let version = process.agent_version.as_deref();
+    fields.add(
+        "agent",
+        format!(
+            "{} ({})",
+            process.agent,
+            version.unwrap_or("version unknown")
+        ),
+    );
+    if process.simulated {
+        fields.add("simulated", "yes");
+    }
     fields.maybe("model", process.model.as_ref());
     fields.maybe("max turns", process.max_turns);
     fields.maybe(
