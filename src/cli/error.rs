@@ -119,7 +119,8 @@ impl CliError {
     /// The exit code.
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::NoInstance { .. } => Code::NoInstance,
+            // A connection that breaks is that of an instance that was killed.
+            Self::NoInstance { .. } | Self::Client(ClientError::Http(_)) => Code::NoInstance,
             Self::Api(body) => match body.kind {
                 ErrorKind::NotFound => Code::NotFound,
                 ErrorKind::Refused | ErrorKind::Forbidden => Code::Refused,

@@ -18,6 +18,7 @@ mod logs;
 mod output;
 mod place;
 mod process;
+mod ps;
 mod report;
 mod resolve;
 mod roles;

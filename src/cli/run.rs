@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Code;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
-use crate::cli::{doctor, inbox, init, instance, logs, process, roles, task};
+use crate::cli::{doctor, inbox, init, instance, logs, process, ps, roles, task};
 
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
@@ -73,8 +73,8 @@ pub(super) async fn carry_out(
         Verb::Init { folder } => init::run(&folder, output),
         Verb::Doctor(json) => doctor::run(json, place, output).await,
         Verb::Roles(json) => roles::run(json, place, output),
-        Verb::Ps(json) => process::ps(json, place, output).await,
-        Verb::Inspect { process, json } => process::inspect(&process, json, place, output).await,
+        Verb::Ps(json) => ps::ps(json, place, output).await,
+        Verb::Inspect { process, json } => ps::inspect(&process, json, place, output).await,
         Verb::Create(args) => process::create(&args, place, output).await,
         Verb::Start(args) => process::act(process::Act::Start, &args, place, output).await,
         Verb::Stop(args) => process::act(process::Act::Stop, &args, place, output).await,

@@ -16,7 +16,6 @@ use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::inbox::Answer;
 use crate::domain::snapshot::{ProcessView, Snapshot, Status};
 use crate::domain::task::TaskState;
-use crate::runtime::handle::Caller;
 use crate::serve::fixture::{ada, company, exit, fault, request, task};
 use crate::serve::scripted::{Script, Scripted};
 
@@ -34,10 +33,9 @@ impl Desk {
         let folder = StateFolder::locate(workspace.path(), Some(workspace.path())).unwrap();
         folder.make().unwrap();
         folder.make_sockets_folder().unwrap();
-        let logs = tempfile::tempdir().unwrap();
         let attach = UnixListener::bind(folder.attach_socket()).unwrap();
         let socket = folder.api_socket();
-        let served = Scripted::start_at(logs, socket, Caller::Person, snapshot, script);
+        let served = Scripted::for_a_person_at(socket, snapshot, script);
         Self {
             served,
             _attach: attach,

@@ -6,12 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::config;
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::{Ask, Request};
-use crate::domain::role::{Kind, PromptMode, Protocol, Range};
+use crate::domain::role::{Catalogue, Kind, PromptMode, Protocol, Range, Role, WhenCut};
 use crate::domain::snapshot::{
     Activity, Evidence, Health, Machine, ProcessView, Snapshot, Status, TaskCounts, Usage,
 };
@@ -224,15 +223,58 @@ pub(crate) fn request() -> Request {
     }
 }
 
+/// A role whose prompt is named after it.
+fn role(key: &str, title: &str, department: &str) -> Role {
+    let prompt = format!(
+        "corporate-prompts/{department}/{}.md",
+        key.replace('_', "-")
+    );
+    Role {
+        key: key.to_owned(),
+        title: title.to_owned(),
+        department: department.to_owned(),
+        kind: Kind::Batch,
+        agent: "claude".to_owned(),
+        prompt: Some(prompt.into()),
+        prompt_mode: PromptMode::Append,
+        skills: vec!["rust".to_owned()],
+        tools: vec!["Bash".to_owned(), "Git".to_owned()],
+        ask: vec!["Bash(git push *)".to_owned()],
+        deny: vec![],
+        environment: [("EDITOR".to_owned(), "nano".to_owned())].into(),
+        env_file: None,
+        model: None,
+        max_turns: Some(20),
+        budget_usd: None,
+        cpu: Range { min: 1.0, max: 4.0 },
+        memory: Range {
+            min: 512_000_000,
+            max: 2_000_000_000,
+        },
+        finish_task: Duration::from_secs(600),
+        terminate: Duration::from_secs(10),
+        task_timeout: Duration::from_secs(3_600),
+        task_retries: 2,
+        task_retry_delay: Duration::from_secs(30),
+        when_cut: WhenCut::Retry,
+    }
+}
+
+fn catalogue() -> Catalogue {
+    Catalogue {
+        roles: vec![
+            role("project_manager", "Project Manager", "executive"),
+            role("senior_developer", "Senior Developer", "development"),
+            role("qa_engineer", "QA Engineer", "development"),
+            role("sre", "Site Reliability Engineer", "operations"),
+            role("build_engineer", "Build Engineer", "support"),
+        ],
+        ..Catalogue::default()
+    }
+}
+
 /// All of it.
 pub(crate) fn company() -> Snapshot {
-    let folder = std::path::Path::new("/nonexistent/home");
-    let user = config::UserFolders {
-        config: folder.join("config"),
-        workspace: folder.join("workspace"),
-    };
-    let source = config::find_with(std::path::Path::new("/"), None, Some(&user)).unwrap();
-    let catalogue = config::load(&source, &|_| None).unwrap().catalogue;
     let tasks: Vec<Arc<Task>> = [
         task(1, TaskState::Running),
         task(2, TaskState::Queued),
@@ -247,7 +289,7 @@ pub(crate) fn company() -> Snapshot {
         at: at(0),
         workspace: "/home/me/shop".into(),
         configuration: "built in".to_owned(),
-        catalogue: Arc::new(catalogue),
+        catalogue: Arc::new(catalogue()),
         processes: vec![Arc::new(ada()), Arc::new(ken())],
         tasks,
         waits: vec![(TaskId(2), Arc::from("Ada is busy"))],

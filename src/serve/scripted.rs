@@ -45,8 +45,14 @@ impl Scripted {
         Self::start_at(folder, socket, caller, snapshot, script)
     }
 
-    /// Starts it on a socket of the caller's choice; `folder` is for its logs, and goes with it.
-    pub(crate) fn start_at(
+    /// Starts it for a person, on a socket of the test's choice.
+    pub(crate) fn for_a_person_at(socket: PathBuf, snapshot: Snapshot, script: Script) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::start_at(folder, socket, Caller::Person, snapshot, script)
+    }
+
+    /// `folder` is for its logs, and goes with it.
+    fn start_at(
         folder: tempfile::TempDir,
         socket: PathBuf,
         caller: Caller,

@@ -1,0 +1,102 @@
+//! The whole way, as a script goes it: hire, add a task, wait for its result, end.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// Ends the instance whatever becomes of the test.
+struct Company(tempfile::TempDir);
+
+impl Drop for Company {
+    fn drop(&mut self) {
+        drop(headcount(self.0.path()).args(["down", "--force"]).output());
+    }
+}
+
+fn headcount(folder: &Path) -> Command {
+    let mut command = Command::cargo_bin("headcount").expect("the binary is built");
+    command
+        .current_dir(folder)
+        .timeout(std::time::Duration::from_secs(120))
+        .arg("--workspace")
+        .arg(folder)
+        .arg("--state")
+        .arg(folder.join("state"));
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> String {
+    let done = headcount(folder).args(arguments).output().expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        done.status.success(),
+        "{arguments:?}: {:?}\n{}\n{}",
+        done.status,
+        text(&done.stdout),
+        text(&done.stderr)
+    );
+    text(&done.stdout)
+}
+
+#[test]
+fn a_script_hires_gives_a_task_and_gets_its_result() {
+    let company = Company(tempfile::tempdir().unwrap());
+    let folder = company.0.path();
+    let hired = run(
+        folder,
+        &[
+            "create",
+            "senior_developer",
+            "--name",
+            "Ada",
+            "--demo",
+            "--json",
+        ],
+    );
+    let hired: Value = serde_json::from_str(&hired).unwrap();
+    assert_eq!(
+        (&hired["name"], &hired["simulated"]),
+        (&"Ada".into(), &true.into())
+    );
+    assert!(hired["pid"].is_u64());
+
+    // The demonstration is the only instance that runs, so it need not be named.
+    let task = run(
+        folder,
+        &["task", "add", "SAY it is done", "--process", "ada"],
+    );
+    let result = run(folder, &["task", "wait", task.trim(), "--timeout", "60s"]);
+    assert_eq!(result.trim(), "it is done");
+    let task: Value =
+        serde_json::from_str(&run(folder, &["task", "show", task.trim(), "--json"])).unwrap();
+    assert_eq!(
+        (&task["state"], &task["process"]),
+        (&"succeeded".into(), &hired["id"])
+    );
+    assert!(run(folder, &["logs", "ada"]).contains("it is done"));
+
+    // Her own Bash may look at the totals and nothing else, also from behind a double fork.
+    let program = env!("CARGO_BIN_EXE_headcount");
+    let place = format!("--workspace {0} --state {0}/state", folder.display());
+    let text = format!(
+        "TOOL Bash {program} {place} status --json | head -2; {program} {place} ps; \
+         (setsid {program} {place} stop ada &); sleep 0.5"
+    );
+    let task = run(folder, &["task", "add", &text, "--process", "ada"]);
+    run(folder, &["task", "wait", task.trim(), "--timeout", "60s"]);
+    let log = run(folder, &["logs", "ada", "-n", "all"]);
+    assert!(log.contains("\"running\": true"), "{log}");
+    let refused = log.matches("< error: an employee may not control the company");
+    assert_eq!(refused.count(), 2, "{log}");
+
+    let stopped = run(folder, &["stop", "ada"]);
+    assert!(
+        stopped.starts_with("Ada stopped: ") && stopped.contains(", 0 left"),
+        "{stopped}"
+    );
+    run(folder, &["rm", "ada"]);
+    run(folder, &["down"]);
+    let gone = headcount(folder).arg("ps").output().expect("it runs");
+    assert_eq!(gone.status.code(), Some(3));
+}
