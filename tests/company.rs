@@ -98,7 +98,15 @@ async fn a_permission_is_asked_and_allowed_and_another_refused() -> Done {
             reason,
         })
         .await?;
-    company.done(refused).await;
+    // Its only tool was refused: whatever it says of itself, that is no success.
+    let refused = company.done(refused).await;
+    assert_eq!(refused.state, TaskState::Failed);
+    assert!(
+        refused
+            .error
+            .as_ref()
+            .is_some_and(|error| error.contains("refused"))
+    );
     let snapshot = company.handle.snapshot();
     let request = snapshot.request(view.requests[0]).expect("is kept");
     assert_eq!(

@@ -147,7 +147,7 @@ async fn a_permission_is_asked_allowed_and_refused() -> Done {
             reason,
         })
         .await?;
-    company.done(task).await;
+    assert_eq!(company.done(task).await.state, TaskState::Failed);
     assert!(
         company
             .log(ada)

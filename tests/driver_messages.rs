@@ -181,7 +181,7 @@ fn a_task_goes_from_acknowledged_to_done() {
     > Edit  src/x.rs  +2 -1
     < Updated.
     < [image]
-        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: true, interrupted: false, text: "All green.", turns: 2, cost_usd: 0.0032, tokens: Tokens { input: 100, output: 20 }, denials: [] })
+        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: true, interrupted: false, retryable: true, text: "All green.", turns: 2, cost_usd: 0.0032, tokens: Tokens { input: 100, output: 20 }, denials: [] })
     - done: 2 turns, 23 s, $0.0032
         Idle
         Acknowledged { message: #2 }
@@ -271,7 +271,7 @@ fn an_interrupted_turn_is_no_failure_and_its_message_is_not_cancelled_besides() 
     | one two
     - cut off here
     ! not run, or ended before its time
-        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: true, text: "interrupted", turns: 2, cost_usd: 0.0032, tokens: Tokens { input: 100, output: 20 }, denials: ["Bash  rm x"] })
+        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: true, retryable: true, text: "interrupted", turns: 2, cost_usd: 0.0032, tokens: Tokens { input: 100, output: 20 }, denials: ["Bash  rm x"] })
     - interrupted: 2 turns, 23 s, $0.0032
         MessageCancelled { message: #3 }
     "#);
@@ -336,33 +336,33 @@ fn failures_are_told_apart() {
         Retrying { status: None, error: "unknown", attempt: 3 }
     ! the model cannot be reached, try 3 of 10 in 1.1 s
     ! API Error: 500
-        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, text: "API Error: 500", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
+        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, retryable: true, text: "API Error: 500", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
     ! failed: 2 turns, 23 s, $0.0000
         Retrying { status: Some(401), error: "authentication_failed", attempt: 1 }
         NotLoggedIn { text: "the login or the key is refused" }
     ! the login or the key is refused (401), try 1 of 10 in 1.1 s
         Retrying { status: Some(401), error: "authentication_failed", attempt: 2 }
     ! the login or the key is refused (401), try 2 of 10 in 1.1 s
-        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, text: "Failed to authenticate.", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
+        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, retryable: true, text: "Failed to authenticate.", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
     ! failed: Failed to authenticate. (2 turns, 23 s, $0.0000)
         NotLoggedIn { text: "Not logged in · Please run /login" }
     ! Not logged in · Please run /login
-        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, text: "Not logged in · Please run /login", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
+        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, retryable: true, text: "Not logged in · Please run /login", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
     ! failed: 2 turns, 23 s, $0.0000
     ! API Error: Request rejected (429)
-        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, text: "API Error: Request rejected (429)", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
+        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, retryable: true, text: "API Error: Request rejected (429)", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
     ! failed: 2 turns, 23 s, $0.0000
     - the account's usage limit is near: 90 % used
         UsageLimit { until: Some(2026-11-23T02:13:20Z) }
     ! the account's usage limit is reached until 2026-11-23 02:13 UTC
     ! You've hit your session limit · resets 2:13am
-        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, text: "You've hit your session limit · resets 2:13am", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
+        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, retryable: true, text: "You've hit your session limit · resets 2:13am", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
     ! failed: 2 turns, 23 s, $0.0000
         UsageLimit { until: Some(2026-11-23T02:13:20Z) }
     ! Claude AI usage limit reached|1795400000
-        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, text: "Claude AI usage limit reached|1795400000", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
+        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, retryable: true, text: "Claude AI usage limit reached|1795400000", turns: 2, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
     ! failed: 2 turns, 23 s, $0.0000
-        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, text: "Reached maximum number of turns (2)", turns: 2, cost_usd: 0.0032, tokens: Tokens { input: 100, output: 20 }, denials: [] })
+        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: false, interrupted: false, retryable: false, text: "Reached maximum number of turns (2)", turns: 2, cost_usd: 0.0032, tokens: Tokens { input: 100, output: 20 }, denials: [] })
     ! failed: Reached maximum number of turns (2) (2 turns, 23 s, $0.0032)
     "#);
 }
@@ -388,10 +388,10 @@ fn a_turn_of_its_own_answers_no_task() {
         TurnStarted { message: Some(#1) }
     - model large, version 2.1.330
     - goes on in the background: tests
-        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: true, interrupted: false, text: "All green.", turns: 2, cost_usd: 0.0032, tokens: Tokens { input: 100, output: 20 }, denials: [] })
+        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#a), success: true, interrupted: false, retryable: true, text: "All green.", turns: 2, cost_usd: 0.0032, tokens: Tokens { input: 100, output: 20 }, denials: [] })
     - done: 2 turns, 23 s, $0.0032
         TurnStarted { message: None }
-        TurnEnded(TurnEnd { messages: [], conversation: Some(#a), success: true, interrupted: false, text: "All green.", turns: 1, cost_usd: 0.0032, tokens: Tokens { input: 100, output: 20 }, denials: [] })
+        TurnEnded(TurnEnd { messages: [], conversation: Some(#a), success: true, interrupted: false, retryable: true, text: "All green.", turns: 1, cost_usd: 0.0032, tokens: Tokens { input: 100, output: 20 }, denials: [] })
     - done: 1 turn, 23 s, $0.0032, begun by itself
     "#);
 }
@@ -412,7 +412,7 @@ fn a_fresh_conversation_is_known_by_its_new_session() {
         TurnStarted { message: Some(#1) }
     - model large, version 2.1.330
         Conversation { id: #b }
-        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#b), success: true, interrupted: false, text: "", turns: 0, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
+        TurnEnded(TurnEnd { messages: [#1], conversation: Some(#b), success: true, interrupted: false, retryable: true, text: "", turns: 0, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
     - a fresh conversation begins
     "#);
 }

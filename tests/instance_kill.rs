@@ -18,7 +18,10 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
     }
 }
@@ -49,7 +52,10 @@ fn d1_killed_at_random_moments_nothing_is_lost_and_nothing_done_twice() {
                 "TOOL Bash echo {round}-{n} >> done.txt ;; SLOW 0.1 text ;; FLOOD 50 20 ;; SAY did {round}-{n}"
             );
             let task = instance.json(&["task", "add", &text]);
-            tasks.push((task["id"].as_str().expect("an id").to_owned(), format!("did {round}-{n}")));
+            tasks.push((
+                task["id"].as_str().expect("an id").to_owned(),
+                format!("did {round}-{n}"),
+            ));
         }
         // The moment itself is what is tried here: nothing is waited for.
         std::thread::sleep(Duration::from_millis(random.below(250)));
@@ -61,7 +67,11 @@ fn d1_killed_at_random_moments_nothing_is_lost_and_nothing_done_twice() {
         let task = instance.json(&["task", "wait", task, "--timeout", "60s"]);
         assert_eq!(task["state"], "succeeded", "{task:#}");
         assert_eq!(task["result"]["text"], said.as_str(), "{task:#}");
-        assert_eq!(task["attempts"].as_array().map(Vec::len), Some(1), "{task:#}");
+        assert_eq!(
+            task["attempts"].as_array().map(Vec::len),
+            Some(1),
+            "{task:#}"
+        );
     }
     let mut done: Vec<String> = fs::read_to_string(instance.workspace().join("done.txt"))
         .expect("the file of the tools")
@@ -87,14 +97,19 @@ fn d1_killed_at_random_moments_nothing_is_lost_and_nothing_done_twice() {
 
 #[test]
 fn d1b_when_nobody_comes_back_each_run_ends_itself() {
-    let instance =
-        Instance::with(true, vec![("HEADCOUNT_ADOPT_WITHIN".to_owned(), "1s".to_owned())]);
+    let instance = Instance::with(
+        true,
+        vec![("HEADCOUNT_ADOPT_WITHIN".to_owned(), "1s".to_owned())],
+    );
     agents(&instance, 2);
     let shims = instance.leftovers().len();
     assert!(shims >= 3, "{:?}", instance.leftovers());
     // Both shims hold a lock in the folder of their run until they end.
     instance.kill_instance();
-    for run in fs::read_dir(instance.state().join("runs")).expect("runs").flatten() {
+    for run in fs::read_dir(instance.state().join("runs"))
+        .expect("runs")
+        .flatten()
+    {
         let lock = fs::File::open(run.path().join("lock")).expect("the lock of a shim");
         let lock = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusive);
         drop(lock.map_err(|(_, error)| error).expect("the shim ends"));
@@ -119,7 +134,10 @@ fn a_request_that_was_open_when_the_instance_died_is_answered_to_the_next() {
     instance.ok(&["approve", &inbox]);
     let task = instance.json(&["task", "wait", id, "--timeout", "30s"]);
     assert_eq!(task["state"], "succeeded", "{task:#}");
-    assert_eq!(fs::read_to_string(instance.workspace().join("asked.txt")).expect("the file"), "yes\n");
+    assert_eq!(
+        fs::read_to_string(instance.workspace().join("asked.txt")).expect("the file"),
+        "yes\n"
+    );
     instance.close();
 }
 
@@ -136,15 +154,25 @@ fn d1_the_real_agent_killed_over_in_mid_tool_brings_its_result_once() {
     let api = fake_api::FakeApi::start();
     let home = tempfile::tempdir().expect("a home");
     let mut environment = claude::environment(home.path(), &api.url());
-    let names: Vec<String> =
-        environment.iter().map(|(name, _)| format!("{name} = \"${{{name}}}\"")).collect();
-    environment.push(("HEADCOUNT_CLAUDE".to_owned(), claude.to_string_lossy().into_owned()));
+    let names: Vec<String> = environment
+        .iter()
+        .map(|(name, _)| format!("{name} = \"${{{name}}}\""))
+        .collect();
+    environment.push((
+        "HEADCOUNT_CLAUDE".to_owned(),
+        claude.to_string_lossy().into_owned(),
+    ));
     let instance = Instance::with(false, environment);
     let roles = instance.workspace().join("roles.toml");
     let text = fs::read_to_string(&roles).expect("roles.toml");
-    let table = format!("[agents.claude]\nenvironment = {{ {} }}\n", names.join(", "));
-    let without: Vec<&str> =
-        text.lines().filter(|line| !line.starts_with("environment = { ANTHROPIC_API_KEY")).collect();
+    let table = format!(
+        "[agents.claude]\nenvironment = {{ {} }}\n",
+        names.join(", ")
+    );
+    let without: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("environment = { ANTHROPIC_API_KEY"))
+        .collect();
     let text = without.join("\n").replace("[agents.claude]\n", &table);
     fs::write(&roles, text).expect("roles.toml");
 

@@ -31,7 +31,11 @@ impl Instance {
         fs::create_dir_all(folder.path().join("work")).expect("a workspace");
         fs::create_dir_all(folder.path().join("home")).expect("a home");
         headcount::config::init(&folder.path().join("work")).expect("the shipped configuration");
-        Self { folder, environment, demo }
+        Self {
+            folder,
+            environment,
+            demo,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -79,9 +83,15 @@ impl Instance {
     /// Runs a command that must succeed, and returns what it printed.
     pub(crate) fn ok(&self, words: &[&str]) -> String {
         let output = self.run(words);
-        let (out, err) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{words:?}: {} {out} {err}", output.status);
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(
+            output.status.success(),
+            "{words:?}: {} {out} {err}",
+            output.status
+        );
         out.into_owned()
     }
 
@@ -93,7 +103,9 @@ impl Instance {
 
     /// The PID of the running instance.
     pub(crate) fn pid(&self) -> u32 {
-        let pid = self.json(&["status"])["instance"]["pid"].as_u64().expect("the PID of the instance");
+        let pid = self.json(&["status"])["instance"]["pid"]
+            .as_u64()
+            .expect("the PID of the instance");
         u32::try_from(pid).expect("a PID")
     }
 
@@ -105,7 +117,10 @@ impl Instance {
             .spawn()
             .expect("the program starts");
         let output = BufReader::new(follow.stdout.take().expect("its output"));
-        let found = output.lines().map_while(Result::ok).any(|line| line.contains(text));
+        let found = output
+            .lines()
+            .map_while(Result::ok)
+            .any(|line| line.contains(text));
         follow.kill().expect("it follows until it is ended");
         follow.wait().expect("it ends");
         assert!(found, "{process} never logged `{text}`");
@@ -117,7 +132,11 @@ impl Instance {
         kill(Pid::from_raw(pid), Signal::SIGKILL).expect("the instance is ours to kill");
         // Its lock goes with it.
         let folder = File::open(self.state()).expect("the state folder");
-        drop(Flock::lock(folder, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("the lock"));
+        drop(
+            Flock::lock(folder, FlockArg::LockExclusive)
+                .map_err(|(_, error)| error)
+                .expect("the lock"),
+        );
     }
 
     /// Processes of this instance that still run.
@@ -125,7 +144,9 @@ impl Instance {
         let needle = self.folder.path().to_string_lossy().into_owned();
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc").expect("/proc").flatten() {
-            let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+                continue;
+            };
             if pid == std::process::id() {
                 continue;
             }

@@ -99,6 +99,8 @@ struct State {
     introduced: bool,
     // Between the start of a turn and its result.
     in_turn: bool,
+    // Tools that this turn has called; unknown when its start was not seen.
+    calls: Option<usize>,
     // Said in this turn already.
     login_told: bool,
     limit_told: bool,
@@ -179,6 +181,7 @@ impl State {
             "queued" => facts.push(Fact::Acknowledged { message: id }),
             "started" => {
                 self.in_turn = true;
+                self.calls = Some(0);
                 facts.push(Fact::TurnStarted { message: Some(id) });
             }
             // Also said of a message whose turn failed: then its result came first.
@@ -235,6 +238,9 @@ impl State {
 
     fn assistant(&mut self, message: &Value, facts: &mut Vec<Fact>, lines: &mut Lines) {
         lines.assistant(message, self.directory.as_deref());
+        if let Some(calls) = &mut self.calls {
+            *calls += turn::calls(message);
+        }
         let error = text(message, "error");
         if error.is_empty() {
             return;
@@ -265,7 +271,8 @@ impl State {
             return;
         }
         self.converse(message, facts);
-        let end = turn::of(message, self.total);
+        let mut end = turn::of(message, self.total);
+        turn::refuse_if_all_was_refused(&mut end, self.calls.take());
         self.total = turn::total(message).or(self.total);
         if !end.success && end.text.starts_with("Not logged in") {
             self.not_logged_in(&end.text, facts);

@@ -126,6 +126,33 @@ fn spent(result: &Value, total_before: Option<f64>) -> (f64, Tokens) {
     (cost, tokens)
 }
 
+/// How many tools a message of the agent calls.
+pub(super) fn calls(message: &Value) -> usize {
+    let content = message
+        .get("message")
+        .map_or(&[][..], |inner| list(inner, "content"));
+    content
+        .iter()
+        .filter(|block| text(block, "type") == "tool_use")
+        .count()
+}
+
+/// A turn that was refused every tool it called has done nothing, whatever it says of itself.
+pub(super) fn refuse_if_all_was_refused(end: &mut TurnEnd, calls: Option<usize>) {
+    let Some(calls) = calls.filter(|calls| *calls > 0) else {
+        return;
+    };
+    if end.success && end.denials.len() >= calls {
+        end.success = false;
+        end.retryable = false;
+        let tools = end.denials.join(", ");
+        end.text = format!(
+            "every tool that it called was refused ({tools}): {}",
+            end.text
+        );
+    }
+}
+
 /// What the conversation has cost so far.
 pub(super) fn total(result: &Value) -> Option<f64> {
     result.get("total_cost_usd").and_then(Value::as_f64)
@@ -226,6 +253,19 @@ mod tests {
             let end = of(&fields, before);
             assert_eq!((end.cost_usd, end.tokens), (cost, used));
         }
+    }
+
+    #[test]
+    fn a_turn_whose_every_tool_was_refused_is_no_success() {
+        let fields = json!({"subtype": "success", "result": "sorry", "permission_denials":
+            [{"tool_name": "Bash", "tool_input": {"command": "rm x"}}]});
+        for (calls, success) in [(Some(1), false), (Some(2), true), (None, true)] {
+            let mut end = of(&fields, None);
+            refuse_if_all_was_refused(&mut end, calls);
+            assert_eq!(end.success, success);
+        }
+        let call = json!({"message": {"content": [{"type": "text"}, {"type": "tool_use"}]}});
+        assert_eq!(calls(&call), 1);
     }
 
     #[test]

@@ -64,7 +64,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => n.clone().prop_map(Op::Approve),
         3 => (n.clone(), 0..2_i32).prop_map(|(n, code)| Op::Exit(n, code)),
         1 => n.prop_map(Op::NotLoggedIn),
-        3 => (0..4000_u64).prop_map(Op::Pass),
+        3 => (0..90_u64).prop_map(Op::Pass),
+        1 => Just(Op::Pass(3700)),
         1 => any::<bool>().prop_map(Op::Disk),
         1 => Just(Op::Reborn),
     ]
@@ -78,6 +79,12 @@ fn process(rig: &Rig, n: usize) -> Option<ProcessId> {
 fn run(rig: &Rig, n: usize) -> Option<RunId> {
     let runs: Vec<RunId> = rig.fleet.live_runs().map(|(_, run)| run).collect();
     runs.get(n).copied()
+}
+
+/// A run whose agent exists: no other says anything.
+fn launched(rig: &Rig, n: usize) -> Option<RunId> {
+    let run = run(rig, n)?;
+    launching(rig, n).is_none().then_some(run)
 }
 
 /// A run whose agent does not exist yet: no other can fail to launch.
@@ -139,14 +146,14 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
         }
         Op::Ready(n) => {
             rig.fact(
-                run(rig, n)?,
+                launched(rig, n)?,
                 Fact::Ready {
                     version: None,
                     logged_in: None,
                 },
             );
         }
-        Op::Idle(n) => rig.fact(run(rig, n)?, Fact::Idle),
+        Op::Idle(n) => rig.fact(launched(rig, n)?, Fact::Idle),
         Op::TurnEnds(n, success) => {
             let run = run(rig, n).filter(|run| spoken_to(rig, *run))?;
             rig.turn_ends(run, success);
@@ -156,7 +163,7 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
             rig.interrupted(run);
         }
         Op::Asks(n) => {
-            let run = run(rig, n)?;
+            let run = launched(rig, n)?;
             let ask = Ask::Permission {
                 tool: "Bash".to_owned(),
                 subject: "ls".to_owned(),
@@ -181,13 +188,15 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
         Op::Exit(n, code) => rig.exit(run(rig, n)?, ExitStatus::Code(code)),
         Op::NotLoggedIn(n) => {
             rig.fact(
-                run(rig, n)?,
+                launched(rig, n)?,
                 Fact::NotLoggedIn {
                     text: "no".to_owned(),
                 },
             );
         }
-        Op::Pass(seconds) => rig.pass(Duration::from_secs(seconds)),
+        // Without room on the disk a write is tried again each second: an hour of that is dull.
+        Op::Pass(seconds) if rig.disk || seconds < 100 => rig.pass(Duration::from_secs(seconds)),
+        Op::Pass(_) => {}
         Op::Disk(works) => rig.disk = works,
         Op::Reborn => {
             let sent = rig.sent.clone();
@@ -251,10 +260,10 @@ fn check(rig: &mut Rig, before: &BTreeSet<RunId>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_is_lost_doubled_or_forgotten(ops in prop::collection::vec(op(), 0..120)) {
+    fn nothing_is_lost_doubled_or_forgotten(ops in prop::collection::vec(op(), 0..100)) {
         let mut rig = Rig::new();
         let mut before = BTreeSet::new();
         let mut accepted = BTreeSet::new();

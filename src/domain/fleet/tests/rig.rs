@@ -241,7 +241,11 @@ impl Rig {
             let wait = at.since(self.now.mono);
             self.now = self.now + wait;
             self.apply(Input::Deadline);
-            served = if served.0 == self.now.mono { (served.0, served.1 + 1) } else { (self.now.mono, 0) };
+            served = if served.0 == self.now.mono {
+                (served.0, served.1 + 1)
+            } else {
+                (self.now.mono, 0)
+            };
             assert!(served.1 < 20, "the hub spins at {at:?}");
         }
         self.now = self.now + end.mono.since(self.now.mono);
