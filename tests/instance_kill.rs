@@ -3,6 +3,7 @@
 #[path = "support/claude.rs"]
 mod claude;
 #[path = "support/fake_api.rs"]
+#[expect(dead_code, reason = "shared with tests that look at more of a request")]
 mod fake_api;
 #[path = "support/instance.rs"]
 mod instance;
@@ -195,5 +196,12 @@ fn d1_the_real_agent_killed_over_in_mid_tool_brings_its_result_once() {
     assert_eq!(task["attempts"].as_array().map(Vec::len), Some(1));
     let tool = fs::read_to_string(instance.workspace().join("tool.txt")).expect("the tool's file");
     assert_eq!(tool, "once\n");
+    // One call that asked for the tool, one with its result: nothing was asked twice.
+    let asked = api
+        .requests()
+        .iter()
+        .filter(|one| one.prompt.contains("TOOL Bash"))
+        .count();
+    assert_eq!(asked, 2);
     instance.close();
 }

@@ -205,7 +205,8 @@ impl Running {
         self.host.end().await;
         while self.tasks.join_next().await.is_some() {}
         tracing::info!("the instance ended");
-        drop(self.lock);
+        // Released by the kernel when this process is gone: whoever waits for the lock, waits for that.
+        std::mem::forget(self.lock);
     }
 
     fn is_kept(&self) -> bool {

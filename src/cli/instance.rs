@@ -12,6 +12,7 @@ use crate::cli::fields::Fields;
 use crate::cli::format::{bytes, dollars};
 use crate::cli::output::Output;
 use crate::cli::place::Place;
+use crate::os::folder_lock;
 use crate::serve::wire::{ShutdownRequest, StatusDoc};
 
 /// How often the end of an instance is looked for.
@@ -61,9 +62,10 @@ pub(super) async fn down(
     let client = place.client().await;
     let status: StatusDoc = client.get("/api/status").await?;
     let up = status.processes.up;
+    let folder = place.folder_of(status.instance.pid);
     let gracefully = async {
         shut(&client, args.force, args.timeout).await?;
-        gone(&client).await;
+        gone(folder.clone()).await;
         Ok::<(), CliError>(())
     };
     match tokio::time::timeout(args.timeout + LOOK, gracefully).await {
@@ -75,7 +77,7 @@ pub(super) async fn down(
                 // The instance may end under the request.
                 drop(tokio::time::timeout(LAST, forced).await);
             }
-            tokio::time::timeout(LAST, gone(&client))
+            tokio::time::timeout(LAST, gone(folder.clone()))
                 .await
                 .map_err(|_| CliError::TimedOut("the instance has not ended".to_owned()))?;
         }
@@ -99,10 +101,17 @@ async fn shut(client: &Client, force: bool, timeout: Duration) -> Result<(), Cli
     }
 }
 
-async fn gone(client: &Client) {
-    while client.is_answered().await {
-        tokio::time::sleep(LOOK).await;
-    }
+/// Waits until the process of the instance is gone: its lock goes with it.
+async fn gone(folder: Option<std::path::PathBuf>) {
+    let Some(folder) = folder else { return };
+    let (ended, end) = tokio::sync::oneshot::channel();
+    // A thread of its own: one that waits for ever must not keep this program from ending.
+    std::thread::spawn(move || {
+        folder_lock::wait_until_free(&folder);
+        // Nobody listens any more when the time is over.
+        let _ = ended.send(());
+    });
+    drop(end.await);
 }
 
 /// What `status --json` says where no instance runs.

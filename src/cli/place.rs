@@ -11,6 +11,7 @@ use crate::app::start::{self, StartError};
 use crate::cli::args::PlaceArgs;
 use crate::cli::client::Client;
 use crate::config::{self, FindError, Origin, Source};
+use crate::os::folder_lock;
 
 /// Why there is no workspace or no instance.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,15 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// The state folder that an instance holds: the workspace's own, or that of its demonstration.
+    pub(super) fn folder_of(&self, instance: u32) -> Option<std::path::PathBuf> {
+        [&self.state, &self.base, &self.base.demo()]
+            .into_iter()
+            .map(|state| state.path())
+            .find(|path| folder_lock::holder(path) == Some(instance))
+            .map(std::path::Path::to_owned)
+    }
+
     /// Finds it from the arguments and the current folder.
     pub(super) fn find(args: &PlaceArgs) -> Result<Self, PlaceError> {
         let here = std::env::current_dir().map_err(PlaceError::Here)?;

@@ -41,6 +41,9 @@ fn by(holder: Option<u32>) -> String {
         .unwrap_or_default()
 }
 
+/// How often the list of locks is read before nobody is said to hold one.
+const LOOKS: usize = 20;
+
 /// The exclusive use of a folder, for as long as this lives.
 #[derive(Debug)]
 pub struct FolderLock {
@@ -73,8 +76,21 @@ impl FolderLock {
     }
 }
 
+/// Waits until nobody holds the lock of a folder; at once if it is not there. Blocks.
+pub fn wait_until_free(path: &Path) {
+    if let Ok(folder) = File::open(path) {
+        // A lock that cannot be had is not held by anyone we could wait for.
+        drop(Flock::lock(folder, FlockArg::LockShared));
+    }
+}
+
 /// Returns who holds the lock of a folder, as far as the kernel tells.
 pub fn holder(path: &Path) -> Option<u32> {
+    // The kernel's list passes over a lock when others come and go while it is read.
+    (0..LOOKS).find_map(|_| listed_holder(path))
+}
+
+fn listed_holder(path: &Path) -> Option<u32> {
     let folder = fs::metadata(path).ok()?;
     let locks = fs::read_to_string("/proc/locks").ok()?;
     let device = (major(folder.dev()), minor(folder.dev()));

@@ -38,10 +38,6 @@ impl Instance {
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
     pub(crate) fn workspace(&self) -> PathBuf {
         self.folder.path().join("work")
     }

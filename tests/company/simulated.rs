@@ -1,16 +1,13 @@
-//! The company at work: hub, actors, shims and the simulated agent together.
+//! With the simulated agent.
 
-#[path = "support/company.rs"]
-mod company;
-
-use company::{Company, Setup};
-use headcount::domain::command::{Command, NewProcess, Outcome, Refusal};
+use crate::company::{Company, Setup};
+use headcount::domain::command::{Command, NewProcess, Origin, Outcome, Refusal};
 use headcount::domain::fault::FaultCode;
 use headcount::domain::inbox::Answer;
 use headcount::domain::snapshot::{Activity, Status};
 use headcount::domain::task::{AttemptEnd, TaskState};
 
-type Done = Result<(), Box<dyn std::error::Error>>;
+use crate::Done;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_developer_is_hired_works_and_is_stopped() -> Done {
@@ -197,15 +194,13 @@ async fn a_second_stop_interrupts_the_task_and_gives_it_back() -> Done {
                 .is_some_and(|task| task.state == TaskState::Running)
         })
         .await;
+    let mut waiting = tokio::task::JoinSet::new();
     let handle = company.handle.clone();
-    let first = tokio::spawn(async move {
-        handle
-            .order(headcount::domain::command::Origin::Cli, Command::Stop(ada))
-            .await
-    });
+    waiting.spawn(async move { handle.order(Origin::Cli, Command::Stop(ada)).await });
     company.until(ada, Status::Stopping).await;
     company.order(Command::Stop(ada)).await?;
-    assert!(matches!(first.await?, Ok(Outcome::Stopped(..))));
+    let first = waiting.join_next().await.expect("the first stop")?;
+    assert!(matches!(first, Ok(Outcome::Stopped(..))));
     let task = company
         .handle
         .snapshot()

@@ -1,24 +1,16 @@
-//! The whole way with the real Claude Code: hub, shim, driver, against a fake Messages API.
+//! With the real Claude Code, against a fake Messages API.
 //!
 //! If Claude Code is not installed, every test says so and passes.
 
-#[path = "support/claude.rs"]
-mod claude;
-#[path = "support/company.rs"]
-mod company;
-#[path = "support/fake_api.rs"]
-mod fake_api;
-
 use std::fs;
 
-use company::{Company, Setup};
-use fake_api::FakeApi;
+use crate::company::{Company, Setup};
+use crate::fake_api::FakeApi;
+use crate::{Done, claude};
 use headcount::domain::command::{Command, Outcome};
 use headcount::domain::id::ProcessId;
 use headcount::domain::snapshot::{Activity, Status};
 use headcount::domain::task::{AttemptEnd, Task, TaskState};
-
-type Done = Result<(), Box<dyn std::error::Error>>;
 
 /// A company whose agent is the real one, in a home of its own; `None` if that is not installed.
 fn open() -> Option<(Company, FakeApi)> {
