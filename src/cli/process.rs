@@ -112,8 +112,10 @@ fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
     })
 }
 
+/// The path as the instance can find it. One that is not there is the instance's to judge: it knows
+/// the code and the cure.
 fn absolute(path: &Path) -> Result<PathBuf, CliError> {
-    path.canonicalize().map_err(|source| CliError::Read {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).map_err(|source| CliError::Read {
         path: path.to_owned(),
         source,
     })
