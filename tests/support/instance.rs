@@ -42,6 +42,11 @@ impl Instance {
         self.folder.path().join("work")
     }
 
+    /// What `--state` names.
+    pub(crate) fn state_folder(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// The folder of this workspace below the state folder, once an instance has been there.
     pub(crate) fn state(&self) -> PathBuf {
         let base = self.folder.path().join("state");
