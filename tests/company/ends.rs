@@ -10,6 +10,8 @@ use headcount::domain::fault::FaultCode;
 use headcount::domain::id::ProcessId;
 use headcount::domain::snapshot::{Activity, Status};
 use headcount::domain::task::{AttemptEnd, TaskState};
+use headcount::os::link::Link;
+use headcount::os::run_folder::RunFolder;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::task::JoinSet;
@@ -134,6 +136,31 @@ async fn d1c_nothing_starts_before_the_tree_of_a_killed_shim_is_ended() -> Done 
         })
         .await;
     assert_eq!(fs::read_to_string(root.join("begun"))?.lines().count(), 4);
+    assert!(!root.join("twice").exists());
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d1c_a_run_whose_channel_breaks_is_ended_before_the_next_one_starts() -> Done {
+    let company = scripted::open();
+    let root = company.folder.path().to_owned();
+    scripted::put(&root, "", "");
+    let ada = company.hire("worker").await;
+    let first = company.view(ada);
+    let run = first.run.expect("it runs").to_string();
+    // Its shim hangs up on the instance for somebody newer, and lives.
+    let folder = RunFolder::open(root.join("state/runs").join(run))?;
+    let newer = Link::connect(&folder, u64::MAX - 1).await?;
+    company
+        .wait("it is started again", |snapshot| {
+            snapshot.process(ada).is_some_and(|view| {
+                view.status == Status::Running && view.pid.is_some_and(|pid| Some(pid) != first.pid)
+            })
+        })
+        .await;
+    drop(newer);
+    assert_eq!(fs::read_to_string(root.join("begun"))?.lines().count(), 2);
     assert!(!root.join("twice").exists());
     company.close().await;
     Ok(())

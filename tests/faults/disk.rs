@@ -1,7 +1,5 @@
 //! Disks that are full, and databases that are none.
 
-#![expect(clippy::print_stdout, reason = "says what is skipped")]
-
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! G5: an employee that takes hold of our own program and sockets.
 
-#![expect(clippy::print_stdout, reason = "says what is skipped")]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
