@@ -69,6 +69,8 @@ fn process(number: u64, now: Timestamp) -> ProcessView {
         tries: (0, 3),
         fault: None,
         updates_available: false,
+        updates: None,
+        restart_when_idle: false,
         conversation: None,
         conversations: 1,
         prompt_file: None,

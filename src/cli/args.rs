@@ -86,7 +86,7 @@ pub enum Verb {
     /// Kill processes at once, with all that they started.
     Kill(ProcArgs),
     /// Stop processes and start them again with what is on disk now.
-    Restart(ProcArgs),
+    Restart(RestartArgs),
     /// Remove processes that are down.
     Rm(ProcArgs),
     /// Print the log of a process.
@@ -192,6 +192,23 @@ pub struct CreateArgs {
     /// Whether the answer is JSON.
     #[command(flatten)]
     pub json: JsonArg,
+}
+
+/// Which processes to restart.
+#[derive(Debug, Clone, Args)]
+pub struct RestartArgs {
+    /// Which ones.
+    #[arg(value_name = "PROC", required_unless_present_any = ["all", "updates"], conflicts_with = "all")]
+    pub processes: Vec<String>,
+    /// All that are up.
+    #[arg(long)]
+    pub all: bool,
+    /// Only those whose prompt or configuration changed on disk since they started.
+    #[arg(long)]
+    pub updates: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which processes.

@@ -112,11 +112,15 @@ fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
     })
 }
 
+/// The path as the instance can find it. One that is not there is the instance's to judge: it knows
+/// the code and the cure.
 fn absolute(path: &Path) -> Result<PathBuf, CliError> {
-    path.canonicalize().map_err(|source| CliError::Read {
-        path: path.to_owned(),
-        source,
-    })
+    path.canonicalize()
+        .or_else(|_| std::path::absolute(path))
+        .map_err(|source| CliError::Read {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// Why a process that was asked to come up is not up.
@@ -142,6 +146,8 @@ pub(super) enum Act {
     Kill,
     /// Stop and start.
     Restart,
+    /// Stop and start, if there is anything new on disk.
+    Renew,
     /// Remove.
     Remove,
 }
@@ -158,6 +164,7 @@ impl Act {
             Self::Start | Self::Remove => !is_up,
             Self::Stop | Self::Kill => is_up || process.status == Status::Backoff,
             Self::Restart => is_up,
+            Self::Renew => process.updates_available,
         }
     }
 }
@@ -185,7 +192,9 @@ pub(super) async fn act(
     }
     for text in &args.processes {
         let process = one(text, &processes)?;
-        if !chosen.contains(&process) {
+        // Named ones are taken at their word, but for those that have nothing to renew.
+        let fits = act != Act::Renew || act.fits(process);
+        if fits && !chosen.contains(&process) {
             chosen.push(process);
         }
     }
@@ -224,7 +233,11 @@ pub(super) async fn act(
             several => output.json(&several)?,
         }
     } else if chosen.is_empty() {
-        output.note("there is no process to do that to");
+        output.note(if act == Act::Renew {
+            "nobody runs on anything old"
+        } else {
+            "there is no process to do that to"
+        });
     }
     worst.map_or(Ok(()), |code| Err(CliError::Said(code)))
 }
@@ -265,7 +278,9 @@ async fn carry_out(act: Act, client: &Client, process: &ProcessDoc) -> Result<Ac
     let nothing = serde_json::json!({});
     Ok(match act {
         Act::Start => Acted::Process(client.post(&format!("{path}/start"), &nothing).await?),
-        Act::Restart => Acted::Process(client.post(&format!("{path}/restart"), &nothing).await?),
+        Act::Restart | Act::Renew => {
+            Acted::Process(client.post(&format!("{path}/restart"), &nothing).await?)
+        }
         Act::Stop => Acted::Stopped(client.post(&format!("{path}/stop"), &nothing).await?),
         Act::Kill => Acted::Stopped(client.post(&format!("{path}/force-stop"), &nothing).await?),
         Act::Remove => Acted::Process(client.delete(&path).await?),
@@ -290,6 +305,7 @@ fn said(act: Act, acted: &Acted) -> String {
             let word = match act {
                 Act::Remove => return format!("{} removed", process.name),
                 Act::Restart => "restarted",
+                Act::Renew => "restarted with updates",
                 _ => "started",
             };
             format!("{} {word}: {}", process.name, status(process))

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::args::{Cli, Verb};
+use crate::cli::args::{Cli, ProcArgs, Verb};
 use crate::cli::error::CliError;
 use crate::cli::exit::Code;
 use crate::cli::output::Output;
@@ -79,7 +79,20 @@ pub(super) async fn carry_out(
         Verb::Start(args) => process::act(process::Act::Start, &args, place, output).await,
         Verb::Stop(args) => process::act(process::Act::Stop, &args, place, output).await,
         Verb::Kill(args) => process::act(process::Act::Kill, &args, place, output).await,
-        Verb::Restart(args) => process::act(process::Act::Restart, &args, place, output).await,
+        Verb::Restart(args) => {
+            let act = if args.updates {
+                process::Act::Renew
+            } else {
+                process::Act::Restart
+            };
+            let all = args.all || args.processes.is_empty();
+            let which = ProcArgs {
+                processes: args.processes,
+                all,
+                json: args.json,
+            };
+            process::act(act, &which, place, output).await
+        }
         Verb::Rm(args) => process::act(process::Act::Remove, &args, place, output).await,
         Verb::Logs(args) => logs::run(&args, place, output).await,
         Verb::Task(verb) => task::run(verb, place, output).await,

@@ -78,6 +78,13 @@ pub enum Command {
     Kill(ProcessId),
     /// Stops gracefully and starts again: answered as `Start`.
     Restart(ProcessId),
+    /// Answers what is to become of updates on disk: answered as `Restart` for now, else at once.
+    Update {
+        /// Whose.
+        process: ProcessId,
+        /// When.
+        when: UpdateWhen,
+    },
     /// Removes a process that is down.
     Remove(ProcessId),
     /// Accepts a task: answered when it is on disk.
@@ -115,6 +122,18 @@ pub enum Command {
     Shutdown,
     /// Kills everything and ends the instance.
     ShutdownNow,
+}
+
+/// When a process is restarted with its updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpdateWhen {
+    /// After its current task, as any restart.
+    Now,
+    /// When it has nothing to do.
+    Idle,
+    /// Not for these; later ones are asked about again.
+    NotNow,
 }
 
 /// What an order brought.

@@ -9,6 +9,7 @@ use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
 use crate::domain::log::LogKind;
 use crate::domain::order::Numbered;
 use crate::domain::role::{Agent, Role};
+use crate::domain::updates::Fingerprint;
 
 /// Where an answer goes; the runtime keeps the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +122,11 @@ pub enum Effect {
         reply: ReplyId,
         /// With what.
         outcome: Box<Result<Outcome, Refusal>>,
+    },
+    /// Compare live runs with what they would be started with now; a `Compared` follows for each.
+    Compare {
+        /// As each would be launched, the run being the one that lives, and what that runs with.
+        runs: Vec<(LaunchPlan, Fingerprint)>,
     },
     /// Write a line into a process's log.
     Note {

@@ -14,6 +14,7 @@ use crate::domain::inbox::Ask;
 use crate::domain::role::Catalogue;
 use crate::domain::snapshot::{Machine, Usage};
 use crate::domain::task::Tokens;
+use crate::domain::updates::{Fingerprint, Updates};
 
 /// What an agent said, in the words of the domain. Made by the drivers, in the order of its lines.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,6 +146,9 @@ pub struct RunDetails {
     pub prompt_hash: Option<String>,
     /// The environment, secrets masked.
     pub environment: Vec<(String, String)>,
+    /// All of it that an edit on disk can change.
+    #[serde(default)]
+    pub fingerprint: Fingerprint,
 }
 
 /// Why a launch came to nothing, or a run to an end that nobody asked for.
@@ -257,6 +261,13 @@ pub enum Event {
     Configured {
         /// What it says.
         catalogue: Arc<Catalogue>,
+    },
+    /// A run was compared with what is on disk.
+    Compared {
+        /// Which run.
+        run: RunId,
+        /// What differs; `None` if nothing does.
+        updates: Option<Arc<Updates>>,
     },
     /// `roles.toml` has mistakes; the last good one stays.
     Misconfigured {

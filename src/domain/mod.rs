@@ -21,3 +21,4 @@ pub mod role;
 pub mod snapshot;
 pub mod task;
 pub mod time;
+pub mod updates;

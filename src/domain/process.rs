@@ -1,6 +1,7 @@
 //! A process: one agent with its configuration, over all of its runs.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,6 +18,7 @@ use crate::domain::role::Protocol;
 use crate::domain::snapshot::{Activity, Evidence, Status};
 use crate::domain::task::{AttemptEnd, Tokens};
 use crate::domain::time::Mono;
+use crate::domain::updates::{Fingerprint, Updates};
 
 /// How far a live run has come. Each waiting stage holds its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,6 +201,15 @@ pub struct Live {
     pub stuck: Vec<Ended>,
     /// Why its output is held.
     pub held: Option<String>,
+    /// What is different on disk by now.
+    #[serde(skip)]
+    pub updates: Option<Arc<Updates>>,
+    /// What a person has said 'not now' to.
+    #[serde(default)]
+    pub dismissed: Option<Fingerprint>,
+    /// It is restarted when it is idle.
+    #[serde(default)]
+    pub restart_when_idle: bool,
     /// What it is up to besides, for example the retry of a call; gone with the next sign of life.
     #[serde(skip)]
     pub hint: Option<String>,

@@ -14,6 +14,7 @@ use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::Request;
 use crate::domain::role::{Catalogue, Kind, PromptMode, Protocol, Range};
 use crate::domain::task::{Task, TaskState, Tokens};
+use crate::domain::updates::Updates;
 
 /// Where a process stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -226,8 +227,13 @@ pub struct ProcessView {
     pub tries: (u32, u32),
     /// The last fault, until a good start.
     pub fault: Option<Fault>,
-    /// Its prompt or configuration changed on disk since it started.
+    /// Its prompt or configuration changed on disk since it started, and nobody has said 'not now'.
     pub updates_available: bool,
+    /// What changed, also when somebody has.
+    #[serde(skip)]
+    pub updates: Option<Arc<Updates>>,
+    /// It is restarted with its updates when it is idle.
+    pub restart_when_idle: bool,
     /// The conversation in force.
     pub conversation: Option<Uuid>,
     /// How many conversations it has had.

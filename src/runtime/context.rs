@@ -103,6 +103,14 @@ impl Context {
         )
     }
 
+    /// Puts another configuration in force.
+    pub(crate) fn configure(&self, catalogue: Arc<Catalogue>) {
+        *self
+            .catalogue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = catalogue;
+    }
+
     /// The shims that run, by PID: whoever descends from one is that employee.
     pub(crate) fn shims(&self) -> watch::Receiver<Arc<HashMap<u32, ProcessId>>> {
         self.shims.subscribe()

@@ -18,6 +18,7 @@ use crate::runtime::actor::{Actor, Adoption, Told};
 use crate::runtime::clock::Clock;
 use crate::runtime::context::Context;
 use crate::runtime::handle::{Mail, ReplySender};
+use crate::runtime::updates::Compared;
 use crate::store::{Store, Written};
 
 /// The hub: the only place that has the fleet.
@@ -27,6 +28,7 @@ pub(crate) struct Hub {
     pub(crate) context: Arc<Context>,
     pub(crate) mail: mpsc::Receiver<Mail>,
     pub(crate) written: mpsc::UnboundedReceiver<Written>,
+    pub(crate) questions: watch::Sender<Vec<Compared>>,
     pub(crate) store: Store,
     pub(crate) view: watch::Sender<Arc<Snapshot>>,
     pub(crate) actors: HashMap<ProcessId, mpsc::UnboundedSender<Told>>,
@@ -101,13 +103,20 @@ impl Hub {
     fn apply(&mut self, input: Input) {
         let mut effects = Vec::new();
         self.fleet.apply(input, self.clock.now(), &mut effects);
-        for effect in effects {
+        let (answers, others): (Vec<Effect>, Vec<Effect>) = effects
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Reply { .. }));
+        for effect in others {
             self.run(effect);
         }
         // With more to do at once, the snapshot comes after it; a bounded inbox bounds the wait.
-        if self.mail.is_empty() && self.fleet.take_changed() {
+        // Whoever is answered finds in the snapshot what the answer says.
+        if (self.mail.is_empty() || !answers.is_empty()) && self.fleet.take_changed() {
             let snapshot = Arc::new(self.fleet.snapshot());
             self.view.send_replace(snapshot);
+        }
+        for answer in answers {
+            self.run(answer);
         }
     }
 
@@ -131,6 +140,10 @@ impl Hub {
             Effect::Forget { process } => {
                 self.tell(process, Told::Forget);
                 self.actors.remove(&process);
+            }
+            Effect::Compare { runs } => {
+                // The newest question is the only one that counts.
+                self.questions.send_replace(runs);
             }
             Effect::Persist { token, batch } => self.store.write(token, batch),
             Effect::Reply { reply, outcome } => {

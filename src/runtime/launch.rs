@@ -7,6 +7,7 @@ use crate::domain::effect::LaunchPlan;
 use crate::domain::event::{Event, LaunchFailure, Mark, RunDetails};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::RunId;
+use crate::domain::updates::Fingerprint;
 use crate::os::link::{Link, LinkError, SpawnError, spawn_shim};
 use crate::os::run_folder::{RunFolder, RunFolderError};
 use crate::os::wire::{RunState, ToShim};
@@ -103,6 +104,7 @@ impl Actor {
             command: prepared.line.shown.clone(),
             prompt_hash: prepared.prompt_hash.clone(),
             environment: prepared.environment.clone(),
+            fingerprint: prepared.fingerprint.clone(),
         });
         run.tell(ToShim::Launch(Box::new(spec))).await;
         self.begin(run);
@@ -192,6 +194,7 @@ impl Actor {
             command: String::new(),
             prompt_hash: None,
             environment: Vec::new(),
+            fingerprint: Fingerprint::default(),
         });
         run
     }

@@ -17,6 +17,7 @@ mod reaper;
 mod run;
 mod sampler;
 mod start;
+mod updates;
 
 pub use context::Folders;
 pub use start::{Running, RuntimeOptions, StartError, start};

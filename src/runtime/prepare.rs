@@ -1,20 +1,23 @@
-//! From a plan to a command line: prompt, tools, environment, program, all read anew.
+//! From a plan to a command line: prompt, tools, environment, program, all read anew. And what of
+//! them makes a difference.
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::agent::driver::{Driver, Stdio};
 use crate::agent::find::find;
 use crate::agent::launch::{CommandLine, Conversation, LaunchRequest, PromptText};
-use crate::config::environment::{self, Facts, mask};
-use crate::config::{prompt, tools};
+use crate::config::environment::{self, Facts, Variables, mask};
+use crate::config::prompt::{self, Prompt};
+use crate::config::tools::{self, AgentTools};
 use crate::domain::command::PromptOverride;
 use crate::domain::effect::{Begin, LaunchPlan};
 use crate::domain::event::LaunchFailure;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::nearest::nearest;
-use crate::domain::role::Protocol;
+use crate::domain::role::{PromptMode, Protocol};
+use crate::domain::updates::Fingerprint;
 use crate::os::spec::{self, Keep, LaunchSpec, Stderr};
 use crate::runtime::context::Context;
 
@@ -30,9 +33,28 @@ pub(crate) struct Prepared {
     pub(crate) line: CommandLine,
     pub(crate) prompt_hash: Option<String>,
     pub(crate) environment: Vec<(String, String)>,
+    pub(crate) fingerprint: Fingerprint,
 }
 
-/// Reads and checks everything that a run needs. Nothing is spawned if anything is wrong.
+/// Everything that a run is started with, read and checked.
+pub(crate) struct Gathered {
+    driver: Driver,
+    prompt: Option<Prompt>,
+    tools: AgentTools,
+    variables: Variables,
+    program: PathBuf,
+    prefix: Vec<String>,
+}
+
+impl Gathered {
+    /// The prompt's text.
+    pub(crate) fn prompt(&self) -> Option<&str> {
+        self.prompt.as_ref().map(|prompt| prompt.text.as_str())
+    }
+}
+
+/// Reads and checks everything that a run needs, and puts its command line together. Nothing is
+/// spawned if anything is wrong.
 pub(crate) fn prepare(
     context: &Context,
     plan: &LaunchPlan,
@@ -42,54 +64,23 @@ pub(crate) fn prepare(
         fault,
         permanent: true,
     };
-    check_folder(&plan.working_directory).map_err(permanent)?;
-    let protocol = if plan.simulated {
-        Protocol::ClaudeStreamJson
-    } else {
-        plan.agent.protocol
-    };
-    let driver = Driver::from(protocol);
-    let prompt = read_prompt(context, plan, driver).map_err(permanent)?;
-    let catalogue = context.catalogue();
-    let names = plan.spec.tools.as_ref().unwrap_or(&plan.role.tools);
-    let tools =
-        tools::for_agent(&catalogue, names).map_err(|error| permanent(Fault::from(&error)))?;
-    let parent = |name: &str| context.environment.get(name).cloned();
-    let mut variables = environment::for_role(
-        &context.source,
-        &catalogue,
-        &plan.role,
-        &plan.spec.environment,
-        Facts::default(),
-        &parent,
-    )
-    .map_err(|error| permanent(Fault::from(&error)))?;
-    if plan.simulated {
-        // It needs no login, and must not write where the real one keeps its conversations.
-        variables.retain(|name, _| !environment::is_secret(name));
-        let folder = context.folders.state.join("simulated");
-        variables.insert(
-            "CLAUDE_CONFIG_DIR".to_owned(),
-            folder.to_string_lossy().into_owned(),
-        );
-    }
-    let (program, prefix) = if plan.simulated {
-        (
-            context.exe.clone(),
-            vec![crate::agent::simulated::COMMAND.to_owned()],
-        )
-    } else {
-        let path = variables.get("PATH").map_or("", String::as_str);
-        let program = find(&plan.agent.command, OsStr::new(path))
-            .map_err(|missing| permanent(missing.fault(&plan.agent)))?;
-        (program, Vec::new())
-    };
+    let gathered = gather(context, plan).map_err(permanent)?;
+    let fingerprint = fingerprint(context, plan, &gathered);
+    let Gathered {
+        driver,
+        prompt,
+        tools,
+        variables,
+        program,
+        prefix,
+    } = gathered;
+    let prompt_hash = prompt.as_ref().map(short_hash);
     let request = LaunchRequest {
         agent: &plan.agent,
         program,
         prefix,
-        prompt: prompt.as_ref().map(|(text, _)| PromptText {
-            text: text.clone(),
+        prompt: prompt.map(|prompt| PromptText {
+            text: prompt.text,
             mode: plan.role.prompt_mode,
         }),
         tools: tools.exist,
@@ -97,8 +88,8 @@ pub(crate) fn prepare(
         ask: plan.role.ask.clone(),
         deny: plan.role.deny.clone(),
         remembered: plan.allowed.clone(),
-        model: plan.spec.model.clone().or_else(|| plan.role.model.clone()),
-        max_turns: plan.spec.max_turns.or(plan.role.max_turns),
+        model: model(plan),
+        max_turns: max_turns(plan),
         budget_usd: plan.role.budget_usd,
         conversation: match plan.begin {
             Begin::New(id) => Conversation::New(id),
@@ -120,9 +111,120 @@ pub(crate) fn prepare(
     Ok(Prepared {
         driver,
         line,
-        prompt_hash: prompt.map(|(_, hash)| hash),
+        prompt_hash,
         environment,
+        fingerprint,
     })
+}
+
+/// Reads everything that a run would be started with now.
+pub(crate) fn gather(context: &Context, plan: &LaunchPlan) -> Result<Gathered, Fault> {
+    check_folder(&plan.working_directory)?;
+    let protocol = if plan.simulated {
+        Protocol::ClaudeStreamJson
+    } else {
+        plan.agent.protocol
+    };
+    let driver = Driver::from(protocol);
+    let prompt = read_prompt(context, plan, driver)?;
+    let catalogue = context.catalogue();
+    let names = plan.spec.tools.as_ref().unwrap_or(&plan.role.tools);
+    let tools = tools::for_agent(&catalogue, names).map_err(|error| Fault::from(&error))?;
+    let parent = |name: &str| context.environment.get(name).cloned();
+    let mut variables = environment::for_role(
+        &context.source,
+        &catalogue,
+        &plan.role,
+        &plan.spec.environment,
+        Facts::default(),
+        &parent,
+    )
+    .map_err(|error| Fault::from(&error))?;
+    if plan.simulated {
+        // It needs no login, and must not write where the real one keeps its conversations.
+        variables.retain(|name, _| !environment::is_secret(name));
+        let folder = context.folders.state.join("simulated");
+        variables.insert(
+            "CLAUDE_CONFIG_DIR".to_owned(),
+            folder.to_string_lossy().into_owned(),
+        );
+    }
+    let (program, prefix) = if plan.simulated {
+        (
+            context.exe.clone(),
+            vec![crate::agent::simulated::COMMAND.to_owned()],
+        )
+    } else {
+        let path = variables.get("PATH").map_or("", String::as_str);
+        let program = find(&plan.agent.command, OsStr::new(path))
+            .map_err(|missing| missing.fault(&plan.agent))?;
+        (program, Vec::new())
+    };
+    Ok(Gathered {
+        driver,
+        prompt,
+        tools,
+        variables,
+        program,
+        prefix,
+    })
+}
+
+/// What a run is started with, for the comparison with what is on disk. Nothing that differs from
+/// start to start stands in it: no conversation, no folder of a run, nothing that the instance only
+/// passes on from its own environment.
+pub(crate) fn fingerprint(
+    context: &Context,
+    plan: &LaunchPlan,
+    gathered: &Gathered,
+) -> Fingerprint {
+    let mut fingerprint = Fingerprint::default();
+    let mode = match plan.role.prompt_mode {
+        PromptMode::Append => "added to the agent's own",
+        PromptMode::Replace => "in place of the agent's own",
+    };
+    if let Some(prompt) = &gathered.prompt {
+        fingerprint.set("prompt", short_hash(prompt));
+        fingerprint.set("prompt mode", mode);
+    }
+    fingerprint.set("tools", gathered.tools.allowed.join(" "));
+    fingerprint.set("asks for", plan.role.ask.join(" "));
+    fingerprint.set("refuses", plan.role.deny.join(" "));
+    fingerprint.set("model", model(plan).unwrap_or_default());
+    fingerprint.set(
+        "max turns",
+        max_turns(plan).map(|n| n.to_string()).unwrap_or_default(),
+    );
+    let budget = plan.role.budget_usd.map(|usd| format!("${usd:.2}"));
+    fingerprint.set("budget", budget.unwrap_or_default());
+    let mut agent = vec![gathered.program.display().to_string()];
+    agent.extend(plan.agent.args.iter().cloned());
+    fingerprint.set("agent", agent.join(" "));
+    for (name, value) in &gathered.variables {
+        if context.environment.get(name) == Some(value) {
+            continue;
+        }
+        let shown = if environment::is_secret(name) {
+            format!("secret {}", short_hash(&Prompt::new("", value.as_str())))
+        } else {
+            value.clone()
+        };
+        fingerprint.set(format!("environment {name}"), shown);
+    }
+    fingerprint
+}
+
+fn model(plan: &LaunchPlan) -> Option<String> {
+    plan.spec.model.clone().or_else(|| plan.role.model.clone())
+}
+
+fn max_turns(plan: &LaunchPlan) -> Option<u32> {
+    plan.spec.max_turns.or(plan.role.max_turns)
+}
+
+/// The first digits of a text's hash: enough to tell versions apart.
+fn short_hash(prompt: &Prompt) -> String {
+    prompt.sha256.chars().take(6).collect()
 }
 
 /// What the shim is told.
@@ -208,23 +310,20 @@ fn nearest_folder(folder: &Path) -> String {
     }
 }
 
-/// The prompt's text and the first digits of its hash.
+/// The prompt as it stands now; `None` for an agent that takes none.
 fn read_prompt(
     context: &Context,
     plan: &LaunchPlan,
     driver: Driver,
-) -> Result<Option<(String, String)>, Fault> {
+) -> Result<Option<Prompt>, Fault> {
     if !driver.takes_tasks() {
         return Ok(None);
     }
-    let prompt = match &plan.spec.prompt {
-        Some(PromptOverride::Text(text)) => prompt::Prompt::new("(custom)", text.clone()),
-        Some(PromptOverride::File(path)) => {
-            prompt::read(&context.source, path).map_err(|error| Fault::from(&error))?
-        }
-        None if plan.role.prompt.is_none() => return Ok(None),
-        None => prompt::load(&context.source, &plan.role).map_err(|error| Fault::from(&error))?,
-    };
-    let hash = prompt.sha256.chars().take(6).collect();
-    Ok(Some((prompt.text, hash)))
+    match &plan.spec.prompt {
+        Some(PromptOverride::Text(text)) => Ok(Some(Prompt::new("(custom)", text.clone()))),
+        Some(PromptOverride::File(path)) => prompt::read(&context.source, path).map(Some),
+        None if plan.role.prompt.is_none() => Ok(None),
+        None => prompt::load(&context.source, &plan.role).map(Some),
+    }
+    .map_err(|error| Fault::from(&error))
 }

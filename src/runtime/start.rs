@@ -26,7 +26,7 @@ use crate::runtime::context::{Context, Folders, Parts};
 use crate::runtime::exits;
 use crate::runtime::handle::Handle;
 use crate::runtime::hub::Hub;
-use crate::runtime::{reaper, sampler};
+use crate::runtime::{reaper, sampler, updates};
 use crate::store::{OpenError, Store};
 
 /// Orders and facts that may wait for the hub: more than all processes say at once, and few enough
@@ -166,7 +166,9 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         context.shims(),
     );
     let strangers = strangers(&context, &fleet);
+    let (questions, asked) = watch::channel(Vec::new());
     let hub = Hub {
+        questions,
         fleet,
         clock,
         context: Arc::clone(&context),
@@ -181,6 +183,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
     };
     let (mut tasks, mut helpers) = (JoinSet::new(), JoinSet::new());
     tasks.spawn(hub.serve());
+    helpers.spawn(updates::look(Arc::clone(&context), asked));
     helpers.spawn(reaper::reap(Arc::clone(&context)));
     helpers.spawn(sampler::sample(Arc::clone(&context), snapshots));
     for folder in strangers {

@@ -78,6 +78,8 @@ pub(crate) fn ada() -> ProcessView {
         tries: (0, 3),
         fault: None,
         updates_available: true,
+        updates: None,
+        restart_when_idle: false,
         conversation: Some(Uuid::from_u128(0x71f7_eb71)),
         conversations: 3,
         prompt_file: Some("corporate-prompts/development/senior-developer.md".into()),

@@ -1,7 +1,7 @@
 //! With the simulated agent.
 
 use crate::company::{Company, Setup};
-use headcount::domain::command::{Command, NewProcess, Origin, Outcome, Refusal};
+use headcount::domain::command::{Command, NewProcess, Origin, Outcome, Refusal, UpdateWhen};
 use headcount::domain::fault::FaultCode;
 use headcount::domain::inbox::Answer;
 use headcount::domain::snapshot::{Activity, Status};
@@ -393,5 +393,92 @@ protocol = "{protocol}"
         assert_eq!(company.log(counter).await.len(), 3);
         company.close().await;
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_that_changes_on_disk_marks_who_runs_on_it_however_it_is_saved() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    company.hire("qa_engineer").await;
+    let prompt = company
+        .folder
+        .path()
+        .join("corporate-prompts/development/senior-developer.md");
+    let original = std::fs::read_to_string(&prompt)?;
+    let marked = async |company: &Company, wanted: bool| {
+        company
+            .wait("the mark is there or gone", |snapshot| {
+                snapshot
+                    .process(ada)
+                    .is_some_and(|view| view.updates_available == wanted)
+            })
+            .await;
+    };
+    // By a new file in its place.
+    let beside = prompt.with_extension("md.new");
+    std::fs::write(&beside, original.clone() + "\nMention the quince.\n")?;
+    std::fs::rename(&beside, &prompt)?;
+    marked(&company, true).await;
+    let view = company.view(ada);
+    let updates = view.updates.as_ref().expect("what changed");
+    assert_eq!(updates.changes.len(), 1);
+    let diff = updates.changes[0].diff.as_deref().unwrap_or_default();
+    assert!(diff.contains("+Mention the quince."), "{diff}");
+    // Taken back, by writing into the file.
+    std::fs::write(&prompt, &original)?;
+    marked(&company, false).await;
+    // Nobody else was marked, and nothing was restarted by itself.
+    let snapshot = company.handle.snapshot();
+    assert!(
+        snapshot
+            .processes
+            .iter()
+            .all(|view| !view.updates_available && view.restarts == 0)
+    );
+    // A wrong roles.toml changes nothing but says so.
+    let roles = company.folder.path().join("roles.toml");
+    let good = std::fs::read_to_string(&roles)?;
+    std::fs::write(
+        &roles,
+        good.replace("[roles.sre]", "[roles.sre]\nmoodel = \"x\""),
+    )?;
+    company
+        .wait("the mistake is shown", |snapshot| {
+            snapshot.configuration_mistakes.is_some()
+        })
+        .await;
+    std::fs::write(
+        &roles,
+        good.replace(
+            "[roles.senior_developer]",
+            "[roles.senior_developer]\nmax_turns = 7",
+        ),
+    )?;
+    company
+        .wait("it is right again", |snapshot| {
+            snapshot.configuration_mistakes.is_none()
+        })
+        .await;
+    marked(&company, true).await;
+    let change = company
+        .view(ada)
+        .updates
+        .as_ref()
+        .map(|updates| updates.changes[0].clone());
+    let change = change.expect("what changed");
+    assert_eq!(
+        (change.setting.as_str(), change.after.as_deref()),
+        ("max turns", Some("7"))
+    );
+    company
+        .order(Command::Update {
+            process: ada,
+            when: UpdateWhen::Now,
+        })
+        .await?;
+    let view = company.view(ada);
+    assert_eq!((view.max_turns, view.updates_available), (Some(7), false));
+    company.close().await;
     Ok(())
 }

@@ -9,6 +9,7 @@ mod ask;
 mod lifecycle;
 mod saved;
 mod staff;
+mod update;
 mod view;
 mod work;
 
@@ -205,6 +206,7 @@ impl Fleet {
             Input::Event(event) => self.event(event),
             Input::Deadline => self.deadlines(),
         }
+        self.restart_idle_ones();
         self.dispatch();
         self.flush();
         *fx = std::mem::take(&mut self.fx);
@@ -278,6 +280,7 @@ impl Fleet {
             Command::Stop(id) => self.stop(reply, id),
             Command::Kill(id) => self.kill(reply, id),
             Command::Restart(id) => self.restart(reply, id),
+            Command::Update { process, when } => self.update(reply, process, when),
             Command::Remove(id) => self.remove(reply, id),
             Command::AddTask(new) => self.add_task(reply, *new),
             Command::CancelTask(id) => self.cancel_task(reply, id),
@@ -325,7 +328,9 @@ impl Fleet {
                 self.mistakes = None;
                 self.stale.extend(self.processes.keys().copied());
                 self.changed = true;
+                self.compare();
             }
+            Event::Compared { run, updates } => self.compared(run, updates),
             Event::Misconfigured { report } => {
                 self.mistakes = Some(report);
                 self.changed = true;

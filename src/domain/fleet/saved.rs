@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::command::{Outcome, Refusal};
+use crate::domain::command::Refusal;
 use crate::domain::effect::{Batch, Effect};
 use crate::domain::fleet::{Dirty, Fleet, Meta, Options, Pending, Undo};
 use crate::domain::id::{ProcessId, RequestId, TaskId};
@@ -150,7 +150,6 @@ impl Fleet {
             &mut pending,
             "an earlier write failed and is being tried again",
         );
-        self.say_what_is_so(&mut pending);
         if let Some((_, waiting)) = &mut self.again {
             waiting.dirty.merge(pending.dirty);
             waiting.then.extend(pending.then);
@@ -163,15 +162,6 @@ impl Fleet {
             pending.then.retain(|effect| !answers(effect, reply));
             self.reply(reply, Err(Refusal::NotStored(error.to_owned())));
         }
-    }
-
-    /// That a process is down is so, whatever the disk says: a stop does not wait for room.
-    fn say_what_is_so(&mut self, pending: &mut Pending) {
-        let (so, then): (Vec<_>, _) = std::mem::take(&mut pending.then)
-            .into_iter()
-            .partition(is_stopped);
-        pending.then = then;
-        self.fx.extend(so);
     }
 
     fn write(&mut self, pending: Pending) {
@@ -222,7 +212,6 @@ impl Fleet {
             return;
         };
         self.refuse_what_can_be(&mut pending, error);
-        self.say_what_is_so(&mut pending);
         if self.again.is_none() {
             let text = format!("the state cannot be written: {error}; it is tried again");
             self.say(Level::Error, None, text);
@@ -279,10 +268,6 @@ impl Fleet {
 
 fn answers(effect: &Effect, to: crate::domain::effect::ReplyId) -> bool {
     matches!(effect, Effect::Reply { reply, .. } if *reply == to)
-}
-
-fn is_stopped(effect: &Effect) -> bool {
-    matches!(effect, Effect::Reply { outcome, .. } if matches!(**outcome, Ok(Outcome::Stopped(..))))
 }
 
 /// Nothing of before a reboot runs, and nothing of it is acted on.

@@ -14,7 +14,7 @@ use crate::domain::order::{Numbered, Order};
 use crate::domain::process::{
     After, Block, Conversation, Live, Phase, Process, Record, Stage, Turn,
 };
-use crate::domain::role::Protocol;
+use crate::domain::role::{Agent, Protocol, Role};
 use crate::domain::snapshot::{Activity, Evidence, Level, Status};
 
 /// How long a launch may take until the agent's process exists.
@@ -139,7 +139,7 @@ impl Fleet {
             }
             Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => {
                 self.rest(id, "stopped by you");
-                self.reply_durably(reply, Ok(Outcome::Stopped(id, None)));
+                self.reply(reply, Ok(Outcome::Stopped(id, None)));
             }
         }
         Ok(())
@@ -275,18 +275,7 @@ impl Fleet {
                 Begin::New(fresh)
             }
         };
-        let plan = LaunchPlan {
-            process: id,
-            run,
-            name: process.name.clone(),
-            role: role.clone(),
-            agent: agent.clone(),
-            simulated: demo,
-            spec: process.spec.clone(),
-            working_directory: process.working_directory.clone(),
-            allowed: process.allowed.clone(),
-            begin,
-        };
+        let plan = plan(process, role, agent, (run, begin, demo));
         process.phase = Phase::Live(Box::new(Live {
             run,
             started: now.wall,
@@ -307,6 +296,9 @@ impl Fleet {
             next_seq: 1,
             leader: None,
             doom: None,
+            updates: None,
+            dismissed: None,
+            restart_when_idle: false,
             stuck: Vec::new(),
             held: None,
             hint: None,
@@ -336,7 +328,7 @@ impl Fleet {
     }
 
     /// Begins the way down of a live run that is not on it yet.
-    fn begin_stop(&mut self, id: ProcessId, finish: Option<Duration>) {
+    pub(super) fn begin_stop(&mut self, id: ProcessId, finish: Option<Duration>) {
         let waits = self.open_requests(id).next().is_some();
         let role_finish = self
             .role_of(id)
@@ -517,7 +509,7 @@ impl Fleet {
         if let Some(process) = self.processes.get(&id) {
             for waiter in waiters {
                 match answer_for(process, waiter.until) {
-                    Some(answer) => answers.push((waiter.reply, answer)),
+                    Some(answer) => answers.push((waiter.reply, waiter.until, answer)),
                     None => open.push(waiter),
                 }
             }
@@ -525,8 +517,12 @@ impl Fleet {
         if !open.is_empty() {
             self.waiters.insert(id, open);
         }
-        for (reply, answer) in answers {
-            self.reply_durably(reply, answer);
+        for (reply, until, answer) in answers {
+            // That it is down is a fact, on disk or not: a full disk keeps nobody waiting for it.
+            match until {
+                Until::Down => self.reply(reply, answer),
+                Until::Up | Until::Created => self.reply_durably(reply, answer),
+            }
         }
     }
 
@@ -547,7 +543,7 @@ impl Fleet {
             .map_or(Protocol::ClaudeStreamJson, |agent| agent.protocol)
     }
 
-    pub(super) fn role_of(&self, id: ProcessId) -> Option<&crate::domain::role::Role> {
+    pub(super) fn role_of(&self, id: ProcessId) -> Option<&Role> {
         self.catalogue.role(&self.processes.get(&id)?.spec.role)
     }
 
@@ -574,6 +570,27 @@ impl Fleet {
             )));
         }
         Ok(name.to_owned())
+    }
+}
+
+/// What a process is launched with.
+pub(super) fn plan(
+    process: &Process,
+    role: &Role,
+    agent: &Agent,
+    (run, begin, simulated): (RunId, Begin, bool),
+) -> LaunchPlan {
+    LaunchPlan {
+        process: process.id,
+        run,
+        name: process.name.clone(),
+        role: role.clone(),
+        agent: agent.clone(),
+        simulated,
+        spec: process.spec.clone(),
+        working_directory: process.working_directory.clone(),
+        allowed: process.allowed.clone(),
+        begin,
     }
 }
 

@@ -5,3 +5,4 @@ mod property;
 mod queue;
 mod rig;
 mod storage;
+mod update;

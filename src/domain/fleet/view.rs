@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::inbox::Request;
-use crate::domain::process::{Phase, Process};
+use crate::domain::process::{Live, Phase, Process};
 use crate::domain::role::{PromptMode, Range, Role};
 use crate::domain::snapshot::{Activity, Health, ProcessView, Snapshot, Status, TaskCounts};
 use crate::domain::task::{Task, TaskState};
@@ -198,7 +198,9 @@ impl Fleet {
             restarts: process.record.restarts,
             tries: (process.tries, policy.max_retries),
             fault: process.fault.clone(),
-            updates_available: false,
+            updates_available: live.is_some_and(has_updates),
+            updates: live.and_then(|live| live.updates.clone()),
+            restart_when_idle: live.is_some_and(|live| live.restart_when_idle),
             conversation: process.conversations.last().map(|last| last.id),
             conversations: u32::try_from(process.conversations.len()).unwrap_or(u32::MAX),
             prompt_file: role.and_then(|role| role.prompt.clone()),
@@ -270,6 +272,13 @@ impl Fleet {
             .get(&id)
             .map_or_else(|| id.to_string(), |task| format!("{id} {}", task.title()))
     }
+}
+
+/// Whether there is something new that nobody has put off.
+fn has_updates(live: &Live) -> bool {
+    live.updates
+        .as_ref()
+        .is_some_and(|updates| live.dismissed.as_ref() != Some(&updates.now))
 }
 
 /// What the evidence says of a process. Pings and trends add to it.

@@ -210,6 +210,8 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
         tries: (0, 3),
         fault: None,
         updates_available: false,
+        updates: None,
+        restart_when_idle: false,
         conversation: Some(Uuid::from_u128(0x71f7_eb71_0000_4000_8000_0000_0000_0001)),
         conversations: 3,
         prompt_file: role.prompt.clone(),
@@ -370,6 +372,8 @@ pub(crate) fn company() -> Snapshot {
         cost_usd: 0.94,
         task: Some(TaskId(31)),
         updates_available: true,
+        updates: None,
+        restart_when_idle: false,
         ..process(2, "Linus", &of("senior_developer"))
     };
     let grace = ProcessView {

@@ -23,6 +23,7 @@ use crate::domain::role::{
 use crate::domain::snapshot::{Snapshot, Status};
 use crate::domain::task::{NewTask, Target, Task, Tokens};
 use crate::domain::time::{Mono, Now};
+use crate::domain::updates::Fingerprint;
 
 pub(super) type Answer = Result<Outcome, Refusal>;
 
@@ -209,7 +210,7 @@ impl Rig {
                 saved.meta = batch.meta.or(saved.meta.take());
                 return Some(Input::Event(Event::Stored { token }));
             }
-            Effect::Note { .. } | Effect::Forget { .. } => {}
+            Effect::Note { .. } | Effect::Forget { .. } | Effect::Compare { .. } => {}
         }
         None
     }
@@ -282,6 +283,7 @@ impl Rig {
             command: "claude".to_owned(),
             prompt_hash: None,
             environment: vec![],
+            fingerprint: Fingerprint::default(),
         });
         self.event(Event::Launched { run, details });
     }

@@ -35,7 +35,7 @@ fn d9_a_full_disk_refuses_what_is_new_and_supervision_goes_on() {
     assert_eq!(rig.closed, [run]);
     rig.exit(run, ExitStatus::Code(0));
     assert_eq!(rig.status(id), Status::Stopped);
-    // It is down, room or not. The exit report is kept by the shim until it is on disk.
+    // That it is down is said at once; the exit report is kept until it is on disk.
     assert!(matches!(rig.answer(stop), Some(Ok(_))));
     rig.pass(5 * SECOND);
     assert!(rig.acknowledged.is_empty());

@@ -1,0 +1,143 @@
+//! Restart with updates: marked, asked, answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::rig::Rig;
+use crate::domain::command::{Command, Outcome, Refusal, UpdateWhen};
+use crate::domain::event::{Event, Fact};
+use crate::domain::exit::ExitStatus;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::id::{ProcessId, RunId};
+use crate::domain::snapshot::Status;
+use crate::domain::task::TaskState;
+use crate::domain::updates::{Fingerprint, Updates};
+
+fn updates(prompt: &str) -> Arc<Updates> {
+    let (mut before, mut now) = (Fingerprint::default(), Fingerprint::default());
+    before.set("prompt", "3fa1c2");
+    now.set("prompt", prompt);
+    let changes = before.changes(&now);
+    Arc::new(Updates {
+        now,
+        changes,
+        obstacle: None,
+    })
+}
+
+fn changed(rig: &mut Rig, run: RunId, updates: Option<Arc<Updates>>) {
+    rig.event(Event::Compared { run, updates });
+}
+
+fn marked(rig: &mut Rig, id: ProcessId) -> bool {
+    rig.snapshot().process(id).unwrap().updates_available
+}
+
+#[test]
+fn a_change_marks_and_a_change_taken_back_removes_the_mark() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let before = rig.snapshot().messages.len();
+    for _ in 0..3 {
+        changed(&mut rig, run, Some(updates("9be044")));
+    }
+    assert!(marked(&mut rig, id));
+    assert_eq!(rig.snapshot().messages.len(), before + 1);
+    changed(&mut rig, run, None);
+    assert!(!marked(&mut rig, id));
+    assert!(rig.launches.len() == 1 && rig.closed.is_empty());
+}
+
+#[test]
+fn not_now_holds_for_this_change_and_not_for_the_next() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    changed(&mut rig, run, Some(updates("9be044")));
+    rig.order(Command::Update {
+        process: id,
+        when: UpdateWhen::NotNow,
+    });
+    assert!(!marked(&mut rig, id));
+    changed(&mut rig, run, Some(updates("9be044")));
+    assert!(!marked(&mut rig, id));
+    changed(&mut rig, run, Some(updates("aaaaaa")));
+    assert!(marked(&mut rig, id));
+}
+
+#[test]
+fn when_idle_waits_for_the_task_and_comes_before_the_next_one() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let first = rig.add("one", None);
+    let second = rig.add("two", None);
+    changed(&mut rig, run, Some(updates("9be044")));
+    let reply = rig.order(Command::Update {
+        process: id,
+        when: UpdateWhen::Idle,
+    });
+    assert_eq!(rig.answer(reply), Some(&Ok(Outcome::Done)));
+    rig.pass(Duration::from_secs(60));
+    assert!(rig.closed.is_empty());
+    rig.turn_ends(run, true);
+    assert_eq!(
+        (rig.closed.clone(), rig.status(id)),
+        (vec![run], Status::Stopping)
+    );
+    assert_eq!(
+        (rig.task(first).state, rig.task(second).state),
+        (TaskState::Succeeded, TaskState::Queued)
+    );
+    rig.exit(run, ExitStatus::Code(0));
+    let run = rig.launches.last().unwrap().run;
+    rig.launched(run);
+    rig.fact(
+        run,
+        Fact::Ready {
+            version: None,
+            logged_in: None,
+        },
+    );
+    assert!(!marked(&mut rig, id));
+    assert_eq!(rig.task(second).state, TaskState::Assigned);
+}
+
+#[test]
+fn now_restarts_and_what_could_not_start_is_refused() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let none = rig.order(Command::Update {
+        process: id,
+        when: UpdateWhen::Now,
+    });
+    assert!(matches!(rig.answer(none), Some(Err(Refusal::State(_)))));
+    let fault = Fault::new(FaultCode::PromptNotFound, "gone", "put it back");
+    let broken = Updates {
+        obstacle: Some(fault.clone()),
+        ..Updates::clone(&updates("gone"))
+    };
+    changed(&mut rig, run, Some(Arc::new(broken)));
+    let refused = rig.order(Command::Update {
+        process: id,
+        when: UpdateWhen::Now,
+    });
+    assert_eq!(
+        rig.answer(refused),
+        Some(&Err(Refusal::Fault { process: id, fault }))
+    );
+    changed(&mut rig, run, Some(updates("9be044")));
+    let reply = rig.order(Command::Update {
+        process: id,
+        when: UpdateWhen::Now,
+    });
+    rig.exit(run, ExitStatus::Code(0));
+    let run = rig.launches.last().unwrap().run;
+    rig.launched(run);
+    rig.fact(
+        run,
+        Fact::Ready {
+            version: None,
+            logged_in: None,
+        },
+    );
+    assert_eq!(rig.answer(reply), Some(&Ok(Outcome::Started(id))));
+}
