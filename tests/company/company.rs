@@ -30,6 +30,7 @@ pub(crate) struct Company {
 
 /// How a company is set up.
 pub(crate) struct Setup {
+    /// `WORKSPACE` in it is the folder of the company.
     pub(crate) roles: String,
     pub(crate) demo: bool,
     pub(crate) environment: HashMap<String, String>,
@@ -53,7 +54,10 @@ impl Company {
     pub(crate) fn with(setup: Setup) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         config::init(folder.path()).expect("the shipped configuration");
-        fs::write(folder.path().join("roles.toml"), &setup.roles).expect("roles.toml");
+        let roles = setup
+            .roles
+            .replace("WORKSPACE", &folder.path().to_string_lossy());
+        fs::write(folder.path().join("roles.toml"), roles).expect("roles.toml");
         let (handle, running) = serve(folder.path(), setup.demo, setup.environment);
         Self {
             handle,
