@@ -168,7 +168,7 @@ pub(crate) fn wrap(line: &str, columns: usize) -> Vec<&str> {
         }
         let (end, next) = (row.trim_end(), rest.get(row.len()..).unwrap_or(""));
         rows.push(end);
-        rest = next.strip_prefix(' ').unwrap_or(next);
+        rest = next.trim_start_matches(' ');
     }
     rows
 }
@@ -210,6 +210,7 @@ mod tests {
     #[test]
     fn lines_break_at_spaces() {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("one two   three", 8), ["one two", "three"]);
         assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(wrap("", 4), [""]);
     }
