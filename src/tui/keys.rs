@@ -70,6 +70,11 @@ pub(crate) enum Verb {
     Filter,
     Follow,
     Raw,
+    Kinds,
+    Wrap,
+    Copy,
+    NextHit,
+    PreviousHit,
     Cancel,
     Retry,
     Release,
@@ -182,7 +187,13 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Deny [letter('d')] &[Processes, Details, Logs, Inbox], "deny", "refuse, with a reason that the agent reads";
     Answer [letter('A')] &[Processes, Details, Logs, Inbox], "answer", "answer a question";
     Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader], "back", "back";
+    NextHit [letter('n')] &[Logs], "next hit", "what is searched: the next one, further down";
+    PreviousHit [letter('N')] &[Logs], "hit before", "what is searched: the one before, further up";
     Follow [letter('f')] &[Logs], "follow", "follow the end, or stay";
+    Filter [letter('/')] &[Logs], "search", "find words in the whole log; Esc ends the search";
+    Kinds [letter('F')] &[Logs], "kinds", "only one kind of lines: assistant, tools, results, errors, system; all";
+    Wrap [letter('L')] &[Logs], "long lines", "wrap long lines, or cut them";
+    Copy [letter('C')] &[Logs], "copy", "copy the line that was found, else the agent's last words";
     Raw [letter('v')] &[Logs], "raw", "the protocol lines as they came, and back";
     Demo [letter('D')] &[Processes], "demo", "try everything with simulated employees";
     Start [letter('s')] ONE, "start", "start";
@@ -202,6 +213,8 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     AddTask [letter('t')] SCREENS, "task", "write a task";
     Why [letter('W')] ONE, "why", "what the status is known from";
     NextWaiting [letter('w')] SCREENS, "next waiting", "to the next one that needs you";
+    Copy [letter('C')] &[Task], "copy", "copy the result, else the text";
+    Copy [letter('C')] &[Inbox], "copy", "copy what is asked for";
     Mark [letter(' ')] &[Processes], "mark", "mark several; s x X r and Del then act on all of them";
     Remove [key(KeyCode::Delete)] &[Processes, Details], "remove", "remove a process that is down";
     Filter [letter('/')] &[Processes, Tasks], "filter", "show only what holds these words";
@@ -223,6 +236,8 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     More [letter('+'), letter('=')] &[Hire], "", "one more";
     Fewer [letter('-')] &[Hire], "", "one fewer";
     Mark [letter(' ')] &[Hire, Choices], "", "one, or none";
+    Left [key(KeyCode::Left)] &[Logs], "", "lines that are cut: to their beginning";
+    Right [key(KeyCode::Right)] &[Logs], "", "lines that are cut: what is right of the screen";
     Left [key(KeyCode::Left)] &[Editor], "", "choice before";
     Right [key(KeyCode::Right)] &[Editor], "", "next choice";
 
@@ -307,6 +322,10 @@ mod tests {
                 // Enter takes what is offered, Ctrl-C leaves what is on top.
                 matches!(key.code, KeyCode::Char(_)) && **key != ctrl('c')
             }) {
+                // `n` goes on in a search, as everywhere else in the world.
+                if binding.verb == Verb::NextHit {
+                    continue;
+                }
                 let before = *seen.entry(*key).or_insert(binding.verb);
                 assert_eq!(before, binding.verb, "{key}");
             }

@@ -131,6 +131,11 @@ fn take(text: &str, columns: usize) -> &str {
     text
 }
 
+/// What follows the first `columns` columns.
+pub(crate) fn skip(text: &str, columns: usize) -> &str {
+    text.get(take(text, columns).len()..).unwrap_or("")
+}
+
 /// Exactly `columns` columns, cut or filled up on the right.
 pub(crate) fn pad(text: &str, columns: usize) -> String {
     let mut out = fit(text, columns).into_owned();
@@ -205,6 +210,8 @@ mod tests {
         assert_eq!(fit_path("~/src/shop", 8), "…/shop");
         assert_eq!(fit_path("~/src/shopping", 8), "…hopping");
         assert_eq!(pad("漢", 4), "漢  ");
+        assert_eq!(skip("漢字x", 3), "字x");
+        assert_eq!(skip("abc", 9), "");
     }
 
     #[test]
