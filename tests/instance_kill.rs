@@ -6,6 +6,7 @@ mod claude;
 #[expect(dead_code, reason = "shared with tests that look at more of a request")]
 mod fake_api;
 #[path = "support/instance.rs"]
+#[expect(dead_code, reason = "shared with tests that look at more of the state")]
 mod instance;
 
 use std::fs;

@@ -131,6 +131,7 @@ impl CliError {
             Self::Ambiguous { .. } | Self::Usage(_) => Code::Usage,
             Self::Unknown { .. } => Code::NotFound,
             Self::TimedOut(_) => Code::TimedOut,
+            Self::Place(error) if error.is_refusal() => Code::Refused,
             Self::Said(code) => *code,
             Self::Client(_)
             | Self::NotUp { .. }

@@ -12,6 +12,7 @@ use crate::cli::args::PlaceArgs;
 use crate::cli::client::Client;
 use crate::config::{self, FindError, Origin, Source};
 use crate::os::folder_lock;
+use crate::terminal::client::ClientError;
 
 /// Why there is no workspace or no instance.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,14 @@ pub(super) enum PlaceError {
 }
 
 impl PlaceError {
+    /// Whether the instance said no: to an employee, mostly.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Screen(ScreenError::Client(ClientError::Refused(_)))
+        )
+    }
+
     /// What to do about it.
     pub(super) fn remedy(&self) -> Option<String> {
         match self {

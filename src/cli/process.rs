@@ -115,10 +115,12 @@ fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
 /// The path as the instance can find it. One that is not there is the instance's to judge: it knows
 /// the code and the cure.
 fn absolute(path: &Path) -> Result<PathBuf, CliError> {
-    path.canonicalize().or_else(|_| std::path::absolute(path)).map_err(|source| CliError::Read {
-        path: path.to_owned(),
-        source,
-    })
+    path.canonicalize()
+        .or_else(|_| std::path::absolute(path))
+        .map_err(|source| CliError::Read {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// Why a process that was asked to come up is not up.

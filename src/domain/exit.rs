@@ -30,7 +30,7 @@ impl std::fmt::Display for ExitStatus {
 pub struct Ended {
     /// Its PID.
     pub pid: u32,
-    /// Its command line, shortened.
+    /// Its short name: its command line may hold secrets.
     pub name: String,
 }
 
@@ -60,7 +60,7 @@ pub struct Exit {
 }
 
 impl Exit {
-    /// The proof of a stop: `7 processes ended, 0 left (1 had to be killed: node server.js)`.
+    /// The proof of an end: `7 processes ended, 0 left (1 had to be killed: node server.js)`.
     #[must_use]
     pub fn proof(&self) -> String {
         let processes = if self.ended == 1 {
@@ -69,15 +69,14 @@ impl Exit {
             "processes"
         };
         let mut line = format!("{} {processes} ended, {} left", self.ended, self.left.len());
-        if !self.killed.is_empty() {
-            line.push_str(&format!(" ({} had to be killed: ", self.killed.len()));
-            let names: Vec<&str> = self
-                .killed
-                .iter()
-                .map(|ended| ended.name.as_str())
-                .collect();
-            line.push_str(&names.join(", "));
-            line.push(')');
+        for (who, what) in [
+            (&self.leaked, "outlived it"),
+            (&self.killed, "had to be killed"),
+        ] {
+            if !who.is_empty() {
+                let names: Vec<&str> = who.iter().map(|ended| ended.name.as_str()).collect();
+                line.push_str(&format!(" ({} {what}: {})", who.len(), names.join(", ")));
+            }
         }
         line
     }
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_proof_counts_and_names_who_had_to_be_killed() {
+    fn the_proof_counts_and_names_who_outlived_it_and_who_had_to_be_killed() {
         let mut exit = Exit {
             status: ExitStatus::Code(143),
             at: Timestamp::UNIX_EPOCH,
@@ -110,6 +109,16 @@ mod tests {
         assert_eq!(
             exit.proof(),
             "7 processes ended, 0 left (1 had to be killed: node server.js)"
+        );
+        let sleep = Ended {
+            pid: 10,
+            name: "sleep 600".to_owned(),
+        };
+        exit.leaked = vec![sleep.clone(), sleep];
+        assert_eq!(
+            exit.proof(),
+            "7 processes ended, 0 left (2 outlived it: sleep 600, sleep 600) \
+             (1 had to be killed: node server.js)"
         );
     }
 }

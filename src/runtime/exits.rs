@@ -10,7 +10,7 @@ use crate::agent::exit::Verdict;
 use crate::domain::event::LaunchFailure;
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::os::leftovers;
+use crate::os::leftovers::{self, LeftoversError};
 use crate::os::link::{Link, LinkError};
 use crate::os::run_folder::RunFolder;
 use crate::os::segments::Stream;
@@ -61,18 +61,17 @@ pub(crate) fn of_report(report: &ExitReport) -> Exit {
 
 /// Ends the tree of a run whose shim was killed, and says what was found.
 pub(crate) async fn end_leftovers(folder: RunFolder) -> Exit {
-    let found = tokio::task::spawn_blocking(move || leftovers::end(&folder, &[], SWEEP)).await;
-    let found = match found {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => {
-            tracing::error!(%error, "cannot end what a killed shim left");
-            leftovers::Ended::default()
-        }
-        Err(error) => {
-            tracing::error!(%error, "cannot end what a killed shim left");
-            leftovers::Ended::default()
-        }
-    };
+    let mut found = sweep(folder.clone()).await;
+    if let Err(LeftoversError::Served { .. }) = found {
+        // Only the channel broke. Nobody hears of this run any more, so it must not go on beside
+        // the one that is started in its place.
+        end_served(&folder).await;
+        found = sweep(folder).await;
+    }
+    let found = found.unwrap_or_else(|error| {
+        tracing::error!(%error, "cannot end what a killed shim left");
+        leftovers::Ended::default()
+    });
     let killed: Vec<Ended> = found.processes.iter().map(ended).collect();
     Exit {
         status: ExitStatus::Unknown,
@@ -86,6 +85,11 @@ pub(crate) async fn end_leftovers(folder: RunFolder) -> Exit {
         abandoned: false,
         stderr_tail: String::new(),
     }
+}
+
+async fn sweep(folder: RunFolder) -> Result<leftovers::Ended, LeftoversError> {
+    let swept = tokio::task::spawn_blocking(move || leftovers::end(&folder, &[], SWEEP)).await;
+    swept.unwrap_or_else(|error| Err(LeftoversError::Processes(error.into())))
 }
 
 /// Kills a run that its shim still serves, and waits for the end.

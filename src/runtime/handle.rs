@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::event::Event;
 use crate::domain::id::ProcessId;
-use crate::domain::log::{LogQuery, LogWindow};
+use crate::domain::log::{LogFound, LogQuery, LogSearch, LogWindow};
 use crate::domain::snapshot::Snapshot;
 use crate::runtime::logs::{LogError, Logs};
 
@@ -133,6 +134,23 @@ impl Handle {
             .process(query.process)
             .and_then(|view| view.output_run());
         tokio::task::spawn_blocking(move || logs.window(query, output))
+            .await
+            .unwrap_or(Err(LogError::Interrupted))
+    }
+
+    /// Looks for words in a whole log. Ends early when the future is dropped.
+    ///
+    /// # Errors
+    /// [`LogError`] if the files cannot be read.
+    pub async fn search_log(&self, search: LogSearch) -> Result<LogFound, LogError> {
+        let logs = Arc::clone(&self.logs);
+        let output = self
+            .snapshot()
+            .process(search.process)
+            .and_then(|view| view.output_run());
+        let stop = CancellationToken::new();
+        let _dropped = stop.clone().drop_guard();
+        tokio::task::spawn_blocking(move || logs.search(&search, output, || stop.is_cancelled()))
             .await
             .unwrap_or(Err(LogError::Interrupted))
     }

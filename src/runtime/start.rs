@@ -70,8 +70,14 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] OpenError),
     /// The database holds what this build does not understand.
-    #[error("the saved state cannot be read; the database is left as it is")]
-    Saved(#[source] serde_json::Error),
+    #[error("cannot understand what the database {} holds; it is left as it is", path.display())]
+    Saved {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
 }
 
 /// The runtime's own tasks. Dropping it aborts them; the runs go on below their shims.
@@ -117,6 +123,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         // A hub that is gone has nobody to tell.
         drop(confirm.send(what));
     })?;
+    let database = folders.database.clone();
     let clock = Clock::start();
     let catalogue = Arc::new(catalogue);
     let fleet_options = Options {
@@ -134,7 +141,10 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         seed: Uuid::new_v4(),
     };
     let mut fleet = Fleet::restore(fleet_options, Arc::clone(&catalogue), &saved, clock.now())
-        .map_err(StartError::Saved)?;
+        .map_err(|source| StartError::Saved {
+            path: database,
+            source,
+        })?;
     let context = Arc::new(Context::new(Parts {
         folders,
         source,

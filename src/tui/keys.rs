@@ -70,6 +70,11 @@ pub(crate) enum Verb {
     Filter,
     Follow,
     Raw,
+    Kinds,
+    Wrap,
+    Copy,
+    NextHit,
+    PreviousHit,
     Cancel,
     Retry,
     Release,
@@ -182,26 +187,34 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Deny [letter('d')] &[Processes, Details, Logs, Inbox], "deny", "refuse, with a reason that the agent reads";
     Answer [letter('A')] &[Processes, Details, Logs, Inbox], "answer", "answer a question";
     Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader], "back", "back";
+    NextHit [letter('n')] &[Logs], "next hit", "what is searched: the next one, further down";
+    PreviousHit [letter('N')] &[Logs], "hit before", "what is searched: the one before, further up";
     Follow [letter('f')] &[Logs], "follow", "follow the end, or stay";
+    Filter [letter('/')] &[Logs], "search", "find words in the whole log; Esc ends the search";
+    Kinds [letter('F')] &[Logs], "kinds", "only one kind of lines: assistant, tools, results, errors, system; all";
+    Wrap [letter('L')] &[Logs], "long lines", "wrap long lines, or cut them";
+    Copy [letter('C')] &[Logs], "copy", "copy the line that was found, else the agent's last words";
     Raw [letter('v')] &[Logs], "raw", "the protocol lines as they came, and back";
     Demo [letter('D')] &[Processes], "demo", "try everything with simulated employees";
     Start [letter('s')] ONE, "start", "start";
     Stop [letter('x')] ONE, "stop", "stop after the current task; again: interrupt it; again: kill";
+    Log [letter('l')] &[Processes, Tasks, Inbox, Details, Task], "log", "the log, as it is written";
+    Open [key(KeyCode::Enter)] &[Processes], "details", "everything about the employee";
     Kill [letter('X')] ONE, "kill", "kill at once, with all it started";
     Restart [letter('r')] ONE, "restart", "stop, read prompt and settings anew, start";
     Cancel [letter('c')] &[Tasks, Task], "cancel", "take the task back";
     Retry [letter('R')] &[Tasks, Task], "retry", "put a task that failed back into the queue";
     Release [letter('h')] &[Tasks, Task], "release", "release a held task";
-    Open [key(KeyCode::Enter)] &[Processes], "details", "everything about the employee";
     Open [key(KeyCode::Enter)] &[Tasks], "whole", "the whole task: text, attempts, result";
     Open [key(KeyCode::Enter)] &[Inbox], "whole", "the whole request";
     Open [key(KeyCode::Enter)] &[Roles], "hire", "hire for the role";
     Hire [letter('n')] &[Processes, Tasks, Inbox, Details], "hire", "hire employees";
     Hire [letter('n')] &[Roles], "", "hire employees";
     AddTask [letter('t')] SCREENS, "task", "write a task";
-    Log [letter('l')] &[Processes, Tasks, Inbox, Details, Task], "log", "the log, as it is written";
     Why [letter('W')] ONE, "why", "what the status is known from";
     NextWaiting [letter('w')] SCREENS, "next waiting", "to the next one that needs you";
+    Copy [letter('C')] &[Task], "copy", "copy the result, else the text";
+    Copy [letter('C')] &[Inbox], "copy", "copy what is asked for";
     Mark [letter(' ')] &[Processes], "mark", "mark several; s x X r and Del then act on all of them";
     Remove [key(KeyCode::Delete)] &[Processes, Details], "remove", "remove a process that is down";
     Filter [letter('/')] &[Processes, Tasks], "filter", "show only what holds these words";
@@ -223,6 +236,8 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     More [letter('+'), letter('=')] &[Hire], "", "one more";
     Fewer [letter('-')] &[Hire], "", "one fewer";
     Mark [letter(' ')] &[Hire, Choices], "", "one, or none";
+    Left [key(KeyCode::Left)] &[Logs], "", "lines that are cut: to their beginning";
+    Right [key(KeyCode::Right)] &[Logs], "", "lines that are cut: what is right of the screen";
     Left [key(KeyCode::Left)] &[Editor], "", "choice before";
     Right [key(KeyCode::Right)] &[Editor], "", "next choice";
 
@@ -307,6 +322,10 @@ mod tests {
                 // Enter takes what is offered, Ctrl-C leaves what is on top.
                 matches!(key.code, KeyCode::Char(_)) && **key != ctrl('c')
             }) {
+                // `n` goes on in a search, as everywhere else in the world.
+                if binding.verb == Verb::NextHit {
+                    continue;
+                }
                 let before = *seen.entry(*key).or_insert(binding.verb);
                 assert_eq!(before, binding.verb, "{key}");
             }

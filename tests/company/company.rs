@@ -9,7 +9,7 @@ use std::time::Duration;
 use headcount::config;
 use headcount::domain::command::{Command, NewProcess, Origin, Outcome, Refusal};
 use headcount::domain::id::{ProcessId, TaskId};
-use headcount::domain::log::{LogAnchor, LogForm, LogQuery};
+use headcount::domain::log::{LogAnchor, LogChoice, LogForm, LogQuery};
 use headcount::domain::snapshot::{ProcessView, Snapshot, Status};
 use headcount::domain::task::{NewTask, Target, Task};
 use headcount::runtime::handle::Handle;
@@ -30,6 +30,7 @@ pub(crate) struct Company {
 
 /// How a company is set up.
 pub(crate) struct Setup {
+    /// `WORKSPACE` in it is the folder of the company.
     pub(crate) roles: String,
     pub(crate) demo: bool,
     pub(crate) environment: HashMap<String, String>,
@@ -53,7 +54,10 @@ impl Company {
     pub(crate) fn with(setup: Setup) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         config::init(folder.path()).expect("the shipped configuration");
-        fs::write(folder.path().join("roles.toml"), &setup.roles).expect("roles.toml");
+        let roles = setup
+            .roles
+            .replace("WORKSPACE", &folder.path().to_string_lossy());
+        fs::write(folder.path().join("roles.toml"), roles).expect("roles.toml");
         let (handle, running) = serve(folder.path(), setup.demo, setup.environment);
         Self {
             handle,
@@ -147,6 +151,7 @@ impl Company {
             form: LogForm::Rendered,
             anchor: LogAnchor::End,
             lines: 10_000,
+            choice: LogChoice::All,
         };
         let window = self.handle.log_window(query).await.expect("the log");
         window.lines.into_iter().map(|line| line.text).collect()

@@ -3,11 +3,14 @@
 #[path = "../support/claude.rs"]
 mod claude;
 mod company;
+mod ends;
 #[path = "../support/fake_api.rs"]
 #[expect(dead_code, reason = "shared with tests that look at more of a request")]
 mod fake_api;
 mod real;
+mod scripted;
 mod simulated;
+mod starts;
 
 /// What a test returns.
 type Done = Result<(), Box<dyn std::error::Error>>;

@@ -4,12 +4,18 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// No command takes longer than this unless it hangs.
+const LONG: Duration = Duration::from_secs(30);
 
 /// A workspace with a state folder and a home, and the instance that may run there.
 pub(crate) struct Instance {
@@ -40,6 +46,11 @@ impl Instance {
 
     pub(crate) fn workspace(&self) -> PathBuf {
         self.folder.path().join("work")
+    }
+
+    /// What `--state` names.
+    pub(crate) fn state_folder(&self) -> PathBuf {
+        self.folder.path().join("state")
     }
 
     /// The folder of this workspace below the state folder, once an instance has been there.
@@ -73,7 +84,21 @@ impl Instance {
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Output {
-        self.command(words).output().expect("the program starts")
+        let mut command = self.command(words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the program starts");
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a PID"));
+        let (ended, end) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                if end.recv_timeout(LONG).is_err() {
+                    kill(pid, Signal::SIGKILL).ok();
+                }
+            });
+            let output = child.wait_with_output().expect("it ends");
+            ended.send(()).ok();
+            output
+        })
     }
 
     /// Runs a command that must succeed, and returns what it printed.
@@ -157,6 +182,19 @@ impl Instance {
             }
         }
         found
+    }
+
+    /// Looks until no process of this instance is there: one that could not start says so before it
+    /// ends.
+    pub(crate) fn until_nothing_is_left(&self) {
+        let begin = SystemTime::now();
+        loop {
+            let left = self.leftovers();
+            if left.is_empty() {
+                return;
+            }
+            assert!(begin.elapsed().expect("a clock") < LONG, "{left:?}");
+        }
     }
 
     /// Ends the instance, and sees that nothing is left of it.

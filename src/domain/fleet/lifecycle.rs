@@ -377,7 +377,9 @@ impl Fleet {
             begun,
             used: false,
         });
-        if let Phase::Live(live) = &mut process.phase {
+        if let Phase::Live(live) = &mut process.phase
+            && !live.stage.is_stopping()
+        {
             live.after = After::Start;
         }
         let text = format!(

@@ -83,6 +83,10 @@ pub(super) struct Run {
     /// Was the instance told that something cannot be written?
     held: bool,
     output_held_open: bool,
+    /// Made once, however often it has to be written.
+    report: Option<Box<ExitReport>>,
+    /// Does the instance that listens know the report?
+    reported: bool,
     started_unix_ms: u64,
     terminate_grace: Duration,
     sweep_grace: Duration,
@@ -109,6 +113,8 @@ impl Run {
             feed: None,
             held: false,
             output_held_open: false,
+            report: None,
+            reported: false,
             started_unix_ms,
             terminate_grace: spec.terminate_grace,
             sweep_grace: spec.sweep_grace,
@@ -189,6 +195,11 @@ impl Run {
         matches!(self.stage, Stage::Over(_))
     }
 
+    /// Whether the instance has heard the report: what it has stored need not be on our disk.
+    pub(super) fn is_reported(&self) -> bool {
+        self.is_over() || self.reported
+    }
+
     /// Carries out an order of the instance.
     pub(super) fn order(&mut self, order: ToShim, now: Instant) {
         match order {
@@ -219,6 +230,7 @@ impl Run {
 
     /// Another instance listens now.
     pub(super) fn greeted(&mut self, now: Instant) {
+        self.reported = false;
         self.sweep.tell_again(now);
     }
 
@@ -450,11 +462,45 @@ impl Run {
         self.stage = Stage::Reporting { next: now };
     }
 
-    /// Writes the report, and only then says it.
+    /// Writes the report. Whoever listens hears it also while the disk does not take it: we stay, and
+    /// try again, until it is on disk or acknowledged.
     fn write_report(&mut self, now: Instant) {
+        let report = match self.report.take() {
+            Some(report) => report,
+            None => Box::new(self.make_report()),
+        };
+        self.report = Some(report.clone());
+        match self.folder.write_exit_report(&report) {
+            Err(error) if self.folder.path().exists() => {
+                if !std::mem::replace(&mut self.held, true) {
+                    self.outbox.push(FromShim::Held {
+                        error: error.to_string(),
+                    });
+                }
+                self.say_report(report);
+                self.stage = Stage::Reporting { next: now + RETRY };
+            }
+            // Written, or the folder was removed: then nobody can look for it there.
+            _ => {
+                if std::mem::take(&mut self.held) {
+                    self.outbox.push(FromShim::Flowing);
+                }
+                self.say_report(report.clone());
+                self.stage = Stage::Over(report);
+            }
+        }
+    }
+
+    fn say_report(&mut self, report: Box<ExitReport>) {
+        if !std::mem::replace(&mut self.reported, true) {
+            self.outbox.push(FromShim::Exited(report));
+        }
+    }
+
+    fn make_report(&self) -> ExitReport {
         let (out, err) = self.totals();
         let (killed, left) = self.sweep.named();
-        let report = ExitReport {
+        ExitReport {
             outcome: self
                 .outcome
                 .clone()
@@ -472,25 +518,6 @@ impl Run {
             cpu: processor_time(),
             started_unix_ms: self.started_unix_ms,
             ended_unix_ms: clock::unix_ms(),
-        };
-        match self.folder.write_exit_report(&report) {
-            Err(error) if self.folder.path().exists() => {
-                if !std::mem::replace(&mut self.held, true) {
-                    self.outbox.push(FromShim::Held {
-                        error: error.to_string(),
-                    });
-                }
-                self.stage = Stage::Reporting { next: now + RETRY };
-            }
-            // Written, or the folder was removed: then nobody can look for it there.
-            _ => {
-                let report = Box::new(report);
-                if std::mem::take(&mut self.held) {
-                    self.outbox.push(FromShim::Flowing);
-                }
-                self.outbox.push(FromShim::Exited(report.clone()));
-                self.stage = Stage::Over(report);
-            }
         }
     }
 

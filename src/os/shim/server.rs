@@ -304,7 +304,7 @@ impl Server {
     fn obey(&mut self, order: ToShim, now: Instant) {
         match (order, &mut self.run) {
             (ToShim::Launch(spec), None) => self.launch(&spec),
-            (ToShim::Acknowledge, Some(run)) => self.done |= run.is_over(),
+            (ToShim::Acknowledge, Some(run)) => self.done |= run.is_reported(),
             // Nothing was launched, and nothing is to be.
             (ToShim::Terminate | ToShim::Kill | ToShim::Acknowledge, None) => self.done = true,
             (order, Some(run)) => run.order(order, now),

@@ -55,7 +55,7 @@ pub(crate) enum Heard {
     Submitted(Order),
     /// It stays open until the person's editor comes back with this text.
     Edit(String),
-    /// It closes, and the filter is this.
+    /// It closes, and these are the words of the filter or the search.
     Filtered(String),
     /// It closes, and this is done.
     Chosen(Verb),

@@ -1,0 +1,214 @@
+//! Starts that fail: counted and tried again where that may help, blocked where it cannot.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use headcount::config;
+use headcount::domain::command::{Command, NewProcess, Outcome, Refusal};
+use headcount::domain::fault::{Fault, FaultCode};
+use headcount::domain::id::ProcessId;
+use headcount::domain::snapshot::Status;
+use headcount::domain::task::{AttemptEnd, TaskState};
+
+use crate::Done;
+use crate::company::{Company, Setup};
+use crate::scripted;
+
+/// A company on the simulated agent that backs off for a moment only.
+fn impatient(environment: &str) -> Company {
+    let roles = config::ROLES
+        .replace(
+            "max_retries = 3, retry_delay = \"30s\"",
+            "max_retries = 2, retry_delay = \"10ms\"",
+        )
+        .replace(
+            "environment = { NODE_ENV = \"development\" }",
+            &format!("environment = {{ {environment} }}"),
+        );
+    assert_ne!(roles, config::ROLES);
+    Company::with(Setup {
+        roles,
+        ..Setup::default()
+    })
+}
+
+async fn refused(company: &Company, role: &str, folder: Option<&Path>) -> (ProcessId, Fault) {
+    let new = NewProcess {
+        role: role.to_owned(),
+        working_directory: folder.map(Path::to_owned),
+        ..NewProcess::default()
+    };
+    match company.order(Command::Create(Box::new(new))).await {
+        Err(Refusal::Fault { process, fault }) => (process, fault),
+        other => panic!("it started: {other:?}"),
+    }
+}
+
+/// How often a process was launched, by its own log.
+async fn launches(company: &Company, process: ProcessId) -> usize {
+    let log = company.log(process).await;
+    let begun = log.iter().filter(|line| line.starts_with("starting (run"));
+    begun.count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b12_an_agent_that_ends_at_its_start_is_tried_again_and_then_left_down() -> Done {
+    let company = impatient("HEADCOUNT_SIM_START = \"exit:1\"");
+    let (ada, fault) = refused(&company, "senior_developer", None).await;
+    assert_eq!(fault.code, FaultCode::FailedToStart);
+    assert!(
+        fault.cause.contains("exit code 1") && fault.cause.contains("simulated failure at start"),
+        "{fault:?}"
+    );
+    let view = company.until(ada, Status::Error).await;
+    assert_eq!((view.tries, view.restarts), ((3, 2), 2));
+    assert_eq!(launches(&company, ada).await, 3);
+    company.close().await;
+    Ok(())
+}
+
+/// A cause that no retry can cure: one launch, and one more when the cause is gone.
+async fn check(wrong: impl Fn(&Path), code: FaultCode, words: &str) {
+    let company = scripted::open();
+    let root = company.folder.path().to_owned();
+    let desk = root.join("desk");
+    fs::create_dir(&desk).expect("a folder");
+    scripted::put(&root, "", "");
+    wrong(&root);
+    let (ada, fault) = refused(&company, "worker", Some(&desk)).await;
+    assert_eq!(fault.code, code, "{fault:?}");
+    assert!(fault.to_string().contains(words), "{fault:?}");
+    assert!(!fault.remedy.is_empty());
+    assert_eq!(company.view(ada).status, Status::Blocked);
+    let task = company.add("anything", ada).await;
+    // A whole life of another process: time enough for a start that nobody asked for.
+    let other = root.join("other");
+    scripted::put(&root, "", "");
+    fs::create_dir(&other).expect("a folder");
+    let new = NewProcess {
+        role: "worker".to_owned(),
+        working_directory: Some(other),
+        ..NewProcess::default()
+    };
+    let bob = match company.order(Command::Create(Box::new(new))).await {
+        Ok(Outcome::Created(bob)) => bob,
+        other => panic!("{other:?}"),
+    };
+    company.order(Command::Stop(bob)).await.expect("it stops");
+    let view = company.view(ada);
+    assert_eq!(
+        (view.status, launches(&company, ada).await),
+        (Status::Blocked, 1)
+    );
+    let waiting = company.handle.snapshot().task(task).map(|task| task.state);
+    assert_eq!(waiting, Some(TaskState::Queued));
+    if !desk.exists() {
+        fs::create_dir(&desk).expect("a folder");
+    }
+    company.order(Command::Start(ada)).await.expect("it starts");
+    assert_eq!(company.view(ada).fault, None);
+    let task = company.done(task).await;
+    assert_eq!((task.state, task.attempts.len()), (TaskState::Succeeded, 1));
+    company.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c5_a_missing_program_blocks() {
+    let gone = |root: &Path| fs::remove_file(root.join("agent")).expect("is there");
+    check(gone, FaultCode::FailedToStart, "agent is not there").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c5_a_program_without_permission_blocks() {
+    let plain = |root: &Path| {
+        let mode = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(root.join("agent"), mode).expect("is ours");
+    };
+    check(plain, FaultCode::FailedToStart, "may be executed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c5_a_working_directory_that_is_gone_blocks() {
+    let gone = |root: &Path| fs::remove_dir(root.join("desk")).expect("is there");
+    check(gone, FaultCode::EnvironmentSetupFailed, "desk is not there").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c5_a_bad_flag_blocks() {
+    let refusing = |root: &Path| {
+        let lines = "echo \"error: unknown option '--nonsense'\" >&2; exit 1";
+        scripted::put(root, lines, "");
+    };
+    check(refusing, FaultCode::FailedToStart, "--nonsense").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c5_a_login_that_is_missing_blocks_and_gives_the_task_back() -> Done {
+    let company = impatient("HEADCOUNT_SIM_START = \"${START:-nologin}\"");
+    let ada = company.hire("senior_developer").await;
+    let task = company.add("SAY done at last", ada).await;
+    let view = company.until(ada, Status::Blocked).await;
+    let fault = view.fault.clone().expect("says why");
+    assert_eq!(fault.code, FaultCode::EnvironmentSetupFailed);
+    assert!(
+        fault.cause.contains("not logged in") && fault.remedy.contains("log in"),
+        "{fault:?}"
+    );
+    let back = |task: &headcount::domain::task::Task| {
+        task.state == TaskState::Queued && task.lease.is_none()
+    };
+    company
+        .wait("the task is back", |snapshot| {
+            snapshot.task(task).is_some_and(|task| back(task))
+        })
+        .await;
+    let snapshot = company.handle.snapshot();
+    let given = snapshot.task(task).expect("is there");
+    assert_eq!(
+        (given.tries(), given.attempts.len(), given.attempts[0].end),
+        (0, 1, Some(AttemptEnd::Interrupted))
+    );
+    assert_eq!(
+        (view.status, launches(&company, ada).await),
+        (Status::Blocked, 1)
+    );
+    // The remedy's own words: log in, then restart this process.
+    fs::write(company.folder.path().join(".env"), "START=well\n")?;
+    company.order(Command::Restart(ada)).await?;
+    assert_eq!(company.done(task).await.state, TaskState::Succeeded);
+    assert_eq!(launches(&company, ada).await, 2);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c5_a_usage_limit_blocks_until_its_end_and_no_retry_is_used() -> Done {
+    let company = impatient("HEADCOUNT_SIM_PACE = \"0\"");
+    let ada = company.hire("senior_developer").await;
+    let task = company.add("LIMIT +2", ada).await;
+    let view = company.until(ada, Status::Blocked).await;
+    assert_eq!(
+        view.fault.as_ref().map(|fault| fault.code),
+        Some(FaultCode::LimitsExceeded)
+    );
+    let first = view.until.expect("it is known until when");
+    // It goes on by itself, meets the next limit, and waits for that.
+    company
+        .wait("it waits for the next limit", |snapshot| {
+            snapshot
+                .process(ada)
+                .is_some_and(|view| view.until.is_some_and(|until| until > first))
+        })
+        .await;
+    company.order(Command::CancelTask(task)).await?;
+    let task = company.done(task).await;
+    assert_eq!((task.tries(), task.attempts.len()), (0, 2), "{task:#?}");
+    assert_eq!(launches(&company, ada).await, 1);
+    // A person says that the cause is gone, without waiting for the time.
+    company.order(Command::Start(ada)).await?;
+    let task = company.add("SAY done at last", ada).await;
+    assert_eq!(company.done(task).await.state, TaskState::Succeeded);
+    company.close().await;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! Disks that are full, and databases that are none.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use crate::errors;
+use crate::instance::Instance;
+use crate::terminal_support::PATIENCE;
+
+/// A small file system in a folder that is there.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn at(folder: &Path, size: &str) -> Option<Self> {
+        let made = nix::unistd::geteuid().is_root()
+            && Command::new("mount")
+                .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+                .arg(folder)
+                .status()
+                .is_ok_and(|status| status.success());
+        made.then(|| Self(folder.to_owned()))
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
+    }
+
+    /// Leaves not a byte.
+    fn fill(&self) {
+        let mut ballast = File::create(self.ballast()).expect("a file");
+        for block in [64 << 10, 4 << 10, 1] {
+            while ballast.write_all(&vec![0; block]).is_ok() {}
+        }
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.ballast()).expect("is there");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn d9_on_a_full_disk_new_work_is_refused_and_supervision_goes_on() {
+    let instance = Instance::demo();
+    let state = instance.state_folder();
+    fs::create_dir_all(&state).expect("a folder");
+    let Some(disk) = SmallDisk::at(&state, "4m") else {
+        println!("skipped d9_on_a_full_disk…: only root can mount a small disk");
+        return;
+    };
+    instance.ok(&["create", "senior_developer", "--name", "Ada"]);
+    instance.ok(&["create", "senior_developer", "--name", "Bob"]);
+    let go = instance.workspace().join("go");
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+    let text = "TOOL Bash cat go ;; FLOOD 3000 80 ;; SAY flooded";
+    let task = instance.json(&["task", "add", text, "--process", "ada"]);
+    let task = task["id"].as_str().expect("an id").to_owned();
+    instance.until_logged("ada", "Bash  cat go");
+
+    disk.fill();
+    let refused = instance.run(&["task", "add", "SAY never", "--process", "bob"]);
+    let said = errors(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("full") && said.contains("try: "), "{said}");
+    // The flood begins, and has nowhere to go.
+    fs::write(&go, "go\n").expect("the tool reads on");
+    let begin = SystemTime::now();
+    loop {
+        let now = instance.json(&["ps"])[0]["now"].to_string();
+        if now.contains("output held: ") {
+            break;
+        }
+        assert!(begin.elapsed().expect("a clock") < PATIENCE, "{now}");
+    }
+    let stopped = instance.ok(&["stop", "bob"]);
+    assert!(stopped.contains("1 process ended, 0 left"), "{stopped}");
+    let processes = instance.json(&["ps"]);
+    let ada = &processes[0];
+    assert_eq!(ada["status"], "running", "{ada:#}");
+
+    disk.empty();
+    let done = instance.json(&["task", "wait", &task, "--timeout", "30s"]);
+    assert_eq!(done["result"]["text"], "flooded", "{done:#}");
+    let log = instance.ok(&["logs", "ada", "-n", "all"]);
+    for n in 1..=3000 {
+        assert_eq!(log.matches(&format!("{n:08} xxx")).count(), 1, "line {n}");
+    }
+    let later = instance.json(&["task", "add", "SAY later", "--process", "ada"]);
+    let later = later["id"].as_str().expect("an id");
+    instance.ok(&["task", "wait", later, "--timeout", "30s"]);
+    // What was said while the disk was full is on disk now.
+    instance.kill_instance();
+    instance.ok(&["up"]);
+    let processes = instance.json(&["ps"]);
+    assert_eq!(
+        (&processes[0]["status"], &processes[1]["status"]),
+        (&"running".into(), &"stopped".into()),
+        "{processes:#}"
+    );
+    let tasks = instance.json(&["task", "ls"]);
+    assert_eq!(tasks.as_array().map(Vec::len), Some(2), "{tasks:#}");
+    instance.close();
+}
+
+#[test]
+fn d8_a_database_that_is_none_is_named_and_left_alone() {
+    let instance = Instance::demo();
+    instance.ok(&["up"]);
+    let path = instance.state().join("headcount.db");
+    instance.ok(&["down"]);
+    for suffix in ["-wal", "-shm"] {
+        // They go with a good end; then there is nothing to remove.
+        drop(fs::remove_file(format!("{}{suffix}", path.display())));
+    }
+    let garbage = "this is no database, but it is long enough to be one ".repeat(99);
+    fs::write(&path, &garbage).expect("is written");
+    let refused = instance.run(&["up"]);
+    let said = errors(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains(&*path.to_string_lossy()), "{said}");
+    assert!(said.contains("not a database"), "{said}");
+    assert_eq!(fs::read_to_string(&path).expect("is there"), garbage);
+    instance.until_nothing_is_left();
+}
+
+#[test]
+fn d8_a_database_whose_documents_are_torn_is_named_and_left_alone() {
+    let instance = Instance::demo();
+    instance.ok(&["create", "senior_developer", "--no-start"]);
+    let path = instance.state().join("headcount.db");
+    instance.ok(&["down"]);
+    let database = rusqlite::Connection::open(&path).expect("a database");
+    let torn = "{\"id\":1,\"name\":";
+    database
+        .execute("update process set document = ?1", [torn])
+        .expect("is changed");
+    let refused = instance.run(&["up"]);
+    let said = errors(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains(&*path.to_string_lossy()), "{said}");
+    let kept: String = database
+        .query_row("select document from process", [], |row| row.get(0))
+        .expect("is there");
+    assert_eq!(kept, torn);
+    instance.until_nothing_is_left();
+}
