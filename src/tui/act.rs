@@ -11,6 +11,7 @@ use crate::tui::dialogs::line::LineDialog;
 use crate::tui::dialogs::palette::PaletteDialog;
 use crate::tui::dialogs::reader::Reader;
 use crate::tui::dialogs::task::TaskDialog;
+use crate::tui::dialogs::updates::UpdatesDialog;
 use crate::tui::filter::Filter;
 use crate::tui::format;
 use crate::tui::keys::Verb;
@@ -102,6 +103,13 @@ impl View {
                 .push(Dialog::Reader(Reader::help(self.place()))),
             Verb::Mistakes if is_troubled(snapshot) => {
                 self.dialogs.push(Dialog::Reader(Reader::mistakes()));
+            }
+            Verb::Updates => {
+                let selected = self.subject(snapshot).map(|process| process.id);
+                match UpdatesDialog::new(selected, snapshot) {
+                    Some(dialog) => self.dialogs.push(Dialog::Updates(dialog)),
+                    None => self.note(Level::Info, "Everybody runs on what is on disk."),
+                }
             }
             Verb::Demo if can_demo(snapshot) => return vec![Action::Demo],
             Verb::Leave => self.note(

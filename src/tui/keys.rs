@@ -34,6 +34,8 @@ pub(crate) enum Place {
     Reader,
     /// A dialog that finds an action.
     Finder,
+    /// What changed on disk for one employee.
+    Updates,
 }
 
 /// What a key does. One key, one verb.
@@ -84,6 +86,8 @@ pub(crate) enum Verb {
     Editor,
     Demo,
     Mistakes,
+    Updates,
+    WhenIdle,
     Palette,
     Help,
     Leave,
@@ -158,14 +162,14 @@ pub(crate) struct Binding {
 
 use Place::{
     Choices, Confirm, Details, Editor, Finder, Hire, Inbox, Line, Logs, Processes, Reader, Roles,
-    Task, Tasks,
+    Task, Tasks, Updates,
 };
 
 const SCREENS: &[Place] = &[Processes, Tasks, Inbox, Roles, Details, Logs, Task];
 const ROWS: &[Place] = &[Processes, Tasks, Inbox, Roles];
 const ONE: &[Place] = &[Processes, Details, Logs];
 const MOVES: &[Place] = &[
-    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader,
+    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader, Updates,
 ];
 
 macro_rules! bindings {
@@ -212,6 +216,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Hire [letter('n')] &[Roles], "", "hire employees";
     AddTask [letter('t')] SCREENS, "task", "write a task";
     Why [letter('W')] ONE, "why", "what the status is known from";
+    Updates [letter('u')] SCREENS, "updates", "what changed on disk since somebody started; restart with it";
     NextWaiting [letter('w')] SCREENS, "next waiting", "to the next one that needs you";
     Copy [letter('C')] &[Task], "copy", "copy the result, else the text";
     Copy [letter('C')] &[Inbox], "copy", "copy what is asked for";
@@ -225,8 +230,13 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Send [key(KeyCode::Enter), ctrl('s')] &[Line], "ok", "done";
     Send [key(KeyCode::Enter)] &[Finder], "do it", "do it";
     Editor [ctrl('e')] &[Editor], "$EDITOR", "write in your own editor";
+    Open [key(KeyCode::Enter)] &[Updates], "restart now", "restart with what is on disk, after the current task";
+    WhenIdle [letter('i')] &[Updates], "when idle", "restart when it has nothing to do, before its next task";
+    Deny [letter('d')] &[Updates], "not now", "leave it as it is, until something else changes";
     Open [key(KeyCode::Enter)] &[Choices], "choose", "take the choice under the cursor";
     Yes [letter('y'), key(KeyCode::Enter)] &[Confirm], "yes", "do it";
+    Next [key(KeyCode::Tab)] &[Updates], "next", "the next employee with updates";
+    Previous [key(KeyCode::BackTab)] &[Updates], "", "the employee before";
     Next [key(KeyCode::Tab)] &[Hire, Editor, Choices], "next field", "next field";
     Previous [key(KeyCode::BackTab)] &[Hire, Editor, Choices], "", "field before";
     Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9'), letter('0')]
@@ -242,7 +252,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Right [key(KeyCode::Right)] &[Editor], "", "next choice";
 
     Back [key(KeyCode::Esc)] ROWS, "", "clear the filter and the marks";
-    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Finder], "leave", "leave, nothing is done";
+    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Finder, Updates], "leave", "leave, nothing is done";
 
     Down [key(KeyCode::Down)] &[Finder], "", "down";
     Up [key(KeyCode::Up)] &[Finder], "", "up";
@@ -296,9 +306,9 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 14] = [
+    const PLACES: [Place; 15] = [
         Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Editor, Line, Choices, Confirm,
-        Reader, Finder,
+        Reader, Finder, Updates,
     ];
 
     #[test]

@@ -128,6 +128,10 @@ impl View {
             Verb::Filter if self.tab == Tab::Tasks => !snapshot.tasks.is_empty(),
             Verb::Filter => !snapshot.processes.is_empty(),
             Verb::Mistakes => is_troubled(snapshot),
+            Verb::Updates => snapshot
+                .processes
+                .iter()
+                .any(|process| process.updates_available),
             _ => true,
         };
         offered.then_some(label)

@@ -225,3 +225,9 @@ fn ascii_terminals_get_ascii_only() {
     }
     check("ascii", Screen::with(caps, company(), 80, 24), "");
 }
+
+#[test]
+fn updates_show_what_a_restart_would_change() {
+    check("updates_80x24", Screen::new(company(), 80, 24), "u");
+    check("updates_50x20", Screen::new(company(), 50, 20), "u");
+}
