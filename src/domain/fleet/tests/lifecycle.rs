@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rig::Rig;
-use crate::domain::command::{Command, Outcome, Refusal};
+use crate::domain::command::{Command, NewProcess, Outcome, Refusal};
 use crate::domain::event::{Event, Fact, LaunchFailure};
 use crate::domain::exit::ExitStatus;
 use crate::domain::fault::{Fault, FaultCode};
@@ -332,4 +332,37 @@ fn a_shutdown_waits_for_everyone_and_starts_nobody() {
     rig.exit(one, ExitStatus::Code(0));
     assert!(rig.fleet.is_drained());
     assert_eq!(rig.launches.len(), 2);
+}
+
+#[test]
+fn a_stop_that_a_start_overtakes_is_answered() {
+    for again in [Command::Start, Command::Restart] {
+        let mut rig = Rig::new();
+        let (id, run) = rig.ready("developer");
+        let stop = rig.order(Command::Stop(id));
+        let start = rig.order(again(id));
+        assert!(matches!(rig.answer(stop), Some(Err(Refusal::State(_)))));
+        assert!(rig.answer(start).is_none());
+        rig.exit(run, ExitStatus::Code(0));
+        assert_eq!(rig.launches.len(), 2);
+    }
+}
+
+#[test]
+fn a_start_without_its_role_is_answered_with_the_cause() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    rig.order(Command::Stop(id));
+    rig.exit(run, ExitStatus::Code(0));
+    let catalogue = std::sync::Arc::new(crate::domain::role::Catalogue {
+        roles: vec![],
+        ..super::rig::catalogue()
+    });
+    rig.event(Event::Configured { catalogue });
+    let start = rig.order(Command::Start(id));
+    assert!(matches!(
+        rig.answer(start),
+        Some(Err(Refusal::Fault { .. }))
+    ));
+    assert_eq!(rig.status(id), Status::Blocked);
 }

@@ -87,7 +87,7 @@ pub(super) fn role(key: &str) -> Role {
     }
 }
 
-fn catalogue() -> Catalogue {
+pub(super) fn catalogue() -> Catalogue {
     let agent = |name: &str, protocol| Agent {
         name: name.to_owned(),
         command: name.to_owned(),
