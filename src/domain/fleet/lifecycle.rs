@@ -377,7 +377,10 @@ impl Fleet {
             begun,
             used: false,
         });
-        if let Phase::Live(live) = &mut process.phase {
+        // What was stopped meanwhile stays stopped.
+        if let Phase::Live(live) = &mut process.phase
+            && live.after == After::Fail
+        {
             live.after = After::Start;
         }
         let text = format!(

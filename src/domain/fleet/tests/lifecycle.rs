@@ -366,3 +366,16 @@ fn a_start_without_its_role_is_answered_with_the_cause() {
     ));
     assert_eq!(rig.status(id), Status::Blocked);
 }
+
+#[test]
+fn a_stop_stays_a_stop_when_the_conversation_cannot_be_resumed() {
+    for order in [None, Some(Command::Shutdown)] {
+        let mut rig = Rig::new();
+        let (id, run) = rig.ready("developer");
+        rig.order(order.unwrap_or(Command::Stop(id)));
+        let text = "not found".to_owned();
+        rig.fact(run, Fact::ResumeFailed { text });
+        rig.exit(run, ExitStatus::Code(1));
+        assert_eq!((rig.status(id), rig.launches.len()), (Status::Stopped, 1));
+    }
+}
