@@ -23,6 +23,11 @@ use crate::domain::time::{Mono, Now};
 /// How long an agent may take to say that it is idle after its turn.
 const SETTLE: Duration = Duration::from_secs(3);
 
+/// A usage limit is not put to the test more often than this.
+const LIMIT_SHORTEST: Duration = Duration::from_secs(60);
+/// When a usage limit is put to the test if the agent did not say how long it holds.
+const LIMIT_UNKNOWN: Duration = Duration::from_secs(15 * 60);
+
 /// An agent's own event is the evidence.
 const AGENT: &str = "the agent's own event";
 
@@ -267,7 +272,7 @@ impl Fleet {
                 );
             }
             Fact::UsageLimit { until } => {
-                let wait = until.map(|until| {
+                let wait = until.map_or(LIMIT_UNKNOWN, |until| {
                     Duration::try_from(until.duration_since(self.now.wall)).unwrap_or_default()
                 });
                 let fault = Fault::new(
@@ -275,9 +280,13 @@ impl Fleet {
                     "the usage limit of the account is reached",
                     "nothing to do: it goes on by itself when the limit is lifted",
                 );
-                let until = wait.map(|wait| self.now.mono + wait);
-                let until_wall = until.map(|until| self.wall_of(until));
-                self.block_live(id, fault, Block { until, until_wall });
+                // Our clock may be ahead of the account's: then it is over here before it is there.
+                let until = self.now.mono + wait.max(LIMIT_SHORTEST);
+                let block = Block {
+                    until: Some(until),
+                    until_wall: Some(self.wall_of(until)),
+                };
+                self.block_live(id, fault, block);
             }
             Fact::TurnEnded(end) => self.turn_ended(id, *end),
             Fact::ResumeFailed { text } => self.resume_failed(id, &text),

@@ -379,3 +379,34 @@ fn a_stop_stays_a_stop_when_the_conversation_cannot_be_resumed() {
         assert_eq!((rig.status(id), rig.launches.len()), (Status::Stopped, 1));
     }
 }
+
+#[test]
+fn a_usage_limit_that_is_over_by_our_clock_is_no_retry_storm() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let task = rig.add("work", None);
+    for attempts in 2..4 {
+        let past = (rig.now.wall - jiff::SignedDuration::from_secs(300)).into();
+        rig.fact(run, Fact::UsageLimit { until: past });
+        rig.interrupted(run);
+        rig.pass(59 * SECOND);
+        assert_eq!(rig.status(id), Status::Blocked);
+        assert_eq!(rig.task(task).attempts.len(), attempts - 1);
+        rig.pass(SECOND);
+        // Its conversation is made fresh first.
+        rig.turn_ends(run, true);
+        assert_eq!(rig.task(task).attempts.len(), attempts);
+    }
+}
+
+#[test]
+fn a_usage_limit_without_a_time_is_tried_again_by_itself() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    rig.fact(run, Fact::UsageLimit { until: None });
+    let view = rig.snapshot().process(id).cloned().unwrap();
+    assert_eq!(view.status, Status::Blocked);
+    assert!(view.until.is_some() && !view.needs_a_person());
+    rig.pass(3600 * SECOND);
+    assert_eq!(rig.status(id), Status::Running);
+}
