@@ -103,7 +103,9 @@ impl Fleet {
             return;
         }
         live.stage = Stage::Up;
-        process.fault = None;
+        if live.blocked.is_none() {
+            process.fault = None;
+        }
         self.touch(id);
         self.answer_waiters(id);
     }
@@ -308,11 +310,12 @@ impl Fleet {
             source: "the agent's answer".to_owned(),
             at: now.wall,
         };
-        self.is_up(id);
-        self.note(id, LogKind::System, "ready");
+        // First: whoever waits for it to be up is to hear that it cannot work.
         if logged_in == Some(false) {
             self.fact_not_logged_in(id);
         }
+        self.is_up(id);
+        self.note(id, LogKind::System, "ready");
     }
 
     fn fact_not_logged_in(&mut self, id: ProcessId) {

@@ -410,3 +410,26 @@ fn a_usage_limit_without_a_time_is_tried_again_by_itself() {
     rig.pass(3600 * SECOND);
     assert_eq!(rig.status(id), Status::Running);
 }
+
+#[test]
+fn a_hire_without_a_login_is_answered_with_the_cause() {
+    let mut rig = Rig::new();
+    let new = NewProcess {
+        role: "developer".to_owned(),
+        ..NewProcess::default()
+    };
+    let hire = rig.order(Command::Create(Box::new(new)));
+    let run = rig.launches[0].run;
+    rig.launched(run);
+    rig.fact(
+        run,
+        Fact::Ready {
+            version: None,
+            logged_in: Some(false),
+        },
+    );
+    assert!(matches!(rig.answer(hire), Some(Err(Refusal::Fault { .. }))));
+    let id = rig.launches[0].process;
+    let view = rig.snapshot().process(id).cloned().unwrap();
+    assert!(view.fault.is_some());
+}
