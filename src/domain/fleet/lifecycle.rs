@@ -81,7 +81,6 @@ impl Fleet {
             return;
         };
         let after = process.live().map(|live| live.after);
-        process.last_run = Some(run);
         self.withdraw_all(id);
         match after {
             Some(After::Start) => self.launch(id),

@@ -85,6 +85,7 @@ impl Fleet {
             error: None,
             stored: false,
             cancelling: false,
+            forgiven: 0,
         };
         self.tasks.insert(id, Arc::new(task));
         self.dirty.tasks.insert(id);
@@ -168,10 +169,7 @@ impl Fleet {
         }
         self.with_task(id, |task| {
             // A person's decision begins the count anew.
-            for attempt in &mut task.attempts {
-                attempt.end.get_or_insert(AttemptEnd::Interrupted);
-            }
-            task.retries = Some(task.tries() + task.retries.unwrap_or(0));
+            task.forgiven += task.tries();
             task.state = TaskState::Queued;
             task.error = None;
             task.not_before = None;

@@ -433,3 +433,23 @@ fn a_hire_without_a_login_is_answered_with_the_cause() {
     let view = rig.snapshot().process(id).cloned().unwrap();
     assert!(view.fault.is_some());
 }
+
+#[test]
+fn a_launch_that_fails_leaves_the_output_of_the_run_before_in_place() {
+    let mut rig = Rig::new();
+    let id = rig.hire("command");
+    let run = rig.launches[0].run;
+    rig.launched(run);
+    rig.exit(run, ExitStatus::Code(0));
+    rig.order(Command::Start(id));
+    let fault = Fault::new(FaultCode::FailedToStart, "no", "look");
+    rig.event(Event::LaunchFailed {
+        run: rig.launches[1].run,
+        failure: LaunchFailure {
+            fault,
+            permanent: true,
+        },
+    });
+    let view = rig.snapshot().process(id).cloned().unwrap();
+    assert_eq!(view.output_run(), Some(run));
+}

@@ -309,3 +309,38 @@ fn a_withdrawn_request_cannot_be_answered() {
     assert!(matches!(rig.answer(reply), Some(Err(Refusal::State(_)))));
     assert_eq!(rig.snapshot().requests[0].answer, Some(Answer::Withdrawn));
 }
+
+#[test]
+fn a_task_that_a_person_retries_gets_all_of_its_retries_again() {
+    for retries in [None, Some(1)] {
+        let mut rig = Rig::new();
+        let (_, run) = rig.ready("developer");
+        let reply = rig.order(Command::AddTask(Box::new(NewTask {
+            retries,
+            ..new("hard")
+        })));
+        let Some(Ok(Outcome::TaskAdded(task))) = rig.answer(reply).cloned() else {
+            panic!()
+        };
+        for round in 1..=3 {
+            let mut attempts = 0;
+            while !rig.task(task).state.is_final() {
+                for _ in 0..120 {
+                    if rig.task(task).state == TaskState::Queued {
+                        rig.pass(SECOND);
+                    }
+                }
+                let before = rig.task(task).attempts.len();
+                while rig.task(task).attempts.last().unwrap().end.is_none() {
+                    let clearing = matches!(rig.sent.last(), Some((_, _, Order::Clear { .. })));
+                    rig.turn_ends(run, clearing);
+                }
+                assert_eq!(rig.task(task).attempts.len(), before);
+                attempts += 1;
+            }
+            assert_eq!(attempts, retries.unwrap_or(2) + 1, "round {round}");
+            assert_eq!(rig.task(task).retries, retries);
+            rig.order(Command::RetryTask(task));
+        }
+    }
+}
