@@ -441,6 +441,10 @@ impl Fleet {
             return;
         };
         if let Turn::Task { ending, .. } = &mut live.turn {
+            // What a person took back is not tried again, whatever else comes over it.
+            if ending.is_some_and(|ending| ending.end == AttemptEnd::Cancelled) {
+                return;
+            }
             *ending = Some(Ending { end, by });
             self.send(id, Order::Interrupt);
         }

@@ -344,3 +344,21 @@ fn a_task_that_a_person_retries_gets_all_of_its_retries_again() {
         }
     }
 }
+
+#[test]
+fn a_task_that_was_taken_back_is_not_tried_again_when_its_time_runs_out() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    let reply = rig.order(Command::AddTask(Box::new(NewTask {
+        timeout: Some(5 * SECOND),
+        ..new("slow")
+    })));
+    let Some(Ok(Outcome::TaskAdded(task))) = rig.answer(reply).cloned() else {
+        panic!()
+    };
+    rig.pass(4 * SECOND);
+    rig.order(Command::CancelTask(task));
+    rig.pass(2 * SECOND);
+    rig.interrupted(run);
+    assert_eq!(rig.task(task).state, TaskState::Cancelled);
+}
