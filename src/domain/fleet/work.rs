@@ -621,12 +621,12 @@ impl Fleet {
         let due: Vec<(ProcessId, TaskId)> = self
             .processes
             .values()
-            .filter_map(|process| Some((process.id, process.live()?.turn.task()?)))
-            .filter(|(_, task)| {
-                let lease = self.tasks.get(task).and_then(|task| task.lease);
-                lease
-                    .and_then(|lease| lease.deadline)
-                    .is_some_and(|at| at <= now)
+            .filter_map(|process| {
+                let live = process.live()?;
+                let task = live.turn.task()?;
+                let lease = self.tasks.get(&task)?.lease?;
+                let its_own = lease.process == process.id && lease.run == live.run;
+                (its_own && lease.deadline? <= now).then_some((process.id, task))
             })
             .collect();
         for (process, task) in due {
@@ -640,7 +640,18 @@ impl Fleet {
                 LogKind::Error,
                 &format!("{task} is out of time (PROC_006)"),
             );
-            self.end_turn(process, AttemptEnd::TimedOut);
+            let delivered = self
+                .processes
+                .get(&process)
+                .and_then(Process::live)
+                .is_some_and(|live| matches!(live.turn, Turn::Task { .. }));
+            if delivered {
+                self.end_turn(process, AttemptEnd::TimedOut);
+            } else {
+                // There is no turn to interrupt yet; its process finds it gone.
+                let reason = "it ran out of time before it was begun (PROC_006)";
+                self.fail_attempt(process, task, AttemptEnd::TimedOut, reason, true);
+            }
         }
     }
 }

@@ -362,3 +362,25 @@ fn a_task_that_was_taken_back_is_not_tried_again_when_its_time_runs_out() {
     rig.interrupted(run);
     assert_eq!(rig.task(task).state, TaskState::Cancelled);
 }
+
+#[test]
+fn a_task_whose_time_runs_out_before_it_is_delivered_is_out_of_time() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    rig.add("first", None);
+    rig.turn_ends(run, true);
+    let reply = rig.order(Command::AddTask(Box::new(NewTask {
+        timeout: Some(5 * SECOND),
+        retries: Some(0),
+        ..new("second")
+    })));
+    let Some(Ok(Outcome::TaskAdded(task))) = rig.answer(reply).cloned() else {
+        panic!()
+    };
+    rig.pass(6 * SECOND);
+    assert_eq!(rig.task(task).state, TaskState::TimedOut);
+    // The conversation is fresh at last: the next one takes it.
+    let next = rig.add("third", None);
+    rig.turn_ends(run, true);
+    assert_eq!(rig.task(next).state, TaskState::Assigned);
+}
