@@ -384,3 +384,26 @@ fn a_task_whose_time_runs_out_before_it_is_delivered_is_out_of_time() {
     rig.turn_ends(run, true);
     assert_eq!(rig.task(next).state, TaskState::Assigned);
 }
+
+#[test]
+fn of_answered_requests_only_the_last_are_kept() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    rig.add("ask", None);
+    for n in 0..1100 {
+        let ask = Ask::Permission {
+            tool: "Bash".to_owned(),
+            subject: "ls".to_owned(),
+            diff: None,
+            description: None,
+            rule: "Bash(ls *)".to_owned(),
+        };
+        let input = serde_json::Value::Null;
+        let key = format!("k{n}");
+        rig.fact(run, Fact::Asked { key, ask, input });
+        let request = rig.snapshot().requests[0].id;
+        let reply = rig.order(Command::Approve(request));
+        assert!(matches!(rig.answer(reply), Some(Ok(_))));
+    }
+    assert_eq!(rig.saved.requests.len(), 1000);
+}
