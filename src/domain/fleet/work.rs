@@ -56,8 +56,7 @@ impl Fleet {
         }
         if let Some(known) = new.key.as_ref().and_then(|key| self.keys.get(key)) {
             let known = *known;
-            // The first one may still be on its way to disk.
-            self.reply_durably(reply, Ok(Outcome::TaskKnown(known)));
+            self.reply_known(reply, known);
             return Ok(());
         }
         self.check_task(&new)?;
