@@ -11,13 +11,15 @@ use crate::domain::effect::{Batch, Effect, ReplyId};
 use crate::domain::fleet::{Again, Dirty, Fleet, Meta, Options, Pending, Undo};
 use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::inbox::Request;
-use crate::domain::process::{Phase, Process};
+use crate::domain::process::{Ending, Phase, Process, Stage, Turn};
 use crate::domain::queue::Queue;
 use crate::domain::role::Catalogue;
 use crate::domain::snapshot::{Level, Machine};
 use crate::domain::task::Task;
 use crate::domain::time::{Mono, Now};
 
+/// How long a new instance takes at most to read what was said before it came.
+const HEARD: Duration = Duration::from_secs(30);
 /// How long after a failed write it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -55,6 +57,7 @@ impl Fleet {
             if saved.rebooted {
                 after_reboot(&mut process, now);
             }
+            hear_first(&mut process, now);
             processes.insert(process.id, process);
         }
         let mut tasks = BTreeMap::new();
@@ -64,6 +67,13 @@ impl Fleet {
             let mut task: Task = serde_json::from_str(document)?;
             if saved.rebooted {
                 task.not_before = None;
+            }
+            if let Some(deadline) = task
+                .lease
+                .as_mut()
+                .and_then(|lease| lease.deadline.as_mut())
+            {
+                *deadline = (*deadline).max(now.mono + HEARD);
             }
             if let Some(key) = &task.key {
                 keys.insert(key.clone(), task.id);
@@ -319,9 +329,6 @@ fn after_reboot(process: &mut Process, now: Now) {
     }
 }
 
-fn rebased(wall: Timestamp, now: Now) -> Mono {
-    now.mono + Duration::try_from(wall.duration_since(now.wall)).unwrap_or_default()
-}
 /// What the agent said while nobody was there may be what it had to say in time: it is read before
 /// anything is held against it.
 fn hear_first(process: &mut Process, now: Now) {
@@ -342,3 +349,6 @@ fn hear_first(process: &mut Process, now: Now) {
     }
 }
 
+fn rebased(wall: Timestamp, now: Now) -> Mono {
+    now.mono + Duration::try_from(wall.duration_since(now.wall)).unwrap_or_default()
+}

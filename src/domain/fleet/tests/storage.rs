@@ -227,3 +227,43 @@ fn who_waits_for_a_process_that_could_not_be_stored_is_answered() {
     }
     assert!(rig.launches.is_empty());
 }
+
+#[test]
+fn what_fell_due_while_no_instance_was_there_waits_for_what_was_said_meanwhile() {
+    let mut rig = Rig::new();
+    let id = rig.hire("developer");
+    let run = rig.launches[0].run;
+    rig.launched(run);
+    let (_, other) = rig.ready("tester");
+    rig.add("first", None);
+    rig.turn_ends(other, true);
+    let task = rig.add("second", None);
+    let mut reborn = rig.reborn();
+    reborn.now = rig.now + 300 * SECOND;
+    let saved = crate::domain::fleet::Saved {
+        processes: rig.saved.processes.values().cloned().collect(),
+        tasks: rig.saved.tasks.values().cloned().collect(),
+        requests: vec![],
+        meta: rig.saved.meta.clone(),
+        generation: 2,
+        rebooted: false,
+    };
+    let mut reborn = Rig::of(&saved, reborn.now);
+    reborn.sent.clone_from(&rig.sent);
+    // As the hub does it: what is due comes before the first word of the shims.
+    reborn.pass(SECOND);
+    for run in [run, other] {
+        reborn.event(Event::Adopted {
+            run,
+            accepted: 9,
+            alive: true,
+        });
+    }
+    assert_eq!(reborn.killed, []);
+    reborn.turn_ends(other, true);
+    assert_eq!(reborn.task(task).state, TaskState::Assigned);
+    // And still nobody waits for ever.
+    reborn.pass(300 * SECOND);
+    assert_eq!(reborn.killed, [run]);
+    assert_eq!(reborn.status(id), Status::Stopping);
+}
