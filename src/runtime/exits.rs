@@ -4,13 +4,14 @@ use std::io::Read;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nix::sys::signal::Signal;
 
 use crate::agent::driver::Driver;
 use crate::agent::exit::Verdict;
 use crate::domain::event::LaunchFailure;
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::os::leftovers;
+use crate::os::leftovers::{self, LeftoversError};
 use crate::os::link::{Link, LinkError};
 use crate::os::run_folder::RunFolder;
 use crate::os::segments::Stream;
@@ -61,7 +62,7 @@ pub(crate) fn of_report(report: &ExitReport) -> Exit {
 
 /// Ends the tree of a run whose shim was killed, and says what was found.
 pub(crate) async fn end_leftovers(folder: RunFolder) -> Exit {
-    let found = tokio::task::spawn_blocking(move || leftovers::end(&folder, &[], SWEEP)).await;
+    let found = tokio::task::spawn_blocking(move || end_all(&folder)).await;
     let found = match found {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {
@@ -85,6 +86,23 @@ pub(crate) async fn end_leftovers(folder: RunFolder) -> Exit {
         shim_lost: true,
         abandoned: false,
         stderr_tail: String::new(),
+    }
+}
+
+/// A shim that lives but cannot be spoken with, since it is stopped for example, goes as well: with
+/// it alive another run of its process would be a second copy.
+fn end_all(folder: &RunFolder) -> Result<leftovers::Ended, LeftoversError> {
+    match leftovers::end(folder, &[], SWEEP) {
+        Err(LeftoversError::Served { .. }) => {
+            if let Some(record) = folder.shim()? {
+                tracing::warn!(run = %folder.run(), "killing a shim that does not answer");
+                if let Err(error) = record.shim.signal(Signal::SIGKILL) {
+                    tracing::warn!(%error, run = %folder.run(), "cannot kill it");
+                }
+            }
+            leftovers::end(folder, &[], SWEEP)
+        }
+        ended => ended,
     }
 }
 
