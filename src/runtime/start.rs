@@ -156,6 +156,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         context.shims(),
     );
     let strangers = strangers(&context, &fleet);
+    know_shims(&context, &fleet);
     let hub = Hub {
         fleet,
         clock,
@@ -210,6 +211,21 @@ fn missing_agent(catalogue: &Catalogue, environment: &HashMap<String, String>) -
 /// Run folders that the fleet does not know as live: what is left of runs whose end is recorded, or
 /// of a state folder that was put back to an earlier day.
 fn strangers(context: &Context, fleet: &Fleet) -> Vec<RunFolder> {
+/// Knows the shims of the runs that are to be adopted before the first caller is let in: until then
+/// an employee would pass for a person.
+fn know_shims(context: &Context, fleet: &Fleet) {
+    for (process, run) in fleet.live_runs() {
+        let Ok(folder) = RunFolder::open(context.folders.runs.join(run.to_string())) else {
+            continue;
+        };
+        if folder.is_served().unwrap_or(true)
+            && let Ok(Some(record)) = folder.shim()
+        {
+            context.shim_began(record.shim.pid, process.id);
+        }
+    }
+}
+
     let known: Vec<_> = fleet
         .processes()
         .flat_map(|process| {
