@@ -1,6 +1,6 @@
 //! Putting the runtime together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::agent::find::find;
@@ -155,8 +156,8 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         context.growth.clone(),
         context.shims(),
     );
-    let strangers = strangers(&context, &fleet);
     know_shims(&context, &fleet);
+    let strangers = strangers(&context, &fleet);
     let hub = Hub {
         fleet,
         clock,
@@ -169,6 +170,8 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         tasks: JoinSet::new(),
         replies: HashMap::new(),
         next_reply: 0,
+        shown: Instant::now(),
+        refused: VecDeque::new(),
     };
     let (mut tasks, mut helpers) = (JoinSet::new(), JoinSet::new());
     tasks.spawn(hub.serve());
@@ -208,9 +211,6 @@ fn missing_agent(catalogue: &Catalogue, environment: &HashMap<String, String>) -
         .map(|missing| missing.fault(agent))
 }
 
-/// Run folders that the fleet does not know as live: what is left of runs whose end is recorded, or
-/// of a state folder that was put back to an earlier day.
-fn strangers(context: &Context, fleet: &Fleet) -> Vec<RunFolder> {
 /// Knows the shims of the runs that are to be adopted before the first caller is let in: until then
 /// an employee would pass for a person.
 fn know_shims(context: &Context, fleet: &Fleet) {
@@ -226,6 +226,9 @@ fn know_shims(context: &Context, fleet: &Fleet) {
     }
 }
 
+/// Run folders that the fleet does not know as live: what is left of runs whose end is recorded, or
+/// of a state folder that was put back to an earlier day.
+fn strangers(context: &Context, fleet: &Fleet) -> Vec<RunFolder> {
     let known: Vec<_> = fleet
         .processes()
         .flat_map(|process| {
