@@ -267,6 +267,7 @@ pub(crate) fn task(number: u64, text: &str, state: TaskState) -> Task {
         error: None,
         stored: true,
         cancelling: false,
+        forgiven: 0,
     }
 }
 
