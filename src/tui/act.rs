@@ -8,7 +8,7 @@ use crate::tui::chrome::Tab;
 use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::hire::HireDialog;
 use crate::tui::dialogs::line::LineDialog;
-use crate::tui::dialogs::palette::PaletteDialog;
+use crate::tui::dialogs::palette::{Choice, PaletteDialog};
 use crate::tui::dialogs::reader::Reader;
 use crate::tui::dialogs::task::TaskDialog;
 use crate::tui::filter::Filter;
@@ -103,7 +103,7 @@ impl View {
             }
             Verb::Cancel | Verb::Retry | Verb::Release => return self.handle_task(verb, snapshot),
             Verb::Palette => {
-                let dialog = PaletteDialog::new(self.place());
+                let dialog = PaletteDialog::new(self.place(), snapshot);
                 self.dialogs.push(Dialog::Palette(Box::new(dialog)));
             }
             Verb::Help => self
@@ -120,6 +120,42 @@ impl View {
             Verb::Detach => return vec![Action::Detach],
             _ => {}
         }
+        Vec::new()
+    }
+
+    /// Does what was found by its name, or goes there. What is gone meanwhile is not gone to.
+    pub(crate) fn choose(&mut self, choice: Choice, scene: Scene<'_>) -> Vec<Action> {
+        let snapshot = scene.snapshot;
+        match choice {
+            Choice::Act(verb) => return self.act(verb, None, scene),
+            Choice::Sort(column) => {
+                self.turn_to(Tab::Processes);
+                let order = Order::take(column, snapshot, scene.now.wall);
+                self.processes.order = Some(order);
+            }
+            Choice::Process(id) => {
+                self.turn_to(Tab::Processes);
+                if !self.processes.everyone(snapshot).contains(&id) {
+                    self.processes.filter = Filter::default();
+                }
+                self.processes.select(id, snapshot);
+            }
+            Choice::Role(at) => {
+                self.turn_to(Tab::Roles);
+                let keys = Roles::keys(&snapshot.catalogue);
+                self.roles.cursor.select(&keys, at);
+            }
+            Choice::Task(id) => {
+                self.turn_to(Tab::Tasks);
+                let mut keys = self.tasks.keys(snapshot);
+                if !keys.contains(&id) {
+                    self.tasks.filter = Filter::default();
+                    keys = self.tasks.keys(snapshot);
+                }
+                self.tasks.cursor.select(&keys, id);
+            }
+        }
+        self.settle(snapshot);
         Vec::new()
     }
 

@@ -103,7 +103,7 @@ impl View {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(*key, snapshot, now),
             Event::Paste(pasted) => {
                 match self.dialogs.last_mut() {
-                    Some(dialog) => dialog.paste(pasted),
+                    Some(dialog) => dialog.paste(pasted, snapshot),
                     None => self.note(Level::Info, "Nothing to paste into here; t writes a task."),
                 }
                 Vec::new()
@@ -165,7 +165,7 @@ impl View {
         }
         match heard {
             Heard::Orders(orders) => self.give(orders),
-            Heard::Chosen(verb) => self.act(verb, None, scene),
+            Heard::Chosen(choice) => self.choose(choice, scene),
             Heard::Filtered(words) => {
                 if let Some(Page::Logs(logs)) = self.pages.last_mut() {
                     logs.look_for(&words);

@@ -625,3 +625,25 @@ fn a_folded_department_is_one_row_that_says_who_needs_a_person() {
             .contains("Only the usual list has departments to fold")
     );
 }
+
+#[test]
+fn the_palette_finds_actions_and_goes_to_what_is_found() {
+    // By letters in their order, wherever they stand.
+    assert_eq!(screen().keys(":dtch<enter>"), [Action::Detach]);
+    check("2:linus<enter>x", &[Command::Stop(LINUS)]);
+    check(":proc_003<enter>x", &[Command::Stop(GRACE)]);
+    // It is found behind a filter and in a folded department as well.
+    check("/margaret<enter>:linus<enter>x", &[Command::Stop(LINUS)]);
+    check("<left>:linus<enter>x", &[Command::Stop(LINUS)]);
+    check(":load tests<enter>R", &[Command::RetryTask(TaskId(29))]);
+    check(":sre<esc>", &[]);
+    check(
+        ":qadirector<enter><enter><enter>",
+        &[create(new("qa_director"))],
+    );
+    let mut screen = screen();
+    screen.keys(":sortcost<enter>");
+    assert!(screen.text().contains("by cost at 10:44"));
+    screen.keys(":zzzz<enter>");
+    assert!(screen.text().contains("nothing is called so"));
+}

@@ -173,6 +173,8 @@ fn dialogs_show_what_they_will_do() {
     check("kill", Screen::new(company(), 80, 24), "jX");
     check("remove", Screen::new(company(), 80, 24), "G<del>");
     check("palette", Screen::new(company(), 80, 24), ":task");
+    check("palette_120x40", Screen::new(company(), 120, 40), ":lin");
+    check("palette_50x20", Screen::new(company(), 50, 20), ":dev");
 }
 
 #[test]
