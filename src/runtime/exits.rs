@@ -100,7 +100,9 @@ async fn sweep(folder: RunFolder) -> Result<leftovers::Ended, LeftoversError> {
 /// A shim that lives but cannot be spoken with, since it is stopped for example, goes as well: with
 /// it alive another run of its process would be a second copy.
 fn kill_shim(folder: &RunFolder) {
-    let Ok(Some(record)) = folder.shim() else { return };
+    let Ok(Some(record)) = folder.shim() else {
+        return;
+    };
     tracing::warn!(run = %folder.run(), "killing a shim that does not answer");
     if let Err(error) = record.shim.signal(Signal::SIGKILL) {
         tracing::warn!(%error, run = %folder.run(), "cannot kill it");

@@ -122,9 +122,8 @@ impl Hub {
         }
         // With more to do at once, the snapshot comes after it, but not for ever. Whoever is
         // answered finds in the snapshot what the answer says.
-        let may_look = self.mail.is_empty()
-            || !answers.is_empty()
-            || self.shown.elapsed() >= UNSEEN;
+        let may_look =
+            self.mail.is_empty() || !answers.is_empty() || self.shown.elapsed() >= UNSEEN;
         if may_look && self.fleet.take_changed() {
             let snapshot = Arc::new(self.fleet.snapshot());
             self.view.send_replace(snapshot);

@@ -69,6 +69,9 @@ pub(crate) enum Verb {
     Deny,
     Answer,
     Mark,
+    MarkRange,
+    Sort,
+    Reverse,
     Filter,
     Follow,
     Raw,
@@ -221,6 +224,9 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Copy [letter('C')] &[Task], "copy", "copy the result, else the text";
     Copy [letter('C')] &[Inbox], "copy", "copy what is asked for";
     Mark [letter(' ')] &[Processes], "mark", "mark several; s x X r and Del then act on all of them";
+    MarkRange [letter('V')] &[Processes], "", "mark all from the last mark to here";
+    Sort [letter('S')] &[Processes], "sort", "sort by the next column, as it is at this moment; Esc: as usual";
+    Reverse [letter('o')] &[Processes], "reverse", "sort anew, the other way round";
     Remove [key(KeyCode::Delete)] &[Processes, Details], "remove", "remove a process that is down";
     Filter [letter('/')] &[Processes, Tasks], "filter", "show only what holds these words";
     Mistakes [letter('E')] SCREENS, "what is wrong", "what is wrong in the configuration or with the agent";
@@ -246,12 +252,14 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     More [letter('+'), letter('=')] &[Hire], "", "one more";
     Fewer [letter('-')] &[Hire], "", "one fewer";
     Mark [letter(' ')] &[Hire, Choices], "", "one, or none";
+    Left [key(KeyCode::Left)] &[Processes], "", "fold the department";
+    Right [key(KeyCode::Right)] &[Processes], "", "unfold the department";
     Left [key(KeyCode::Left)] &[Logs], "", "lines that are cut: to their beginning";
     Right [key(KeyCode::Right)] &[Logs], "", "lines that are cut: what is right of the screen";
     Left [key(KeyCode::Left)] &[Editor], "", "choice before";
     Right [key(KeyCode::Right)] &[Editor], "", "next choice";
 
-    Back [key(KeyCode::Esc)] ROWS, "", "clear the filter and the marks";
+    Back [key(KeyCode::Esc)] ROWS, "", "one back: marks, then the filter, then the order";
     Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Finder, Updates], "leave", "leave, nothing is done";
 
     Down [key(KeyCode::Down)] &[Finder], "", "down";
@@ -265,7 +273,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Number [letter('1'), letter('2'), letter('3'), letter('4')] SCREENS, "", "the screen of that number";
     Next [key(KeyCode::Tab), letter(']')] SCREENS, "", "next screen";
     Previous [key(KeyCode::BackTab), letter('[')] SCREENS, "", "screen before";
-    Palette [letter(':')] SCREENS, "command", "find any action by its name";
+    Palette [letter(':')] SCREENS, "command", "find any action, employee, role or task by its letters";
     Help [letter('?')] SCREENS, "help", "these keys";
     Detach [letter('q')] SCREENS, "detach", "leave the screen; everything runs on";
     Leave [ctrl('c')] SCREENS, "", "says how to leave";

@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::domain::command::Command;
+use crate::domain::snapshot::Snapshot;
 use crate::tui::keys::{Place, Verb};
 use crate::tui::scene::Scene;
 
@@ -22,7 +23,7 @@ use answer::AnswerDialog;
 use confirm::Confirm;
 use hire::HireDialog;
 use line::LineDialog;
-use palette::PaletteDialog;
+use palette::{Choice, PaletteDialog};
 use reader::Reader;
 use task::TaskDialog;
 use updates::UpdatesDialog;
@@ -60,7 +61,7 @@ pub(crate) enum Heard {
     /// It closes, and these are the words of the filter or the search.
     Filtered(String),
     /// It closes, and this is done.
-    Chosen(Verb),
+    Chosen(Choice),
 }
 
 /// One dialog.
@@ -98,7 +99,7 @@ impl Dialog {
             Self::Confirm(dialog) => dialog.key(verb),
             Self::Hire(dialog) => dialog.key(key, verb, scene),
             Self::Line(dialog) => dialog.key(key, verb),
-            Self::Palette(dialog) => dialog.key(key, verb),
+            Self::Palette(dialog) => dialog.key(key, verb, scene.snapshot),
             Self::Reader(dialog) => dialog.key(verb),
             Self::Task(dialog) => dialog.key(key, verb, scene.look.caps.editor),
             Self::Updates(dialog) => dialog.key(verb, scene),
@@ -106,12 +107,12 @@ impl Dialog {
     }
 
     /// A pasted text.
-    pub(crate) fn paste(&mut self, pasted: &str) {
+    pub(crate) fn paste(&mut self, pasted: &str, snapshot: &Snapshot) {
         match self {
             Self::Answer(dialog) => dialog.paste(pasted),
             Self::Hire(dialog) => dialog.paste(pasted),
             Self::Line(dialog) => dialog.paste(pasted),
-            Self::Palette(dialog) => dialog.paste(pasted),
+            Self::Palette(dialog) => dialog.paste(pasted, snapshot),
             Self::Task(dialog) => dialog.paste(pasted),
             Self::Confirm(_) | Self::Reader(_) | Self::Updates(_) => {}
         }
