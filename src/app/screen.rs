@@ -58,6 +58,12 @@ pub enum ScreenError {
 }
 
 impl ScreenError {
+    /// Whether the instance let nobody in: an employee may not attach.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Client(ClientError::Refused(_)))
+    }
+
     /// What to do about it, where there is something to say.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {

@@ -12,7 +12,6 @@ use crate::cli::args::PlaceArgs;
 use crate::cli::client::Client;
 use crate::config::{self, FindError, Origin, Source};
 use crate::os::folder_lock;
-use crate::terminal::client::ClientError;
 
 /// Why there is no workspace or no instance.
 #[derive(Debug, thiserror::Error)]
@@ -37,10 +36,7 @@ pub(super) enum PlaceError {
 impl PlaceError {
     /// Whether the instance said no: to an employee, mostly.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            Self::Screen(ScreenError::Client(ClientError::Refused(_)))
-        )
+        matches!(self, Self::Screen(error) if error.is_refusal())
     }
 
     /// What to do about it.

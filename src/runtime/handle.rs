@@ -37,7 +37,7 @@ pub enum Caller {
     Person,
     /// An employee: the connection comes from the tree of its run.
     Employee(ProcessId),
-    /// A process of the instance's own tree that belongs to no known run.
+    /// A process of the instance's own tree that belongs to no known run, or one that has ended.
     Stray,
 }
 
@@ -164,8 +164,14 @@ impl Handle {
     /// Tells who calls, from the PID of the peer of a unix socket.
     #[must_use]
     pub fn caller(&self, peer: u32) -> Caller {
+        // Before the line of parents: a shim that goes meanwhile has nobody below it any more.
         let shims = self.shims.borrow().clone();
-        for ancestor in crate::os::ancestry::parents(peer) {
+        let line = crate::os::ancestry::parents(peer);
+        if line.is_empty() {
+            // It has ended, so that nobody can tell any more whose it was.
+            return Caller::Stray;
+        }
+        for ancestor in line {
             if let Some(process) = shims.get(&ancestor) {
                 return Caller::Employee(*process);
             }

@@ -8,17 +8,20 @@ use crate::tui::chrome::Tab;
 use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::hire::HireDialog;
 use crate::tui::dialogs::line::LineDialog;
-use crate::tui::dialogs::palette::PaletteDialog;
+use crate::tui::dialogs::palette::{Choice, PaletteDialog};
 use crate::tui::dialogs::reader::Reader;
 use crate::tui::dialogs::task::TaskDialog;
+use crate::tui::dialogs::updates::UpdatesDialog;
 use crate::tui::filter::Filter;
 use crate::tui::format;
 use crate::tui::keys::Verb;
 use crate::tui::offer::{can_demo, is_troubled};
+use crate::tui::order::Order;
 use crate::tui::scene::Scene;
 use crate::tui::screens::details::Details;
 use crate::tui::screens::inbox::Inbox;
 use crate::tui::screens::logs::Logs;
+use crate::tui::screens::processes::Key;
 use crate::tui::screens::roles::Roles;
 use crate::tui::screens::task::TaskPage;
 use crate::tui::text;
@@ -60,6 +63,11 @@ impl View {
                     self.pages.push(Page::Logs(Box::new(logs)));
                 }
             }
+            Verb::Left | Verb::Right if self.pages.is_empty() => {
+                if let Some(hint) = self.processes.fold(verb == Verb::Left, snapshot) {
+                    self.note(Level::Info, hint);
+                }
+            }
             Verb::Follow
             | Verb::Raw
             | Verb::Kinds
@@ -69,6 +77,8 @@ impl View {
             | Verb::NextHit
             | Verb::PreviousHit => self.read_log(verb, snapshot),
             Verb::Copy => return self.copy(snapshot),
+            Verb::Sort | Verb::Reverse => self.sort(verb, scene),
+            Verb::MarkRange => self.processes.mark_range(snapshot),
             Verb::Why => self.why(scene),
             Verb::NextWaiting => self.next_waiting(snapshot),
             Verb::Mark => self.mark(snapshot),
@@ -94,7 +104,7 @@ impl View {
             }
             Verb::Cancel | Verb::Retry | Verb::Release => return self.handle_task(verb, snapshot),
             Verb::Palette => {
-                let dialog = PaletteDialog::new(self.place());
+                let dialog = PaletteDialog::new(self.place(), snapshot);
                 self.dialogs.push(Dialog::Palette(Box::new(dialog)));
             }
             Verb::Help => self
@@ -102,6 +112,13 @@ impl View {
                 .push(Dialog::Reader(Reader::help(self.place()))),
             Verb::Mistakes if is_troubled(snapshot) => {
                 self.dialogs.push(Dialog::Reader(Reader::mistakes()));
+            }
+            Verb::Updates => {
+                let selected = self.subject(snapshot).map(|process| process.id);
+                match UpdatesDialog::new(selected, snapshot) {
+                    Some(dialog) => self.dialogs.push(Dialog::Updates(dialog)),
+                    None => self.note(Level::Info, "Everybody runs on what is on disk."),
+                }
             }
             Verb::Demo if can_demo(snapshot) => return vec![Action::Demo],
             Verb::Leave => self.note(
@@ -114,15 +131,53 @@ impl View {
         Vec::new()
     }
 
+    /// Does what was found by its name, or goes there. What is gone meanwhile is not gone to.
+    pub(crate) fn choose(&mut self, choice: Choice, scene: Scene<'_>) -> Vec<Action> {
+        let snapshot = scene.snapshot;
+        match choice {
+            Choice::Act(verb) => return self.act(verb, None, scene),
+            Choice::Sort(column) => {
+                self.turn_to(Tab::Processes);
+                let order = Order::take(column, snapshot, scene.now.wall);
+                self.processes.order = Some(order);
+            }
+            Choice::Process(id) => {
+                self.turn_to(Tab::Processes);
+                if !self.processes.everyone(snapshot).contains(&id) {
+                    self.processes.filter = Filter::default();
+                }
+                self.processes.select(id, snapshot);
+            }
+            Choice::Role(at) => {
+                self.turn_to(Tab::Roles);
+                let keys = Roles::keys(&snapshot.catalogue);
+                self.roles.cursor.select(&keys, at);
+            }
+            Choice::Task(id) => {
+                self.turn_to(Tab::Tasks);
+                let mut keys = self.tasks.keys(snapshot);
+                if !keys.contains(&id) {
+                    self.tasks.filter = Filter::default();
+                    keys = self.tasks.keys(snapshot);
+                }
+                self.tasks.cursor.select(&keys, id);
+            }
+        }
+        self.settle(snapshot);
+        Vec::new()
+    }
+
     /// Shows the whole of what is selected.
     fn open(&mut self, scene: Scene<'_>) {
         let snapshot = scene.snapshot;
         match self.tab {
-            Tab::Processes => {
-                if let Some(id) = self.processes.selected(snapshot) {
-                    self.pages.push(Page::Details(Details::new(id)));
+            Tab::Processes => match self.processes.row(snapshot) {
+                Some(Key::Process(id)) => self.pages.push(Page::Details(Details::new(id))),
+                Some(Key::Folded(_)) => {
+                    self.processes.fold(false, snapshot);
                 }
-            }
+                None => {}
+            },
             Tab::Tasks => {
                 if let Some(id) = self.tasks.selected(snapshot) {
                     self.pages.push(Page::Task(TaskPage::new(id)));
@@ -208,9 +263,9 @@ impl View {
     pub(crate) fn click(&mut self, y: u16, snapshot: &Snapshot) {
         match self.tab {
             Tab::Processes => {
-                if let Some(id) = self.processes.at(y) {
+                if let Some(row) = self.processes.at(y) {
                     let keys = self.processes.keys(snapshot);
-                    self.processes.cursor.select(&keys, id);
+                    self.processes.cursor.select(&keys, row);
                 }
             }
             Tab::Tasks => {
@@ -320,10 +375,14 @@ impl View {
             return;
         }
         match self.tab {
-            Tab::Processes if self.processes.marked.is_empty() => {
+            Tab::Processes if !self.processes.marked.is_empty() => {
+                self.processes.marked.clear();
+                self.processes.mark = None;
+            }
+            Tab::Processes if !self.processes.filter.is_empty() => {
                 self.processes.filter = Filter::default();
             }
-            Tab::Processes => self.processes.marked.clear(),
+            Tab::Processes => self.processes.order = None,
             Tab::Tasks => self.tasks.filter = Filter::default(),
             Tab::Inbox | Tab::Roles => {}
         }
@@ -331,12 +390,26 @@ impl View {
     }
 
     fn mark(&mut self, snapshot: &Snapshot) {
-        if let Some(id) = self.processes.selected(snapshot) {
-            if !self.processes.marked.remove(&id) {
-                self.processes.marked.insert(id);
+        self.processes.mark(snapshot);
+        self.step(1, snapshot);
+    }
+
+    /// Sorts by the next column, or the other way round.
+    fn sort(&mut self, verb: Verb, scene: Scene<'_>) {
+        let (snapshot, now) = (scene.snapshot, scene.now.wall);
+        let order = self.processes.order.as_ref();
+        match (verb, order) {
+            (Verb::Sort, order) => {
+                let next = Order::next(order.map(|order| order.column));
+                self.processes.order = next.map(|column| Order::take(column, snapshot, now));
             }
-            self.step(1, snapshot);
+            (_, Some(order)) => self.processes.order = Some(order.reversed(snapshot, now)),
+            (_, None) => self.note(
+                Level::Info,
+                "The list is in its usual order; S sorts it by a column.",
+            ),
         }
+        self.settle(snapshot);
     }
 
     /// Says what a status is known from.
@@ -366,7 +439,7 @@ impl View {
             _ => self.subject(snapshot).map(|process| process.id),
         };
         self.turn_to(Tab::Processes);
-        let mut keys = self.processes.keys(snapshot);
+        let mut keys = self.processes.everyone(snapshot);
         let waits = |id: &ProcessId| {
             snapshot
                 .process(*id)
@@ -374,7 +447,7 @@ impl View {
         };
         if !keys.iter().any(waits) && !self.processes.filter.is_empty() {
             self.processes.filter = Filter::default();
-            keys = self.processes.keys(snapshot);
+            keys = self.processes.everyone(snapshot);
         }
         let start = from
             .and_then(|from| keys.iter().position(|id| *id == from))
@@ -386,7 +459,7 @@ impl View {
             .take(keys.len())
             .find(|id| waits(id));
         match found {
-            Some(id) => self.processes.cursor.select(&keys, *id),
+            Some(id) => self.processes.select(*id, snapshot),
             None => self.note(Level::Info, "Nobody waits for you."),
         }
     }

@@ -230,7 +230,7 @@ fn memory(machine: &Machine, wide: bool) -> String {
 pub(crate) fn tabs(
     scene: Scene<'_>,
     current: Tab,
-    filter: &str,
+    departure: &str,
     area: Rect,
     buffer: &mut Buffer,
 ) -> Vec<(u16, Tab)> {
@@ -264,8 +264,8 @@ pub(crate) fn tabs(
         ends.push((u16::try_from(at).unwrap_or(u16::MAX), tab));
         at += gap;
     }
-    if !filter.is_empty() {
-        let what = format!("only “{}”, Esc shows all", text::clean(filter));
+    if !departure.is_empty() {
+        let what = text::clean(departure);
         let room = width.saturating_sub(at + 2);
         pen.right(0, at, room + 1, &text::fit(&what, room), palette.accent);
         return ends;
@@ -273,7 +273,7 @@ pub(crate) fn tabs(
     let outdated = scene.snapshot.processes.iter();
     let outdated = outdated.filter(|process| process.updates_available).count();
     if outdated > 0 {
-        let what = format!("▲ {outdated} on old settings, r restarts");
+        let what = format!("▲ {outdated} with updates, u shows");
         if at + text::width(&what) < width {
             pen.right(0, 0, width - 1, &what, palette.accent);
         }

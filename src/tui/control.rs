@@ -66,36 +66,53 @@ impl View {
             .iter()
             .filter(|p| p.task.is_some() || p.activity == Activity::Busy)
             .count();
+        if verb == Verb::Stop {
+            // A stop that was asked for elsewhere counts; the order itself is counted when it is given.
+            for process in &targets {
+                let pressed = self.pressed(process);
+                self.presses.insert(process.id, pressed);
+            }
+        }
+        if targets.len() > 1 && verb != Verb::Start {
+            let consequence = match verb {
+                Verb::Stop => self.stop_line(first, targets.len(), "They"),
+                Verb::Kill => cut_off(busy),
+                Verb::Restart => "Each stops after its current task and starts with prompt and \
+                                  settings as they are on disk."
+                    .to_owned(),
+                _ => REMOVED.to_owned(),
+            };
+            let others = match all.len() - targets.len() {
+                0 => String::new(),
+                n => format!(" ({n} more marked, for whom it means nothing)"),
+            };
+            let staff = format::plural(targets.len(), "employee", "employees");
+            let question = format!("{} {staff}: {names}?{others}", capital(word));
+            let dialog = Confirm::new(question, consequence, orders);
+            self.dialogs.push(Dialog::Confirm(dialog));
+            return Vec::new();
+        }
         match verb {
             Verb::Kill if busy > 0 => {
-                let consequence = match first.task.filter(|_| targets.len() == 1) {
+                let consequence = match first.task {
                     Some(task) => {
                         format!("{task} is cut off. Everything it started is killed at once.")
                     }
-                    None => format!(
-                        "{} cut off. Everything they started is killed at once.",
-                        format::plural(busy, "piece of work is", "pieces of work are")
-                    ),
+                    None => cut_off(busy),
                 };
                 let dialog = Confirm::new(format!("Kill {names}?"), consequence, orders);
                 self.dialogs.push(Dialog::Confirm(dialog));
                 return Vec::new();
             }
             Verb::Remove => {
-                let consequence = "The process and its place in the list go; logs, results and \
-                                   costs stay on record.";
                 let question = format!("Remove {names}?");
-                let dialog = Confirm::new(question, consequence.to_owned(), orders);
+                let dialog = Confirm::new(question, REMOVED.to_owned(), orders);
                 self.dialogs.push(Dialog::Confirm(dialog));
                 return Vec::new();
             }
             Verb::Stop => {
                 let line = self.stop_line(first, targets.len(), &names);
                 self.note(Level::Info, line);
-                for process in &targets {
-                    let pressed = self.pressed(process);
-                    self.presses.insert(process.id, pressed.saturating_add(1));
-                }
             }
             _ => {}
         }
@@ -123,6 +140,8 @@ impl View {
                 ),
                 (None, _) => format!("{names} is asked to end. A third x kills."),
             },
+            1 if count > 1 => format!("{names} interrupt their tasks. x again kills."),
+            _ if count > 1 => format!("{names} are killed, with all they started."),
             1 if first.task.is_none() => format!("{names} is on the way down. x again kills."),
             1 => format!("{names}: the task is interrupted. x again kills."),
             _ => format!("{names}: killing the whole tree."),
@@ -208,6 +227,26 @@ impl View {
             }
         }
     }
+}
+
+/// What a removal means.
+const REMOVED: &str =
+    "The process and its place in the list go; logs, results and costs stay on record.";
+
+/// What a kill means for those at work.
+fn cut_off(busy: usize) -> String {
+    let what = match busy {
+        0 => String::new(),
+        1 => "1 piece of work is cut off. ".to_owned(),
+        n => format!("{n} pieces of work are cut off. "),
+    };
+    format!("{what}Everything they started is killed at once.")
+}
+
+fn capital(word: &str) -> String {
+    let mut chars = word.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
 }
 
 /// Why a key does nothing now, and which one would.

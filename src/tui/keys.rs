@@ -34,6 +34,8 @@ pub(crate) enum Place {
     Reader,
     /// A dialog that finds an action.
     Finder,
+    /// What changed on disk for one employee.
+    Updates,
 }
 
 /// What a key does. One key, one verb.
@@ -67,6 +69,9 @@ pub(crate) enum Verb {
     Deny,
     Answer,
     Mark,
+    MarkRange,
+    Sort,
+    Reverse,
     Filter,
     Follow,
     Raw,
@@ -84,6 +89,8 @@ pub(crate) enum Verb {
     Editor,
     Demo,
     Mistakes,
+    Updates,
+    WhenIdle,
     Palette,
     Help,
     Leave,
@@ -158,14 +165,14 @@ pub(crate) struct Binding {
 
 use Place::{
     Choices, Confirm, Details, Editor, Finder, Hire, Inbox, Line, Logs, Processes, Reader, Roles,
-    Task, Tasks,
+    Task, Tasks, Updates,
 };
 
 const SCREENS: &[Place] = &[Processes, Tasks, Inbox, Roles, Details, Logs, Task];
 const ROWS: &[Place] = &[Processes, Tasks, Inbox, Roles];
 const ONE: &[Place] = &[Processes, Details, Logs];
 const MOVES: &[Place] = &[
-    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader,
+    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader, Updates,
 ];
 
 macro_rules! bindings {
@@ -212,10 +219,14 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Hire [letter('n')] &[Roles], "", "hire employees";
     AddTask [letter('t')] SCREENS, "task", "write a task";
     Why [letter('W')] ONE, "why", "what the status is known from";
+    Updates [letter('u')] SCREENS, "updates", "what changed on disk since somebody started; restart with it";
     NextWaiting [letter('w')] SCREENS, "next waiting", "to the next one that needs you";
     Copy [letter('C')] &[Task], "copy", "copy the result, else the text";
     Copy [letter('C')] &[Inbox], "copy", "copy what is asked for";
     Mark [letter(' ')] &[Processes], "mark", "mark several; s x X r and Del then act on all of them";
+    MarkRange [letter('V')] &[Processes], "", "mark all from the last mark to here";
+    Sort [letter('S')] &[Processes], "sort", "sort by the next column, as it is at this moment; Esc: as usual";
+    Reverse [letter('o')] &[Processes], "reverse", "sort anew, the other way round";
     Remove [key(KeyCode::Delete)] &[Processes, Details], "remove", "remove a process that is down";
     Filter [letter('/')] &[Processes, Tasks], "filter", "show only what holds these words";
     Mistakes [letter('E')] SCREENS, "what is wrong", "what is wrong in the configuration or with the agent";
@@ -225,8 +236,13 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Send [key(KeyCode::Enter), ctrl('s')] &[Line], "ok", "done";
     Send [key(KeyCode::Enter)] &[Finder], "do it", "do it";
     Editor [ctrl('e')] &[Editor], "$EDITOR", "write in your own editor";
+    Open [key(KeyCode::Enter)] &[Updates], "restart now", "restart with what is on disk, after the current task";
+    WhenIdle [letter('i')] &[Updates], "when idle", "restart when it has nothing to do, before its next task";
+    Deny [letter('d')] &[Updates], "not now", "leave it as it is, until something else changes";
     Open [key(KeyCode::Enter)] &[Choices], "choose", "take the choice under the cursor";
     Yes [letter('y'), key(KeyCode::Enter)] &[Confirm], "yes", "do it";
+    Next [key(KeyCode::Tab)] &[Updates], "next", "the next employee with updates";
+    Previous [key(KeyCode::BackTab)] &[Updates], "", "the employee before";
     Next [key(KeyCode::Tab)] &[Hire, Editor, Choices], "next field", "next field";
     Previous [key(KeyCode::BackTab)] &[Hire, Editor, Choices], "", "field before";
     Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9'), letter('0')]
@@ -236,13 +252,15 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     More [letter('+'), letter('=')] &[Hire], "", "one more";
     Fewer [letter('-')] &[Hire], "", "one fewer";
     Mark [letter(' ')] &[Hire, Choices], "", "one, or none";
+    Left [key(KeyCode::Left)] &[Processes], "", "fold the department";
+    Right [key(KeyCode::Right)] &[Processes], "", "unfold the department";
     Left [key(KeyCode::Left)] &[Logs], "", "lines that are cut: to their beginning";
     Right [key(KeyCode::Right)] &[Logs], "", "lines that are cut: what is right of the screen";
     Left [key(KeyCode::Left)] &[Editor], "", "choice before";
     Right [key(KeyCode::Right)] &[Editor], "", "next choice";
 
-    Back [key(KeyCode::Esc)] ROWS, "", "clear the filter and the marks";
-    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Finder], "leave", "leave, nothing is done";
+    Back [key(KeyCode::Esc)] ROWS, "", "one back: marks, then the filter, then the order";
+    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Finder, Updates], "leave", "leave, nothing is done";
 
     Down [key(KeyCode::Down)] &[Finder], "", "down";
     Up [key(KeyCode::Up)] &[Finder], "", "up";
@@ -255,7 +273,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Number [letter('1'), letter('2'), letter('3'), letter('4')] SCREENS, "", "the screen of that number";
     Next [key(KeyCode::Tab), letter(']')] SCREENS, "", "next screen";
     Previous [key(KeyCode::BackTab), letter('[')] SCREENS, "", "screen before";
-    Palette [letter(':')] SCREENS, "command", "find any action by its name";
+    Palette [letter(':')] SCREENS, "command", "find any action, employee, role or task by its letters";
     Help [letter('?')] SCREENS, "help", "these keys";
     Detach [letter('q')] SCREENS, "detach", "leave the screen; everything runs on";
     Leave [ctrl('c')] SCREENS, "", "says how to leave";
@@ -296,9 +314,9 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 14] = [
+    const PLACES: [Place; 15] = [
         Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Editor, Line, Choices, Confirm,
-        Reader, Finder,
+        Reader, Finder, Updates,
     ];
 
     #[test]

@@ -15,6 +15,7 @@ mod keys;
 mod look;
 mod notice;
 mod offer;
+mod order;
 mod scene;
 mod screens;
 #[cfg(test)]

@@ -104,8 +104,13 @@ impl View {
             }
             Verb::Kill | Verb::Restart => subject.is_some_and(ProcessView::is_up),
             Verb::Remove => subject.is_some_and(|process| !process.is_up()),
-            Verb::Log | Verb::Why | Verb::Mark => subject.is_some(),
+            Verb::Log | Verb::Why | Verb::Mark | Verb::MarkRange => subject.is_some(),
+            Verb::Sort => snapshot.processes.len() > 1,
+            Verb::Reverse => self.processes.order.is_some(),
             Verb::Open => match self.tab {
+                Tab::Processes if subject.is_none() && self.processes.row(snapshot).is_some() => {
+                    return Some("unfold");
+                }
                 Tab::Processes => subject.is_some(),
                 Tab::Tasks => self.task(snapshot).is_some(),
                 Tab::Inbox => self.inbox.selected(snapshot).is_some(),
@@ -128,6 +133,10 @@ impl View {
             Verb::Filter if self.tab == Tab::Tasks => !snapshot.tasks.is_empty(),
             Verb::Filter => !snapshot.processes.is_empty(),
             Verb::Mistakes => is_troubled(snapshot),
+            Verb::Updates => snapshot
+                .processes
+                .iter()
+                .any(|process| process.updates_available),
             _ => true,
         };
         offered.then_some(label)

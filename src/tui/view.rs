@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 
-use crate::domain::command::{Outcome, Refusal};
+use crate::domain::command::{Command, Outcome, Refusal};
 use crate::domain::id::{ProcessId, RequestId};
 use crate::domain::log::{LogAnchor, LogChoice, LogForm, LogFound, LogQuery, LogSearch, LogWindow};
 use crate::domain::snapshot::{Level, Message, Snapshot, Status};
@@ -25,7 +25,7 @@ use crate::tui::scene::Scene;
 use crate::tui::screens::details::Details;
 use crate::tui::screens::inbox::Inbox;
 use crate::tui::screens::logs::Logs;
-use crate::tui::screens::processes::Processes;
+use crate::tui::screens::processes::{Key, Processes};
 use crate::tui::screens::roles::Roles;
 use crate::tui::screens::task::TaskPage;
 use crate::tui::screens::tasks::Tasks;
@@ -103,7 +103,7 @@ impl View {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(*key, snapshot, now),
             Event::Paste(pasted) => {
                 match self.dialogs.last_mut() {
-                    Some(dialog) => dialog.paste(pasted),
+                    Some(dialog) => dialog.paste(pasted, snapshot),
                     None => self.note(Level::Info, "Nothing to paste into here; t writes a task."),
                 }
                 Vec::new()
@@ -165,7 +165,7 @@ impl View {
         }
         match heard {
             Heard::Orders(orders) => self.give(orders),
-            Heard::Chosen(verb) => self.act(verb, None, scene),
+            Heard::Chosen(choice) => self.choose(choice, scene),
             Heard::Filtered(words) => {
                 if let Some(Page::Logs(logs)) = self.pages.last_mut() {
                     logs.look_for(&words);
@@ -278,7 +278,11 @@ impl View {
             Some(_) => Vec::new(),
             None if self.tab == Tab::Processes => {
                 let lines = Processes::peek_lines(size.height);
-                let query = self.processes.cursor.id().map(|process| LogQuery {
+                let selected = match self.processes.cursor.id() {
+                    Some(Key::Process(process)) => Some(process),
+                    Some(Key::Folded(_)) | None => None,
+                };
+                let query = selected.map(|process| LogQuery {
                     process,
                     form: LogForm::Rendered,
                     anchor: LogAnchor::End,
@@ -386,13 +390,8 @@ impl View {
         let message = chrome::message_rows(self.notice.as_ref(), area.width);
         let parts = chrome::Frame::divide(area, trouble, message);
         chrome::header(scene, parts.header, buffer);
-        let filter = match self.tab {
-            _ if !self.pages.is_empty() => "",
-            Tab::Processes => self.processes.filter.text(),
-            Tab::Tasks => self.tasks.filter.text(),
-            Tab::Inbox | Tab::Roles => "",
-        };
-        self.tabs = chrome::tabs(scene, self.tab, filter, parts.tabs, buffer);
+        let view = self.departure(scene);
+        self.tabs = chrome::tabs(scene, self.tab, &view, parts.tabs, buffer);
         self.tabs_row = (parts.tabs.height > 0).then_some(parts.tabs.y);
         let mut rule = crate::tui::widgets::pen::Pen::new(buffer, parts.rule);
         rule.rule(0, 0, usize::from(area.width), look.palette.rule);
@@ -402,6 +401,27 @@ impl View {
         chrome::footer(scene, &self.offers(scene), parts.footer, buffer);
         if !look.caps.unicode {
             ascii::to_ascii(buffer);
+        }
+    }
+
+    /// How the list differs from the usual one, and the way back.
+    fn departure(&self, scene: Scene<'_>) -> String {
+        let filter = match self.tab {
+            _ if !self.pages.is_empty() => return String::new(),
+            Tab::Processes => &self.processes.filter,
+            Tab::Tasks => &self.tasks.filter,
+            Tab::Inbox | Tab::Roles => return String::new(),
+        };
+        let order = self.processes.order.as_ref();
+        let order = order.filter(|_| self.tab == Tab::Processes).map(|order| {
+            let taken = scene.now.clock(order.taken);
+            format!("by {} at {taken}", order.column.as_str())
+        });
+        match (filter.is_empty(), order) {
+            (true, None) => String::new(),
+            (true, Some(order)) => format!("{order}, Esc undoes"),
+            (false, None) => format!("only “{}”, Esc shows all", filter.text()),
+            (false, Some(order)) => format!("only “{}”, Esc shows all; {order}", filter.text()),
         }
     }
 
@@ -499,6 +519,10 @@ impl View {
         orders
             .into_iter()
             .map(|order| {
+                if let Command::Stop(process) = order.command {
+                    let here = self.presses.entry(process).or_insert(0);
+                    *here = here.saturating_add(1);
+                }
                 let ticket = self.ticket();
                 self.pending.insert(ticket, order.what);
                 Action::Order {

@@ -157,6 +157,21 @@ impl Company {
         window.lines.into_iter().map(|line| line.text).collect()
     }
 
+    /// The log once it has this text: what the fleet notes is written a moment after it shows.
+    pub(crate) async fn logged(&self, process: ProcessId, text: &str) -> Vec<String> {
+        let mut growth = self.handle.follow_log(process);
+        loop {
+            let log = self.log(process).await;
+            if log.iter().any(|line| line.contains(text)) {
+                return log;
+            }
+            match timeout(LONG, growth.changed()).await {
+                Ok(changed) => changed.expect("the log goes on"),
+                Err(_) => panic!("never logged `{text}`; at last: {log:#?}"),
+            }
+        }
+    }
+
     /// Stops everything, and sees that no process of this company is left.
     pub(crate) async fn close(mut self) {
         self.order(Command::ShutdownNow).await.expect("a shutdown");

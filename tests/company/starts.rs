@@ -47,7 +47,7 @@ async fn refused(company: &Company, role: &str, folder: Option<&Path>) -> (Proce
 
 /// How often a process was launched, by its own log.
 async fn launches(company: &Company, process: ProcessId) -> usize {
-    let log = company.log(process).await;
+    let log = company.logged(process, "starting (run").await;
     let begun = log.iter().filter(|line| line.starts_with("starting (run"));
     begun.count()
 }
@@ -63,6 +63,7 @@ async fn b12_an_agent_that_ends_at_its_start_is_tried_again_and_then_left_down()
     );
     let view = company.until(ada, Status::Error).await;
     assert_eq!((view.tries, view.restarts), ((3, 2), 2));
+    company.logged(ada, "left down after 3 failures").await;
     assert_eq!(launches(&company, ada).await, 3);
     company.close().await;
     Ok(())

@@ -11,21 +11,28 @@ use crate::instance::Instance;
 use crate::terminal_support::PATIENCE;
 
 /// A small file system in a folder that is there.
-struct SmallDisk(PathBuf);
+struct SmallDisk {
+    folder: PathBuf,
+    /// Run before it goes: ends whoever is on it still after a failed test.
+    last: Command,
+}
 
 impl SmallDisk {
-    fn at(folder: &Path, size: &str) -> Option<Self> {
+    fn at(folder: &Path, size: &str, last: Command) -> Option<Self> {
         let made = nix::unistd::geteuid().is_root()
             && Command::new("mount")
                 .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
                 .arg(folder)
                 .status()
                 .is_ok_and(|status| status.success());
-        made.then(|| Self(folder.to_owned()))
+        made.then(|| Self {
+            folder: folder.to_owned(),
+            last,
+        })
     }
 
     fn ballast(&self) -> PathBuf {
-        self.0.join("ballast")
+        self.folder.join("ballast")
     }
 
     /// Leaves not a byte.
@@ -43,7 +50,10 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+        fs::remove_file(self.ballast()).ok();
+        self.last.output().ok();
+        let mut umount = Command::new("umount");
+        umount.arg("-l").arg(&self.folder).status().ok();
     }
 }
 
@@ -52,7 +62,8 @@ fn d9_on_a_full_disk_new_work_is_refused_and_supervision_goes_on() {
     let instance = Instance::demo();
     let state = instance.state_folder();
     fs::create_dir_all(&state).expect("a folder");
-    let Some(disk) = SmallDisk::at(&state, "4m") else {
+    let down = instance.command(&["down", "--force"]);
+    let Some(disk) = SmallDisk::at(&state, "4m", down) else {
         println!("skipped d9_on_a_full_disk…: only root can mount a small disk");
         return;
     };

@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::domain::command::Command;
+use crate::domain::snapshot::Snapshot;
 use crate::tui::keys::{Place, Verb};
 use crate::tui::scene::Scene;
 
@@ -16,14 +17,16 @@ pub(crate) mod line;
 pub(crate) mod palette;
 pub(crate) mod reader;
 pub(crate) mod task;
+pub(crate) mod updates;
 
 use answer::AnswerDialog;
 use confirm::Confirm;
 use hire::HireDialog;
 use line::LineDialog;
-use palette::PaletteDialog;
+use palette::{Choice, PaletteDialog};
 use reader::Reader;
 use task::TaskDialog;
+use updates::UpdatesDialog;
 
 /// An order, and how it is called in a message when it fails.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +61,7 @@ pub(crate) enum Heard {
     /// It closes, and these are the words of the filter or the search.
     Filtered(String),
     /// It closes, and this is done.
-    Chosen(Verb),
+    Chosen(Choice),
 }
 
 /// One dialog.
@@ -71,6 +74,7 @@ pub(crate) enum Dialog {
     Palette(Box<PaletteDialog>),
     Reader(Reader),
     Task(Box<TaskDialog>),
+    Updates(UpdatesDialog),
 }
 
 impl Dialog {
@@ -84,6 +88,7 @@ impl Dialog {
             Self::Palette(_) => Place::Finder,
             Self::Reader(_) => Place::Reader,
             Self::Task(_) => Place::Editor,
+            Self::Updates(_) => Place::Updates,
         }
     }
 
@@ -94,21 +99,22 @@ impl Dialog {
             Self::Confirm(dialog) => dialog.key(verb),
             Self::Hire(dialog) => dialog.key(key, verb, scene),
             Self::Line(dialog) => dialog.key(key, verb),
-            Self::Palette(dialog) => dialog.key(key, verb),
+            Self::Palette(dialog) => dialog.key(key, verb, scene.snapshot),
             Self::Reader(dialog) => dialog.key(verb),
             Self::Task(dialog) => dialog.key(key, verb, scene.look.caps.editor),
+            Self::Updates(dialog) => dialog.key(verb, scene),
         }
     }
 
     /// A pasted text.
-    pub(crate) fn paste(&mut self, pasted: &str) {
+    pub(crate) fn paste(&mut self, pasted: &str, snapshot: &Snapshot) {
         match self {
             Self::Answer(dialog) => dialog.paste(pasted),
             Self::Hire(dialog) => dialog.paste(pasted),
             Self::Line(dialog) => dialog.paste(pasted),
-            Self::Palette(dialog) => dialog.paste(pasted),
+            Self::Palette(dialog) => dialog.paste(pasted, snapshot),
             Self::Task(dialog) => dialog.paste(pasted),
-            Self::Confirm(_) | Self::Reader(_) => {}
+            Self::Confirm(_) | Self::Reader(_) | Self::Updates(_) => {}
         }
     }
 
@@ -119,7 +125,7 @@ impl Dialog {
             Self::Confirm(dialog) => Some(dialog.height()),
             Self::Line(dialog) => Some(dialog.height()),
             Self::Palette(dialog) => Some(dialog.height()),
-            Self::Hire(_) | Self::Reader(_) | Self::Task(_) => None,
+            Self::Hire(_) | Self::Reader(_) | Self::Task(_) | Self::Updates(_) => None,
         }
     }
 
@@ -132,6 +138,7 @@ impl Dialog {
             Self::Palette(dialog) => dialog.draw(scene, area, buffer),
             Self::Reader(dialog) => dialog.draw(scene, area, buffer),
             Self::Task(dialog) => dialog.draw(scene, area, buffer),
+            Self::Updates(dialog) => dialog.draw(scene, area, buffer),
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::domain::id::ProcessId;
 use crate::domain::log::LogWindow;
 use crate::domain::snapshot::{ProcessView, Snapshot};
 use crate::tui::filter::Filter;
+use crate::tui::look::Palette;
+use crate::tui::order::Order;
 use crate::tui::scene::Scene;
 use crate::tui::text;
 use crate::tui::widgets::cursor::Cursor;
@@ -21,19 +23,41 @@ use crate::tui::widgets::sheet::Sheet;
 /// The terminal's height from which the selected process is shown below the list.
 const PEEK_FROM: u16 = 30;
 
-/// Which row is selected, which are marked, which are shown.
+/// A row that can be selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    Process(ProcessId),
+    /// The head of a folded department, by the first who is in it.
+    Folded(ProcessId),
+}
+
+/// Which row is selected, which are marked, which are shown, in which order.
 #[derive(Debug, Default)]
 pub(crate) struct Processes {
-    pub(crate) cursor: Cursor<ProcessId>,
+    pub(crate) cursor: Cursor<Key>,
     pub(crate) marked: BTreeSet<ProcessId>,
+    /// Where a range of marks begins.
+    pub(crate) mark: Option<ProcessId>,
     pub(crate) filter: Filter,
+    /// How a person sorted the list; `None` is the fixed order by department.
+    pub(crate) order: Option<Order>,
+    /// Keys of the departments that are folded.
+    folded: BTreeSet<String>,
     // Screen rows as drawn last, for the mouse.
-    drawn: Vec<(u16, ProcessId)>,
+    drawn: Vec<(u16, Key)>,
 }
 
 enum Row<'a> {
-    Group(&'a str, Sums),
+    Group(Group<'a>),
     Process(&'a Arc<ProcessView>),
+}
+
+/// The head of a department.
+struct Group<'a> {
+    title: &'a str,
+    sums: Sums,
+    /// The first of those who are in it, if it is folded.
+    folded: Option<ProcessId>,
 }
 
 impl Processes {
@@ -57,14 +81,121 @@ impl Processes {
         })
     }
 
-    /// The ids of the rows, in order.
-    pub(crate) fn keys(&self, snapshot: &Snapshot) -> Vec<ProcessId> {
-        self.shown(snapshot).map(|process| process.id).collect()
+    /// Those that are shown, in the order of the rows.
+    fn ordered<'a>(&'a self, snapshot: &'a Snapshot) -> Vec<&'a Arc<ProcessView>> {
+        let mut shown: Vec<_> = self.shown(snapshot).collect();
+        if let Some(order) = &self.order {
+            order.arrange(&mut shown);
+        }
+        shown
     }
 
-    /// The selected process.
-    pub(crate) fn selected(&self, snapshot: &Snapshot) -> Option<ProcessId> {
+    /// Whether a department is folded now: what a filter finds is always shown, and a sorted list
+    /// has no departments.
+    fn is_folded(&self, department: &str) -> bool {
+        self.filter.is_empty() && self.order.is_none() && self.folded.contains(department)
+    }
+
+    /// The rows that can be selected, in order.
+    pub(crate) fn keys(&self, snapshot: &Snapshot) -> Vec<Key> {
+        if self.folded.is_empty() && self.order.is_none() {
+            return self
+                .shown(snapshot)
+                .map(|process| Key::Process(process.id))
+                .collect();
+        }
+        let mut keys = Vec::with_capacity(snapshot.processes.len());
+        let mut folded = None;
+        for process in self.ordered(snapshot) {
+            if !self.is_folded(&process.department) {
+                keys.push(Key::Process(process.id));
+            } else if folded != Some(&process.department) {
+                folded = Some(&process.department);
+                keys.push(Key::Folded(process.id));
+            }
+        }
+        keys
+    }
+
+    /// Everyone whom the filter shows, in folded departments too, in the order of the rows.
+    pub(crate) fn everyone(&self, snapshot: &Snapshot) -> Vec<ProcessId> {
+        let all = self.ordered(snapshot);
+        all.into_iter().map(|process| process.id).collect()
+    }
+
+    /// The selected row.
+    pub(crate) fn row(&self, snapshot: &Snapshot) -> Option<Key> {
         self.cursor.selected(&self.keys(snapshot))
+    }
+
+    /// The selected process; `None` on the head of a folded department.
+    pub(crate) fn selected(&self, snapshot: &Snapshot) -> Option<ProcessId> {
+        match self.row(snapshot)? {
+            Key::Process(id) => Some(id),
+            Key::Folded(_) => None,
+        }
+    }
+
+    /// Selects a process, and unfolds its department.
+    pub(crate) fn select(&mut self, id: ProcessId, snapshot: &Snapshot) {
+        if let Some(process) = snapshot.process(id) {
+            self.folded.remove(&process.department);
+        }
+        let keys = self.keys(snapshot);
+        self.cursor.select(&keys, Key::Process(id));
+    }
+
+    /// Folds the department of the selected row, or unfolds it; says why not.
+    pub(crate) fn fold(&mut self, fold: bool, snapshot: &Snapshot) -> Option<&'static str> {
+        if self.order.is_some() || !self.filter.is_empty() {
+            return Some("Only the usual list has departments to fold; Esc goes back to it.");
+        }
+        let (Key::Process(id) | Key::Folded(id)) = self.row(snapshot)?;
+        let department = &snapshot.process(id)?.department;
+        if fold {
+            self.folded.insert(department.clone());
+            let first = snapshot
+                .processes
+                .iter()
+                .find(|process| process.department == *department)?;
+            let keys = self.keys(snapshot);
+            self.cursor.select(&keys, Key::Folded(first.id));
+        } else {
+            self.folded.remove(department);
+            let keys = self.keys(snapshot);
+            self.cursor.select(&keys, Key::Process(id));
+        }
+        None
+    }
+
+    /// Marks the selected row, or unmarks it: a range begins here.
+    pub(crate) fn mark(&mut self, snapshot: &Snapshot) {
+        if let Some(id) = self.selected(snapshot) {
+            if self.marked.remove(&id) {
+                self.mark = None;
+            } else {
+                self.marked.insert(id);
+                self.mark = Some(id);
+            }
+        }
+    }
+
+    /// Marks all from the last mark to the selected row; without a mark, the selected row.
+    pub(crate) fn mark_range(&mut self, snapshot: &Snapshot) {
+        let keys = self.keys(snapshot);
+        let at = |id: ProcessId| keys.iter().position(|key| *key == Key::Process(id));
+        let Some(here) = self.selected(snapshot) else {
+            return;
+        };
+        let from = self.mark.and_then(at).or(at(here));
+        if let (Some(from), Some(to)) = (from, at(here)) {
+            let range = keys.get(from.min(to)..=from.max(to)).unwrap_or(&[]);
+            self.marked.extend(range.iter().filter_map(|key| match key {
+                Key::Process(id) => Some(*id),
+                Key::Folded(_) => None,
+            }));
+            self.mark = Some(here);
+        }
     }
 
     /// The marked processes, else the selected one.
@@ -72,7 +203,9 @@ impl Processes {
         if self.marked.is_empty() {
             self.selected(snapshot).into_iter().collect()
         } else {
-            self.marked.iter().copied().collect()
+            // In the order of the list, so that what is said begins with the first row.
+            let all = snapshot.processes.iter().map(|process| process.id);
+            all.filter(|id| self.marked.contains(id)).collect()
         }
     }
 
@@ -83,8 +216,8 @@ impl Processes {
         self.cursor.settle(&keys);
     }
 
-    /// The process in a row of the screen.
-    pub(crate) fn at(&self, y: u16) -> Option<ProcessId> {
+    /// What stands in a row of the screen.
+    pub(crate) fn at(&self, y: u16) -> Option<Key> {
         let found = self.drawn.iter().find(|(row, _)| *row == y)?;
         Some(found.1)
     }
@@ -123,7 +256,8 @@ impl Processes {
             ..area
         };
         self.list(scene, list, selected, buffer);
-        if let Some(process) = snapshot.process(selected)
+        if let Key::Process(selected) = selected
+            && let Some(process) = snapshot.process(selected)
             && peek > 0
         {
             let below = Rect {
@@ -148,8 +282,16 @@ impl Processes {
 
     fn rows<'a>(&'a self, snapshot: &'a Snapshot) -> Vec<Row<'a>> {
         let mut rows: Vec<Row<'_>> = Vec::with_capacity(snapshot.processes.len() + 8);
+        if self.order.is_some() {
+            return self
+                .ordered(snapshot)
+                .into_iter()
+                .map(Row::Process)
+                .collect();
+        }
         let mut group: Option<(usize, &str)> = None;
         for process in self.shown(snapshot) {
+            let folded = self.is_folded(&process.department);
             let at = match group {
                 Some((at, department)) if department == process.department => at,
                 _ => {
@@ -158,34 +300,44 @@ impl Processes {
                         .department(&process.department)
                         .map_or(process.department.as_str(), |found| found.title.as_str());
                     group = Some((rows.len(), &process.department));
-                    rows.push(Row::Group(title, Sums::default()));
+                    rows.push(Row::Group(Group {
+                        title,
+                        sums: Sums::default(),
+                        folded: folded.then_some(process.id),
+                    }));
                     rows.len() - 1
                 }
             };
-            if let Some(Row::Group(_, sums)) = rows.get_mut(at) {
-                sums.add(process);
+            if let Some(Row::Group(group)) = rows.get_mut(at) {
+                group.sums.add(process);
             }
-            rows.push(Row::Process(process));
+            if !folded {
+                rows.push(Row::Process(process));
+            }
         }
         rows
     }
 
-    fn list(&mut self, scene: Scene<'_>, area: Rect, selected: ProcessId, buffer: &mut Buffer) {
+    fn list(&mut self, scene: Scene<'_>, area: Rect, selected: Key, buffer: &mut Buffer) {
         let palette = scene.palette();
         let narrow = usize::from(area.width) < NARROW;
         let mut pen = Pen::new(buffer, area);
         let columns = Columns::choose(pen.width(), scene.snapshot);
         let mut top = 0;
         if !narrow && pen.height() > 2 {
-            columns.head(&mut pen, 0, palette);
+            let order = self.order.as_ref();
+            let order = order.map(|order| (order.column, order.descending));
+            columns.head(&mut pen, 0, order, palette);
             top = 1;
         }
         let height = pen.height().saturating_sub(top);
         let mut cursor = std::mem::take(&mut self.cursor);
         let mut drawn = std::mem::take(&mut self.drawn);
         let rows = self.rows(scene.snapshot);
-        let is_selected =
-            |row: &Row<'_>| matches!(row, Row::Process(process) if process.id == selected);
+        let is_selected = |row: &Row<'_>| match row {
+            Row::Process(process) => Key::Process(process.id) == selected,
+            Row::Group(group) => group.folded.map(Key::Folded) == Some(selected),
+        };
         let row = rows.iter().position(is_selected).unwrap_or(0);
         // The head of its group stays in view with the first of it.
         let above = usize::from(matches!(
@@ -196,12 +348,16 @@ impl Processes {
         for (at, item) in rows.iter().skip(offset).take(height).enumerate() {
             let at = top + at;
             match item {
-                Row::Group(title, sums) if narrow => {
-                    let _ = sums;
-                    pen.put(at, 1, 40, title, palette.dim);
-                }
-                Row::Group(title, sums) => {
-                    columns.group(&mut pen, at, &text::clean(title), sums, palette);
+                Row::Group(group) => {
+                    let columns = (!narrow).then_some(&columns);
+                    write_head(&mut pen, at, group, columns, palette);
+                    if let (Some(first), Ok(at)) = (group.folded, u16::try_from(at)) {
+                        drawn.push((area.y + at, Key::Folded(first)));
+                    }
+                    if is_selected(item) {
+                        pen.put(at, 0, 1, "▌", palette.accent);
+                        pen.shade(at, palette.selected);
+                    }
                 }
                 Row::Process(process) => {
                     let item = Item {
@@ -209,7 +365,7 @@ impl Processes {
                         snapshot: scene.snapshot,
                         now: scene.now,
                         palette,
-                        selected: process.id == selected,
+                        selected: is_selected(&Row::Process(process)),
                         marked: self.marked.contains(&process.id),
                     };
                     if narrow {
@@ -221,7 +377,7 @@ impl Processes {
                         pen.shade(at, palette.selected);
                     }
                     if let Ok(at) = u16::try_from(at) {
-                        drawn.push((area.y + at, process.id));
+                        drawn.push((area.y + at, Key::Process(process.id)));
                     }
                 }
             }
@@ -237,6 +393,33 @@ impl Processes {
         let line = format!("No employee matches “{}”.", text::clean(self.filter.text()));
         pen.put(1, 2, width, &line, palette.plain);
         pen.put(2, 2, width, "Esc shows all of them.", palette.dim);
+    }
+}
+
+/// The head of a department; a folded one says who is in it and whether anyone needs a person.
+fn write_head(
+    pen: &mut Pen<'_>,
+    row: usize,
+    group: &Group<'_>,
+    columns: Option<&Columns>,
+    palette: &Palette,
+) {
+    let title = text::clean(group.title);
+    let Some(_) = group.folded else {
+        let title = format!("▾ {title}");
+        match columns {
+            Some(columns) => columns.group(pen, row, &title, &group.sums, palette),
+            None => drop(pen.put(row, 1, 40, &title, palette.dim)),
+        }
+        return;
+    };
+    let title = format!("▸ {title}  {}", group.sums.summary());
+    match columns {
+        Some(columns) => columns.group(pen, row, &title, &group.sums, palette),
+        None => drop(pen.put(row, 1, 60, &title, palette.plain)),
+    }
+    if group.sums.needs > 0 {
+        pen.put(row, 0, 1, "!", palette.warn);
     }
 }
 

@@ -27,6 +27,7 @@ use crate::domain::snapshot::{
 use crate::domain::task::{
     Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens,
 };
+use crate::domain::updates::{Fingerprint, Updates};
 use crate::tui::format::Present;
 use crate::tui::look::{Capabilities, ColourDepth};
 use crate::tui::view::View;
@@ -266,6 +267,7 @@ pub(crate) fn task(number: u64, text: &str, state: TaskState) -> Task {
         error: None,
         stored: true,
         cancelling: false,
+        forgiven: 0,
     }
 }
 
@@ -338,6 +340,27 @@ pub(crate) fn question(number: u64, process: u64) -> Request {
 }
 
 /// The company of the sketch: two departments, one of each trouble.
+/// A prompt and a model that changed.
+fn updates() -> Updates {
+    let (mut before, mut now) = (Fingerprint::default(), Fingerprint::default());
+    before.set("prompt", "3fa1c2");
+    now.set("prompt", "9be044");
+    now.set("model", "opus");
+    let mut changes = before.changes(&now);
+    for change in changes
+        .iter_mut()
+        .filter(|change| change.setting == "prompt")
+    {
+        let diff = "@@ -3,3 +3,4 @@\n ## Core Responsibilities\n-Write code.\n+Write code that others can read.\n+Mention the quince.";
+        change.diff = Some(diff.to_owned());
+    }
+    Updates {
+        now,
+        changes,
+        obstacle: None,
+    }
+}
+
 pub(crate) fn company() -> Snapshot {
     let catalogue = catalogue();
     let of = |key: &str| catalogue.role(key).cloned().expect("a role");
@@ -372,7 +395,7 @@ pub(crate) fn company() -> Snapshot {
         cost_usd: 0.94,
         task: Some(TaskId(31)),
         updates_available: true,
-        updates: None,
+        updates: Some(Arc::new(updates())),
         restart_when_idle: false,
         ..process(2, "Linus", &of("senior_developer"))
     };

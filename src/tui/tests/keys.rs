@@ -100,7 +100,17 @@ fn each_press_of_stop_says_what_the_next_one_does() {
 
 #[test]
 fn marked_processes_are_acted_on_together() {
-    check("j  r", &[Command::Restart(LINUS), Command::Restart(GRACE)]);
+    check("j  r", &[]);
+    check("j  ry", &[Command::Restart(LINUS), Command::Restart(GRACE)]);
+    // A range goes from the last mark to the row, in either direction.
+    let three = [
+        Command::Stop(ProcessId(1)),
+        Command::Stop(LINUS),
+        Command::Stop(GRACE),
+    ];
+    check(" jVxy", &three);
+    check("jj kkkVxy", &three);
+    check("VVx", &[Command::Stop(ProcessId(1))]);
     // Esc takes the marks back.
     check("j  <esc>kkr", &[Command::Restart(LINUS)]);
 }
@@ -497,4 +507,159 @@ fn q_detaches_and_stops_nothing() {
     assert_eq!(screen().keys("lq"), [Action::Detach]);
     // In a text it is a letter.
     assert_eq!(screen().keys("tq"), []);
+}
+
+#[test]
+fn updates_are_taken_now_when_idle_or_not_now() {
+    use crate::domain::command::UpdateWhen;
+    let update = |when| Command::Update {
+        process: LINUS,
+        when,
+    };
+    check("u<enter>", &[update(UpdateWhen::Now)]);
+    check("ui", &[update(UpdateWhen::Idle)]);
+    check("ud", &[update(UpdateWhen::NotNow)]);
+    check("u<esc>", &[]);
+    // Nobody runs on anything old: the key says so and opens nothing.
+    let mut screen = Screen::new(crowd(1), 80, 24);
+    assert!(orders(screen.keys("u<enter>")).is_empty());
+}
+
+#[test]
+fn one_question_names_how_many_are_meant() {
+    let mut screen = screen();
+    screen.keys(" GVX");
+    let text = screen.text();
+    assert!(
+        text.contains("Kill 4 employees: Ada and 3 others? (2 more marked"),
+        "{text}"
+    );
+    assert!(text.contains("2 pieces of work are cut off."), "{text}");
+    screen.keys("<esc>x");
+    let text = screen.text();
+    assert!(text.contains("Stop 5 employees"), "{text}");
+    assert!(
+        text.contains("They stop after their current tasks."),
+        "{text}"
+    );
+    assert_eq!(orders(screen.keys("y")).len(), 5);
+    // The marks stay, so that the next press means the same ones.
+    screen.keys("x");
+    assert!(
+        screen.text().contains("They interrupt their tasks."),
+        "{}",
+        screen.text()
+    );
+}
+
+/// The names in the rows, from the top.
+fn names(screen: &mut Screen) -> Vec<String> {
+    let text = screen.text();
+    let known = ["Ada", "Linus", "Grace", "Ken", "Radia", "Margaret"];
+    let name = |line: &str| {
+        let found = known
+            .iter()
+            .find(|name| line.contains(&format!(" {name} ")));
+        found.map(|name| (*name).to_owned())
+    };
+    let rows = text
+        .lines()
+        .skip(4)
+        .take_while(|line| !line.starts_with(" ·"));
+    rows.filter_map(name).collect()
+}
+
+#[test]
+fn a_sorted_list_keeps_the_order_of_the_moment_it_was_sorted() {
+    let mut screen = Screen::new(company(), 120, 24);
+    // Name, role, status, health, CPU.
+    screen.keys("S");
+    let by_name = ["Ada", "Grace", "Ken", "Linus", "Margaret", "Radia"];
+    assert_eq!(names(&mut screen), by_name);
+    screen.keys("o");
+    assert!(screen.text().contains("EMPLOYEE↓"), "{}", screen.text());
+    assert_eq!(
+        names(&mut screen),
+        by_name.iter().rev().copied().collect::<Vec<_>>()
+    );
+    screen.keys("SSSS");
+    let by_cpu = ["Linus", "Ada", "Grace", "Radia", "Ken", "Margaret"];
+    assert_eq!(names(&mut screen), by_cpu);
+    assert!(screen.text().contains("by CPU at 10:44, Esc undoes"));
+    // Figures change: the rows stay, until the key is pressed again.
+    let ada = Arc::make_mut(&mut screen.snapshot.processes[0]);
+    ada.usage = ada.usage.map(|usage| crate::domain::snapshot::Usage {
+        cpu_percent: 99.0,
+        ..usage
+    });
+    screen.view.observe(&screen.snapshot);
+    assert_eq!(names(&mut screen), by_cpu);
+    screen.keys("oo");
+    assert_eq!(names(&mut screen)[..2], ["Ada", "Linus"]);
+    // Who is hired later stands at the end.
+    screen.snapshot.processes.insert(
+        0,
+        Arc::new(crate::tui::tests::fixture::process(
+            9,
+            "Barbara",
+            &screen.snapshot.catalogue.roles[0],
+        )),
+    );
+    screen.view.observe(&screen.snapshot);
+    let text = screen.text();
+    assert!(text.find("Barbara") > text.find("Margaret"), "{text}");
+    screen.keys("<esc>");
+    assert!(screen.text().contains("▾ Development"));
+}
+
+#[test]
+fn a_folded_department_is_one_row_that_says_who_needs_a_person() {
+    let mut screen = screen();
+    screen.keys("j<left>");
+    let text = screen.text();
+    assert!(
+        text.contains("▸ Development  4, 3 up, 2 busy, 1 needs you"),
+        "{text}"
+    );
+    assert_eq!(names(&mut screen), ["Radia", "Margaret"]);
+    // Nobody is selected: nothing is done to anybody.
+    assert_eq!(orders(screen.keys("xXrsy")), []);
+    assert_eq!(orders(screen.keys("jx")), [Command::Stop(ProcessId(5))]);
+    // A filter finds in folded departments too.
+    screen.keys("/linus<enter>");
+    assert_eq!(names(&mut screen), ["Linus"]);
+    screen.keys("<esc>");
+    // What waits is unfolded by the key that goes to it.
+    assert_eq!(orders(screen.keys("wy")), [Command::Approve(RequestId(1))]);
+    assert!(screen.text().contains("▾ Development"));
+    screen.keys("<left><enter>");
+    assert!(screen.text().contains("▾ Development"));
+    screen.keys("S<left>");
+    assert!(
+        screen
+            .text()
+            .contains("Only the usual list has departments to fold")
+    );
+}
+
+#[test]
+fn the_palette_finds_actions_and_goes_to_what_is_found() {
+    // By letters in their order, wherever they stand.
+    assert_eq!(screen().keys(":dtch<enter>"), [Action::Detach]);
+    check("2:linus<enter>x", &[Command::Stop(LINUS)]);
+    check(":proc_003<enter>x", &[Command::Stop(GRACE)]);
+    // It is found behind a filter and in a folded department as well.
+    check("/margaret<enter>:linus<enter>x", &[Command::Stop(LINUS)]);
+    check("<left>:linus<enter>x", &[Command::Stop(LINUS)]);
+    check(":load tests<enter>R", &[Command::RetryTask(TaskId(29))]);
+    check(":sre<esc>", &[]);
+    check(
+        ":qadirector<enter><enter><enter>",
+        &[create(new("qa_director"))],
+    );
+    let mut screen = screen();
+    screen.keys(":sortcost<enter>");
+    assert!(screen.text().contains("by cost at 10:44"));
+    screen.keys(":zzzz<enter>");
+    assert!(screen.text().contains("nothing is called so"));
 }

@@ -42,6 +42,17 @@ fn the_process_list_of_one_of_twenty_and_of_two_hundred() {
 }
 
 #[test]
+fn the_process_list_sorted_folded_and_marked() {
+    for (width, height) in [(80, 24), (120, 40), (50, 20)] {
+        let screen = || Screen::new(company(), width, height);
+        let size = format!("{width}x{height}");
+        check(&format!("processes_sorted_{size}"), screen(), "SSSSS");
+        check(&format!("processes_folded_{size}"), screen(), "<left>");
+        check(&format!("processes_marked_{size}"), screen(), "j jVx");
+    }
+}
+
+#[test]
 fn every_screen_has_something_to_say_when_it_is_empty() {
     check("empty_processes", Screen::new(empty(), 80, 24), "");
     check("empty_tasks", Screen::new(empty(), 80, 24), "2");
@@ -162,6 +173,8 @@ fn dialogs_show_what_they_will_do() {
     check("kill", Screen::new(company(), 80, 24), "jX");
     check("remove", Screen::new(company(), 80, 24), "G<del>");
     check("palette", Screen::new(company(), 80, 24), ":task");
+    check("palette_120x40", Screen::new(company(), 120, 40), ":lin");
+    check("palette_50x20", Screen::new(company(), 50, 20), ":dev");
 }
 
 #[test]
@@ -224,4 +237,10 @@ fn ascii_terminals_get_ascii_only() {
         assert!(screen.text().is_ascii(), "{keys}");
     }
     check("ascii", Screen::with(caps, company(), 80, 24), "");
+}
+
+#[test]
+fn updates_show_what_a_restart_would_change() {
+    check("updates_80x24", Screen::new(company(), 80, 24), "u");
+    check("updates_50x20", Screen::new(company(), 50, 20), "u");
 }

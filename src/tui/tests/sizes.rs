@@ -43,7 +43,7 @@ fn a_view_may_move_between_threads() {
     sent::<crate::tui::View>();
 }
 
-const STATES: [&str; 22] = [
+const STATES: [&str; 25] = [
     "",
     "<enter>",
     "l",
@@ -62,6 +62,9 @@ const STATES: [&str; 22] = [
     "?",
     ":s",
     "/a",
+    "<left>",
+    "SSS",
+    " GVx",
     "l/a",
     "l/ca<enter>N",
     "lFFF",
@@ -91,7 +94,7 @@ proptest! {
 
     #[test]
     fn no_keys_at_any_size_make_it_fail(
-        keys in "([a-zA-Z0-9/:?!]|<enter>|<esc>|<tab>|<up>|<down>|<pgup>|<pgdn>|<c-s>|<del>){0,40}",
+        keys in "([a-zA-Z0-9/:?!]|<enter>|<esc>|<tab>|<up>|<down>|<left>|<right>|<pgup>|<pgdn>|<c-s>|<del>){0,40}",
         sizes in proptest::collection::vec((0u16..130, 0u16..45), 1..4),
         count in 0u64..12,
     ) {

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use ratatui::style::Style;
 
-use crate::domain::snapshot::{ProcessView, Snapshot};
+use crate::domain::snapshot::{Activity, ProcessView, Snapshot};
 use crate::tui::format::{self, Present};
 use crate::tui::look::Palette;
+use crate::tui::order::Column;
 use crate::tui::text;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::status;
@@ -46,6 +47,10 @@ pub(crate) struct Sums {
     done: u32,
     cost: f64,
     up: usize,
+    staff: usize,
+    busy: usize,
+    /// Those who need a person.
+    pub(crate) needs: usize,
 }
 
 impl Sums {
@@ -54,9 +59,26 @@ impl Sums {
             self.cpu += usage.cpu_percent;
             self.memory += usage.memory_bytes;
         }
+        self.staff += 1;
         self.up += usize::from(process.is_up());
+        self.busy += usize::from(process.is_up() && process.activity == Activity::Busy);
+        self.needs += usize::from(process.needs_a_person());
         self.done += process.tasks_completed;
         self.cost += process.cost_usd;
+    }
+
+    /// How many there are and what they do: `4, 3 up, 1 busy, 1 needs you`.
+    pub(crate) fn summary(&self) -> String {
+        let mut line = format!("{}, {} up", self.staff, self.up);
+        if self.busy > 0 {
+            line.push_str(&format!(", {} busy", self.busy));
+        }
+        match self.needs {
+            0 => {}
+            1 => line.push_str(", 1 needs you"),
+            n => line.push_str(&format!(", {n} need you")),
+        }
+        line
     }
 }
 
@@ -125,35 +147,50 @@ impl Columns {
     }
 
     /// The names of the columns.
-    pub(crate) fn head(&self, pen: &mut Pen<'_>, row: usize, palette: &Palette) {
-        let style = palette.dim;
+    pub(crate) fn head(
+        &self,
+        pen: &mut Pen<'_>,
+        row: usize,
+        order: Option<(Column, bool)>,
+        palette: &Palette,
+    ) {
+        // The column that rows are sorted by is marked with the direction.
+        let title = |name: &str, column: Option<Column>| match order {
+            Some((by, descending)) if Some(by) == column => {
+                let arrow = if descending { "↓" } else { "↑" };
+                (format!("{name}{arrow}"), palette.accent)
+            }
+            _ => (name.to_owned(), palette.dim),
+        };
         let mut at = LEAD;
-        for (name, columns) in [
-            ("ID", self.id),
-            ("EMPLOYEE", self.name),
-            ("ROLE", self.role),
-            ("STATUS", self.status),
-            ("HEALTH", self.health),
+        for (name, columns, column) in [
+            ("ID", self.id, None),
+            ("EMPLOYEE", self.name, Some(Column::Name)),
+            ("ROLE", self.role, Some(Column::Role)),
+            ("STATUS", self.status, Some(Column::Status)),
+            ("HEALTH", self.health, Some(Column::Health)),
         ] {
             if columns > 0 {
-                pen.put(row, at, columns - 1, name, style);
+                let (name, style) = title(name, column);
+                pen.put(row, at, columns - 1, &name, style);
                 at += columns;
             }
         }
-        for (name, columns) in [
-            ("CPU", self.cpu),
-            ("MEM", self.memory),
-            ("UP", self.up),
-            ("DONE", self.done),
-            ("COST", self.cost),
-            ("PID", self.pid),
+        for (name, columns, column) in [
+            ("CPU", self.cpu, Some(Column::Cpu)),
+            ("MEM", self.memory, Some(Column::Memory)),
+            ("UP", self.up, Some(Column::Up)),
+            ("DONE", self.done, Some(Column::Done)),
+            ("COST", self.cost, Some(Column::Cost)),
+            ("PID", self.pid, None),
         ] {
             if columns > 0 {
-                pen.right(row, at, columns, name, style);
+                let (name, style) = title(name, column);
+                pen.right(row, at, columns, &name, style);
                 at += columns;
             }
         }
-        pen.put(row, at + 2, NOW, "NOW", style);
+        pen.put(row, at + 2, NOW, "NOW", palette.dim);
     }
 
     /// A department and what it sums up to.
