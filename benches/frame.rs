@@ -119,6 +119,7 @@ fn task(number: u64, now: Timestamp) -> Task {
         error: None,
         stored: true,
         cancelling: false,
+        forgiven: 0,
     }
 }
 

@@ -3,6 +3,8 @@
 //! A line of an agent's log is `2026-11-23 10:41:07 > Bash  git status`: local time, a mark for the
 //! kind, the text. The log of a plain command is what the command wrote, without time or mark.
 
+use std::ops::Range;
+
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
@@ -147,6 +149,65 @@ pub enum LogAnchor {
     Before(u64),
 }
 
+/// Which lines of a log are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum LogChoice {
+    /// Every line.
+    #[default]
+    All,
+    /// What was asked of the agent, and what it says and thinks.
+    Assistant,
+    /// Tool calls, and the questions about them.
+    Tools,
+    /// What tools gave back.
+    Results,
+    /// What went wrong.
+    Errors,
+    /// What headcount says of the process.
+    System,
+}
+
+impl LogChoice {
+    /// All of them, in the order that a person goes through them.
+    pub const ALL: [Self; 6] = [
+        Self::All,
+        Self::Assistant,
+        Self::Tools,
+        Self::Results,
+        Self::Errors,
+        Self::System,
+    ];
+
+    /// The word that is shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Assistant => "assistant",
+            Self::Tools => "tools",
+            Self::Results => "results",
+            Self::Errors => "errors",
+            Self::System => "system",
+        }
+    }
+
+    /// Whether a line of this kind belongs to it.
+    #[must_use]
+    pub const fn admits(self, kind: LogKind) -> bool {
+        match self {
+            Self::All => true,
+            Self::Assistant => {
+                matches!(kind, LogKind::Assistant | LogKind::Thinking | LogKind::Task)
+            }
+            Self::Tools => matches!(kind, LogKind::Tool | LogKind::Ask),
+            Self::Results => matches!(kind, LogKind::Result),
+            Self::Errors => matches!(kind, LogKind::Error),
+            Self::System => matches!(kind, LogKind::System),
+        }
+    }
+}
+
 /// A window of a log that somebody wants to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogQuery {
@@ -158,14 +219,20 @@ pub struct LogQuery {
     pub anchor: LogAnchor,
     /// How many lines at most.
     pub lines: usize,
+    /// Which ones.
+    #[serde(default)]
+    pub choice: LogChoice,
 }
 
-/// What the log holds there. Its cost depends on the window, not on the log.
+/// What the log holds there. Its cost depends on the window, not on the log: where few lines are
+/// chosen, it may hold fewer than were asked for, and says between which offsets it has looked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct LogWindow {
     /// In order.
     pub lines: Vec<LogLine>,
-    /// The offset behind the last line of the window.
+    /// From where on the log was looked through.
+    pub from: u64,
+    /// Up to where; without a choice it is the offset behind the last line.
     pub next: u64,
     /// Where the log begins now; what was before is rotated away.
     pub begin: u64,
@@ -173,9 +240,122 @@ pub struct LogWindow {
     pub end: u64,
 }
 
+/// Words that are looked for in a log: the very text within one line. Without a capital letter,
+/// those of ASCII match in both cases.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LogWords(String);
+
+impl LogWords {
+    /// `None` where there is nothing to look for.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.to_owned()))
+    }
+
+    /// As they were typed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first place at or after `from` in a text where they stand, as a range of bytes.
+    #[must_use]
+    pub fn find(&self, text: &str, from: usize) -> Option<Range<usize>> {
+        let (text, words) = (text.as_bytes(), self.0.as_bytes());
+        let either = !self.0.contains(char::is_uppercase);
+        let first = *words.first()?;
+        let same = |at: &usize| {
+            let there = text.get(*at..*at + words.len());
+            there.is_some_and(|there| {
+                there == words || (either && there.eq_ignore_ascii_case(words))
+            })
+        };
+        let rest = text.get(from..)?;
+        let other = if either {
+            first.to_ascii_uppercase()
+        } else {
+            first
+        };
+        let at = memchr::memchr2_iter(first, other, rest)
+            .map(|at| from + at)
+            .find(same)?;
+        Some(at..at + words.len())
+    }
+}
+
+/// What is looked for in a log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LogSearch {
+    /// Whose log.
+    pub process: ProcessId,
+    /// In which form.
+    pub form: LogForm,
+    /// In which lines.
+    pub choice: LogChoice,
+    /// The words.
+    pub words: LogWords,
+    /// What of it.
+    pub seek: LogSeek,
+}
+
+/// Which hit is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LogSeek {
+    /// The first one that begins at or after this offset.
+    Next(u64),
+    /// The last one that begins before this offset.
+    Previous(u64),
+    /// None: how many lines are hits.
+    Count,
+}
+
+impl LogSeek {
+    /// More hits are not counted.
+    pub const MOST: u32 = 10_000;
+}
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LogFound {
+    /// The line that begins here.
+    Line(u64),
+    /// No line in that direction.
+    Nothing,
+    /// So many lines; there may be more from [`LogSeek::MOST`] on.
+    Count(u32),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_without_a_capital_match_in_both_cases() {
+        for (words, text, from, found) in [
+            ("push", "git Push", 0, Some(4..8)),
+            ("Push", "git push", 0, None),
+            ("Push", "git Push", 0, Some(4..8)),
+            ("aa", "aaa", 1, Some(1..3)),
+            ("aa", "aaa", 2, None),
+            ("é", "caf\u{e9}", 0, Some(3..5)),
+            ("x", "", 0, None),
+            ("x", "y", 9, None),
+        ] {
+            let words = LogWords::new(words).unwrap();
+            assert_eq!(words.find(text, from), found, "{words:?} {text}");
+        }
+        assert_eq!(LogWords::new(""), None);
+    }
+
+    #[test]
+    fn every_kind_is_chosen_by_all_and_by_one_more_but_plain_output() {
+        for mark in "|~><@?!- ".chars() {
+            let kind = LogKind::from_mark(mark).unwrap();
+            let by = LogChoice::ALL.iter().filter(|choice| choice.admits(kind));
+            let expected = if kind == LogKind::Output { 1 } else { 2 };
+            assert_eq!(by.count(), expected, "{kind:?}");
+        }
+    }
 
     #[test]
     fn a_line_reads_back_as_it_was_written() {

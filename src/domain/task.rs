@@ -273,6 +273,9 @@ pub struct Task {
     /// Whether a person asked for its end while a process still works on it.
     #[serde(default)]
     pub cancelling: bool,
+    /// Attempts that do not count any more, since a person asked for another try.
+    #[serde(default)]
+    pub forgiven: u32,
 }
 
 /// What is read from disk is on disk.
@@ -287,7 +290,7 @@ impl Task {
         self.text.trim_start().lines().next().unwrap_or("")
     }
 
-    /// Attempts that count against the retries.
+    /// Attempts that count against the retries: those since a person last asked for a try.
     #[must_use]
     pub fn tries(&self) -> u32 {
         let counted = self.attempts.iter().filter(|attempt| {
@@ -296,7 +299,9 @@ impl Task {
                 Some(AttemptEnd::Interrupted | AttemptEnd::Cancelled)
             )
         });
-        u32::try_from(counted.count()).unwrap_or(u32::MAX)
+        u32::try_from(counted.count())
+            .unwrap_or(u32::MAX)
+            .saturating_sub(self.forgiven)
     }
 
     /// The process that has it, or had it last.

@@ -68,6 +68,17 @@ struct Backlog {
     chunk: Chunk,
 }
 
+/// How far a look at the output came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// There may be more.
+    More,
+    /// There is no more at present.
+    Done,
+    /// It cannot be read or written at present.
+    Held,
+}
+
 /// The actor of one process.
 #[derive(Debug)]
 pub(crate) struct Actor {
@@ -86,7 +97,8 @@ pub(crate) struct Actor {
     held: bool,
     committed: u64,
     again: Option<Instant>,
-    exit: Option<Box<ExitReport>>,
+    /// How the run ended, until all that it said is read and reported.
+    exit: Option<Exit>,
     reapers: JoinSet<()>,
 }
 
@@ -195,11 +207,11 @@ impl Actor {
         current.input(order.seq, line).await;
         if let Order::Message { text, .. } = &order.order {
             let text = text.clone();
-            self.write_task(&text);
+            self.write_task(&text).await;
         }
     }
 
-    fn write_task(&mut self, text: &str) {
+    async fn write_task(&mut self, text: &str) {
         let mut lines: Vec<(LogKind, String)> = text
             .lines()
             .take(TASK_LINES)
@@ -209,7 +221,7 @@ impl Actor {
         if more > 0 {
             lines.push((LogKind::Task, format!("… {more} more lines")));
         }
-        self.write_lines(&lines);
+        self.write_own(&lines).await;
     }
 
     /// Lines of our own. If they cannot be written they are missing from the log, and only there.
@@ -223,9 +235,14 @@ impl Actor {
     async fn note(&mut self, kind: LogKind, text: &str) {
         let lines: Vec<(LogKind, String)> =
             text.lines().map(|line| (kind, line.to_owned())).collect();
-        self.write_lines(&lines);
+        self.write_own(&lines).await;
+    }
+
+    /// Lines of our own, to stay where they are.
+    async fn write_own(&mut self, lines: &[(LogKind, String)]) {
+        self.write_lines(lines);
         // What is read but not committed would be rendered again by the next instance, and the log
-        // cut back to where it was committed: this line would be gone.
+        // cut back to where it was committed: these lines would be gone.
         if self.backlog.is_none() {
             self.commit(Vec::new(), true).await;
         }
@@ -290,13 +307,23 @@ impl Actor {
             let shown = run.details.as_ref().map(|details| details.command.clone());
             let failure = exits::not_launched(failure, shown.as_deref().unwrap_or("the agent"));
             let id = run.id;
-            self.acknowledge(id).await;
+            // The output of a run before it stays the log: this one has none.
+            self.release(id).await;
+            self.remove_folder(id).await;
             self.context
                 .tell(Event::LaunchFailed { run: id, failure })
                 .await;
             return;
         }
-        self.exit = Some(report);
+        self.over(exits::of_report(&report));
+    }
+
+    /// Nothing more comes: what there is is read to its end, and then the end is reported.
+    pub(crate) fn over(&mut self, exit: Exit) {
+        if let Some(run) = &mut self.run {
+            run.over = true;
+        }
+        self.exit = Some(exit);
         self.behind = true;
     }
 
@@ -308,62 +335,61 @@ impl Actor {
             Ok(Some(report)) => self.ended(Box::new(report)).await,
             _ => {
                 let exit = exits::end_leftovers(run.folder.clone()).await;
-                self.read_all().await;
-                self.is_over(exit).await;
+                self.over(exit);
             }
         }
     }
 
-    /// Reads everything that is there.
-    pub(crate) async fn read_all(&mut self) {
-        while self.run.as_ref().is_some_and(|run| run.is_read()) && self.read_chunk().await {}
-    }
-
-    /// Reads one chunk; when nothing is left and the run is over, says so.
+    /// Reads one chunk; when nothing is left and the run is over, says so. What cannot be read or
+    /// written now is tried again, and the end of the run waits for it.
     async fn read_on(&mut self) {
-        if self.run.as_ref().is_some_and(|run| run.is_read()) && self.read_chunk().await {
-            return;
-        }
-        self.behind = false;
-        if self.backlog.is_some() {
-            return;
-        }
-        if let Some(report) = self.exit.take() {
-            if let Some(run) = &mut self.run
-                && let Some(output) = &mut run.output
-            {
-                let chunk = output.finish(run.mark);
-                self.take_chunk(chunk).await;
+        match self.read_chunk().await {
+            Reading::More => return,
+            Reading::Held => {
+                self.behind = false;
+                return;
             }
-            let exit = exits::of_report(&report);
-            self.is_over(exit).await;
+            Reading::Done => self.behind = false,
         }
+        let Some(exit) = self.exit.take() else { return };
+        if let Some(run) = &mut self.run
+            && let Some(output) = &mut run.output
+        {
+            let chunk = output.finish(run.mark);
+            self.take_chunk(chunk).await;
+        }
+        if self.backlog.is_some() {
+            self.exit = Some(exit);
+            return;
+        }
+        self.is_over(exit).await;
     }
 
-    /// Whether there may be more.
-    async fn read_chunk(&mut self) -> bool {
+    async fn read_chunk(&mut self) -> Reading {
         if self.backlog.is_some() {
-            return false;
+            return Reading::Held;
         }
         let Some(run) = &mut self.run else {
-            return false;
+            return Reading::Done;
         };
         let mark = run.mark;
         let Some(output) = &mut run.output else {
-            return false;
+            return Reading::Done;
         };
         match tokio::task::block_in_place(|| output.next(mark)) {
             Ok(chunk) if chunk.any => {
                 self.take_chunk(chunk).await;
-                self.backlog.is_none()
+                Reading::More
             }
             Ok(_) => {
                 self.commit(Vec::new(), false).await;
-                false
+                Reading::Done
             }
+            // A record that somebody removed is not waited for.
+            Err(_) if !run.folder.path().exists() => Reading::Done,
             Err(error) => {
                 self.is_held(&error.to_string()).await;
-                false
+                Reading::Held
             }
         }
     }
@@ -426,11 +452,10 @@ impl Actor {
         }
         self.committed = progress;
         let (id, mark) = (run.id, run.mark);
-        if let Err(error) = run
-            .folder
-            .drop_before(Stream::Out, mark.out.saturating_sub(LAG))
-        {
-            tracing::debug!(run = %id, %error, "old output stays");
+        for (stream, read) in [(Stream::Out, mark.out), (Stream::Err, mark.err)] {
+            if let Err(error) = run.folder.drop_before(stream, read.saturating_sub(LAG)) {
+                tracing::debug!(run = %id, %error, "old output stays");
+            }
         }
         self.context
             .tell(Event::Heard {
@@ -487,6 +512,18 @@ impl Actor {
 
     /// The report is stored: the shim may go, and what is not the log.
     async fn acknowledge(&mut self, run: RunId) {
+        let surplus = if self.release(run).await {
+            self.output_of.replace(run)
+        } else {
+            Some(run)
+        };
+        if let Some(surplus) = surplus {
+            self.remove_folder(surplus).await;
+        }
+    }
+
+    /// Lets the shim of a run go; returns whether the run's output is the log.
+    async fn release(&mut self, run: RunId) -> bool {
         let mut output_is_log = false;
         match self.run.take_if(|current| current.id == run) {
             Some(mut current) => {
@@ -507,17 +544,14 @@ impl Actor {
                 }
             }
         }
-        let surplus = if output_is_log {
-            self.output_of.replace(run)
-        } else {
-            Some(run)
-        };
-        if let Some(surplus) = surplus {
-            let folder = self.context.folders.runs.join(surplus.to_string());
-            // What cannot be removed now is removed when the next instance starts.
-            if let Err(error) = tokio::fs::remove_dir_all(&folder).await {
-                tracing::debug!(%error, folder = %folder.display(), "a run's folder stays");
-            }
+        output_is_log
+    }
+
+    async fn remove_folder(&self, run: RunId) {
+        let folder = self.context.folders.runs.join(run.to_string());
+        // What cannot be removed now is removed when the next instance starts.
+        if let Err(error) = tokio::fs::remove_dir_all(&folder).await {
+            tracing::debug!(%error, folder = %folder.display(), "a run's folder stays");
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nix::sys::signal::Signal;
 
 use crate::agent::driver::Driver;
 use crate::agent::exit::Verdict;
@@ -65,7 +66,11 @@ pub(crate) async fn end_leftovers(folder: RunFolder) -> Exit {
     if let Err(LeftoversError::Served { .. }) = found {
         // Only the channel broke. Nobody hears of this run any more, so it must not go on beside
         // the one that is started in its place.
-        end_served(&folder).await;
+        drop(tokio::time::timeout(SWEEP, end_served(&folder)).await);
+        found = sweep(folder.clone()).await;
+    }
+    if let Err(LeftoversError::Served { .. }) = found {
+        kill_shim(&folder);
         found = sweep(folder).await;
     }
     let found = found.unwrap_or_else(|error| {
@@ -90,6 +95,16 @@ pub(crate) async fn end_leftovers(folder: RunFolder) -> Exit {
 async fn sweep(folder: RunFolder) -> Result<leftovers::Ended, LeftoversError> {
     let swept = tokio::task::spawn_blocking(move || leftovers::end(&folder, &[], SWEEP)).await;
     swept.unwrap_or_else(|error| Err(LeftoversError::Processes(error.into())))
+}
+
+/// A shim that lives but cannot be spoken with, since it is stopped for example, goes as well: with
+/// it alive another run of its process would be a second copy.
+fn kill_shim(folder: &RunFolder) {
+    let Ok(Some(record)) = folder.shim() else { return };
+    tracing::warn!(run = %folder.run(), "killing a shim that does not answer");
+    if let Err(error) = record.shim.signal(Signal::SIGKILL) {
+        tracing::warn!(%error, run = %folder.run(), "cannot kill it");
+    }
 }
 
 /// Kills a run that its shim still serves, and waits for the end.

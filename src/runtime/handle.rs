@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::event::Event;
 use crate::domain::id::ProcessId;
-use crate::domain::log::{LogQuery, LogWindow};
+use crate::domain::log::{LogFound, LogQuery, LogSearch, LogWindow};
 use crate::domain::snapshot::Snapshot;
 use crate::runtime::logs::{LogError, Logs};
 
@@ -36,7 +37,7 @@ pub enum Caller {
     Person,
     /// An employee: the connection comes from the tree of its run.
     Employee(ProcessId),
-    /// A process of the instance's own tree that belongs to no known run.
+    /// A process of the instance's own tree that belongs to no known run, or one that has ended.
     Stray,
 }
 
@@ -137,6 +138,23 @@ impl Handle {
             .unwrap_or(Err(LogError::Interrupted))
     }
 
+    /// Looks for words in a whole log. Ends early when the future is dropped.
+    ///
+    /// # Errors
+    /// [`LogError`] if the files cannot be read.
+    pub async fn search_log(&self, search: LogSearch) -> Result<LogFound, LogError> {
+        let logs = Arc::clone(&self.logs);
+        let output = self
+            .snapshot()
+            .process(search.process)
+            .and_then(|view| view.output_run());
+        let stop = CancellationToken::new();
+        let _dropped = stop.clone().drop_guard();
+        tokio::task::spawn_blocking(move || logs.search(&search, output, || stop.is_cancelled()))
+            .await
+            .unwrap_or(Err(LogError::Interrupted))
+    }
+
     /// The length of a log as it grows, in bytes.
     #[must_use]
     pub fn follow_log(&self, process: ProcessId) -> watch::Receiver<u64> {
@@ -146,8 +164,14 @@ impl Handle {
     /// Tells who calls, from the PID of the peer of a unix socket.
     #[must_use]
     pub fn caller(&self, peer: u32) -> Caller {
+        // Before the line of parents: a shim that goes meanwhile has nobody below it any more.
         let shims = self.shims.borrow().clone();
-        for ancestor in crate::os::ancestry::parents(peer) {
+        let line = crate::os::ancestry::parents(peer);
+        if line.is_empty() {
+            // It has ended, so that nobody can tell any more whose it was.
+            return Caller::Stray;
+        }
+        for ancestor in line {
             if let Some(process) = shims.get(&ancestor) {
                 return Caller::Employee(*process);
             }

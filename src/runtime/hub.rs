@@ -1,17 +1,19 @@
 //! The loop: one input at a time, its effects, a snapshot.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use crate::domain::effect::{Effect, ReplyId};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, LaunchFailure};
+use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::{Fleet, Input};
-use crate::domain::id::ProcessId;
+use crate::domain::id::{ProcessId, RunId};
 use crate::domain::process::{Phase, Process, Stage};
 use crate::domain::snapshot::Snapshot;
 use crate::runtime::actor::{Actor, Adoption, Told};
@@ -35,7 +37,14 @@ pub(crate) struct Hub {
     pub(crate) tasks: JoinSet<ProcessId>,
     pub(crate) replies: HashMap<ReplyId, ReplySender>,
     pub(crate) next_reply: u64,
+    /// When the last snapshot was made.
+    pub(crate) shown: Instant,
+    /// Facts of the hub's own, for after the effects in hand.
+    pub(crate) refused: VecDeque<Event>,
 }
+
+/// How long a flood of facts may keep a snapshot waiting.
+const UNSEEN: Duration = Duration::from_millis(100);
 
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -76,6 +85,8 @@ impl Hub {
             drop(reply.send(Ok(crate::domain::command::Outcome::Done)));
         }
         self.actors.clear();
+        // An actor that is telling us something must not wait for us to hear it.
+        self.mail.close();
         while self.tasks.join_next().await.is_some() {}
     }
 
@@ -109,11 +120,18 @@ impl Hub {
         for effect in others {
             self.run(effect);
         }
-        // With more to do at once, the snapshot comes after it; a bounded inbox bounds the wait.
-        // Whoever is answered finds in the snapshot what the answer says.
-        if (self.mail.is_empty() || !answers.is_empty()) && self.fleet.take_changed() {
+        // With more to do at once, the snapshot comes after it, but not for ever. Whoever is
+        // answered finds in the snapshot what the answer says.
+        let may_look = self.mail.is_empty()
+            || !answers.is_empty()
+            || self.shown.elapsed() >= UNSEEN;
+        if may_look && self.fleet.take_changed() {
             let snapshot = Arc::new(self.fleet.snapshot());
             self.view.send_replace(snapshot);
+            self.shown = Instant::now();
+        }
+        if let Some(event) = self.refused.pop_front() {
+            self.apply(Input::Event(event));
         }
         for answer in answers {
             self.run(answer);
@@ -176,6 +194,9 @@ impl Hub {
                 }
                 Err(error) => {
                     tracing::error!(%process, %error, "cannot open its log");
+                    if let Told::Launch(plan) = told {
+                        self.refused.push_back(not_launched(plan.run, &error));
+                    }
                     return;
                 }
             }
@@ -229,6 +250,20 @@ impl Hub {
         if let Some(adoption) = adoption {
             self.tell(process, Told::Adopt(adoption));
         }
+    }
+}
+
+/// Nobody could be told to launch it: out of descriptors, mostly.
+fn not_launched(run: RunId, error: &std::io::Error) -> Event {
+    let fault = Fault::new(
+        FaultCode::FailedToStart,
+        format!("its log cannot be opened: {error}"),
+        "see that the state folder can be read and that descriptors are left; it is tried again",
+    );
+    let permanent = false;
+    Event::LaunchFailed {
+        run,
+        failure: LaunchFailure { fault, permanent },
     }
 }
 

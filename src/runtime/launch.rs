@@ -144,6 +144,9 @@ impl Actor {
         };
         if hello.state == RunState::Waiting {
             // The last instance ended before it could say what to run; the shim ends as well.
+            if let Ok(Some(record)) = folder.shim() {
+                self.context.shim_ended(record.shim.pid);
+            }
             self.never_launched(run).await;
             return;
         }
@@ -202,13 +205,15 @@ impl Actor {
     /// The run is over, or its shim is gone.
     async fn adopt_dead(&mut self, adoption: Adoption, folder: RunFolder) {
         let run = adoption.run;
-        let began = folder
-            .shim()
-            .ok()
-            .flatten()
-            .is_some_and(|record| record.leader.is_some());
+        let record = folder.shim().ok().flatten();
+        if let Some(record) = &record {
+            self.context.shim_ended(record.shim.pid);
+        }
+        let began = record.is_some_and(|record| record.leader.is_some());
         let report = folder.exit_report().ok().flatten();
         if report.is_none() && !began {
+            // A shim that was killed in the moment of the launch has left what it launched.
+            exits::end_leftovers(folder).await;
             self.never_launched(run).await;
             return;
         }
@@ -226,8 +231,7 @@ impl Actor {
             Some(report) => self.ended(Box::new(report)).await,
             None => {
                 let exit = exits::end_leftovers(folder).await;
-                self.read_all().await;
-                self.is_over(exit).await;
+                self.over(exit);
             }
         }
     }

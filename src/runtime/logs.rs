@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::clean::clean;
 use crate::domain::id::{ProcessId, RunId};
-use crate::domain::log::{LogAnchor, LogForm, LogLine, LogQuery, LogWindow};
+use crate::domain::log::{
+    LogAnchor, LogChoice, LogForm, LogFound, LogLine, LogQuery, LogSearch, LogWindow,
+};
 
 /// How much is read at once when lines are looked for.
 const CHUNK: u64 = 64 * 1024;
@@ -70,11 +72,11 @@ impl Logs {
 
     /// Which files hold what is asked for. `output` is the run whose output is itself the log: that
     /// of a plain command or a terminal.
-    pub(crate) fn place(&self, query: &LogQuery, output: Option<RunId>) -> Place {
-        match (output, query.form) {
+    pub(crate) fn place(&self, process: ProcessId, form: LogForm, output: Option<RunId>) -> Place {
+        match (output, form) {
             (Some(run), _) => Place::Run(self.runs.join(run.to_string())),
-            (None, LogForm::Rendered) => Place::File(self.rendered(query.process)),
-            (None, LogForm::Raw) => Place::File(self.raw(query.process)),
+            (None, LogForm::Rendered) => Place::File(self.rendered(process)),
+            (None, LogForm::Raw) => Place::File(self.raw(process)),
         }
     }
 
@@ -87,10 +89,30 @@ impl Logs {
         query: LogQuery,
         output: Option<RunId>,
     ) -> Result<LogWindow, LogError> {
-        let place = self.place(&query, output);
+        let place = self.place(query.process, query.form, output);
         let segments = Segments::list(&place)?;
+        // Lines without a mark have no kind: there is nothing to choose by.
         let plain = output.is_some() || query.form == LogForm::Raw;
-        segments.window(query.anchor, query.lines, plain)
+        if plain || query.choice == LogChoice::All {
+            segments.window(query.anchor, query.lines, plain)
+        } else {
+            segments.chosen(query.anchor, query.lines, query.choice)
+        }
+    }
+
+    /// Looks for words in a whole log, until `stop` says so.
+    ///
+    /// # Errors
+    /// As [`Logs::window`]; [`LogError::Interrupted`] if it was stopped.
+    pub(crate) fn search(
+        &self,
+        search: &LogSearch,
+        output: Option<RunId>,
+        stop: impl Fn() -> bool,
+    ) -> Result<LogFound, LogError> {
+        let place = self.place(search.process, search.form, output);
+        let plain = output.is_some() || search.form == LogForm::Raw;
+        Segments::list(&place)?.search(search, plain, stop)
     }
 }
 
@@ -185,6 +207,7 @@ impl Segments {
         };
         let mut window = LogWindow {
             lines: Vec::new(),
+            from: start,
             next: start,
             begin,
             end,

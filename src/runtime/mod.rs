@@ -12,6 +12,7 @@ mod hub;
 mod journal;
 mod launch;
 pub mod logs;
+mod lookup;
 mod prepare;
 mod reaper;
 mod run;

@@ -1,6 +1,6 @@
 //! Putting the runtime together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::agent::find::find;
@@ -165,6 +166,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         context.growth.clone(),
         context.shims(),
     );
+    know_shims(&context, &fleet);
     let strangers = strangers(&context, &fleet);
     let (questions, asked) = watch::channel(Vec::new());
     let hub = Hub {
@@ -180,6 +182,8 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         tasks: JoinSet::new(),
         replies: HashMap::new(),
         next_reply: 0,
+        shown: Instant::now(),
+        refused: VecDeque::new(),
     };
     let (mut tasks, mut helpers) = (JoinSet::new(), JoinSet::new());
     tasks.spawn(hub.serve());
@@ -218,6 +222,21 @@ fn missing_agent(catalogue: &Catalogue, environment: &HashMap<String, String>) -
     find(&agent.command, path.as_ref())
         .err()
         .map(|missing| missing.fault(agent))
+}
+
+/// Knows the shims of the runs that are to be adopted before the first caller is let in: until then
+/// an employee would pass for a person.
+fn know_shims(context: &Context, fleet: &Fleet) {
+    for (process, run) in fleet.live_runs() {
+        let Ok(folder) = RunFolder::open(context.folders.runs.join(run.to_string())) else {
+            continue;
+        };
+        if folder.is_served().unwrap_or(true)
+            && let Ok(Some(record)) = folder.shim()
+        {
+            context.shim_began(record.shim.pid, process.id);
+        }
+    }
 }
 
 /// Run folders that the fleet does not know as live: what is left of runs whose end is recorded, or

@@ -200,6 +200,7 @@ pub(crate) fn task(id: u64, state: TaskState) -> Task {
         error: (state == TaskState::Failed).then(|| "the tests still fail".to_owned()),
         stored: true,
         cancelling: false,
+        forgiven: 0,
     }
 }
 

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::command::Refusal;
 use crate::domain::id::ProcessId;
-use crate::domain::log::{LogAnchor, LogForm, LogQuery, LogWindow};
+use crate::domain::log::{LogAnchor, LogChoice, LogForm, LogQuery, LogWindow};
 use crate::runtime::handle::Handle;
 use crate::serve::body::Params;
 use crate::serve::error::ApiError;
@@ -80,6 +80,7 @@ pub(super) async fn page(
             form: query.form(),
             anchor: query.anchor()?,
             lines: query.lines.unwrap_or(LINES).min(MOST),
+            choice: LogChoice::All,
         })
         .await?;
     Ok(Json(LogDoc::new(process, window)))
@@ -107,6 +108,7 @@ pub(super) async fn follow(
             form,
             anchor,
             lines,
+            choice: LogChoice::All,
         })
         .await?;
     let follower = Follower {
@@ -195,6 +197,7 @@ impl Follower {
             form: self.form,
             anchor: LogAnchor::At(self.at),
             lines: BATCH,
+            choice: LogChoice::All,
         };
         self.handle.log_window(query).await.ok()
     }

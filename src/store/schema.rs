@@ -1,5 +1,7 @@
 //! Opening the database: checked, brought up to date, read.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -58,6 +60,14 @@ pub(super) fn open(path: &Path, boot: &str) -> Result<(Connection, Saved), OpenE
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // For our eyes only, and SQLite gives the files beside it the same mode.
+    drop(
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path),
+    );
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     prepare(&connection).map_err(failed)?;
     check(&connection, path)?;
@@ -178,6 +188,18 @@ mod tests {
             Err(OpenError::Database { .. })
         ));
         assert!(std::fs::read(&path).unwrap() == before);
+    }
+
+    #[test]
+    fn the_database_is_for_our_eyes_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headcount.db");
+        let _open = open(&path, "boot").unwrap();
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let mode = file.unwrap().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod post;
 mod rehearsal;
 mod remote;
 mod screen;
+mod searches;
 mod signals;
 mod windows;
 pub mod wire;

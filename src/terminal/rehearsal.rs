@@ -24,6 +24,7 @@ use crate::terminal::screen::{PANIC, Screen, Setting};
 use crate::terminal::wire::{
     self, Environment, Frames, Goodbye, Hello, Note, Sender, ToClient, ToHost, Versions,
 };
+use crate::tui::Action;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -203,13 +204,11 @@ async fn g5_an_employee_may_not_attach_and_its_try_is_reported() {
     }
 }
 
-#[tokio::test]
-async fn an_order_is_given_even_if_its_screen_leaves_at_once() {
-    let mut stage = Stage::new(HashMap::new());
-    let orders = TaskTracker::new();
+/// A screen without a client.
+fn screen(stage: &Stage, orders: &TaskTracker) -> Screen {
     let (_, heard) = mpsc::channel(1);
     let (said, _) = mpsc::channel(1);
-    let screen = Screen::new(
+    Screen::new(
         &hello(),
         Setting {
             handle: stage.handle.clone(),
@@ -218,7 +217,26 @@ async fn an_order_is_given_even_if_its_screen_leaves_at_once() {
             heard,
             said,
         },
-    );
+    )
+}
+
+#[tokio::test]
+async fn a_copied_text_goes_to_the_terminal_as_osc_52() {
+    let stage = Stage::new(HashMap::new());
+    let mut screen = screen(&stage, &TaskTracker::new());
+    screen.act(vec![Action::Copy("cargo test".to_owned())]);
+    let frame = screen.frame().unwrap();
+    let sent = String::from_utf8_lossy(&frame);
+    assert!(sent.contains("\x1b]52;c;Y2FyZ28gdGVzdA=="), "{sent:?}");
+    drop(screen);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn an_order_is_given_even_if_its_screen_leaves_at_once() {
+    let mut stage = Stage::new(HashMap::new());
+    let orders = TaskTracker::new();
+    let screen = screen(&stage, &orders);
     screen.order(1, Command::Start(ProcessId(1)));
     drop(screen);
     loop {

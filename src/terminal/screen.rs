@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::Event;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -21,6 +22,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::runtime::handle::Handle;
 use crate::terminal::capabilities::capabilities;
 use crate::terminal::remote::{Remote, Sink};
+use crate::terminal::searches::{Searched, Searches};
 use crate::terminal::windows::{Fetched, Windows};
 use crate::terminal::wire::{Goodbye, Hello, Note, ToClient, ToHost};
 use crate::tui::{Action, Present, View};
@@ -56,6 +58,7 @@ pub(crate) struct Screen {
     terminal: Terminal<Remote>,
     sink: Sink,
     windows: Windows,
+    searches: Searches,
     answers: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
     /// Notes that wait for room, before any frame.
     notes: VecDeque<Note>,
@@ -77,6 +80,7 @@ enum Arrival {
     Answer(Answer),
     Snapshot,
     Log(Option<Fetched>),
+    Search(Option<Searched>),
     /// The view changes by itself.
     Change,
     /// A frame or a window is due.
@@ -97,6 +101,7 @@ impl Screen {
             terminal,
             sink,
             windows: Windows::default(),
+            searches: Searches::default(),
             answers: mpsc::channel(ANSWERS),
             notes: VecDeque::new(),
             title: None,
@@ -134,7 +139,15 @@ impl Screen {
                 Arrival::Log(Some((query, Err(error)))) => {
                     tracing::warn!(process = %query.process, %error, "cannot read a log");
                 }
-                Arrival::Log(None) => {}
+                Arrival::Log(None) | Arrival::Search(None) => {}
+                Arrival::Search(Some((search, found))) => {
+                    if let Err(error) = &found {
+                        tracing::warn!(process = %search.process, %error, "cannot search a log");
+                    }
+                    self.view.found(&search, found.ok());
+                    // Somebody waits for it.
+                    self.urgent = true;
+                }
                 Arrival::Change => self.dirty = true,
                 Arrival::Time => {}
                 Arrival::Room(true) => self.say(),
@@ -167,6 +180,7 @@ impl Screen {
             room = self.setting.said.reserve(), if ready => Arrival::Room(room.is_ok()),
             Ok(()) = snapshots.changed() => Arrival::Snapshot,
             log = self.windows.news() => Arrival::Log(log),
+            search = self.searches.news() => Arrival::Search(search),
             () = at(change) => Arrival::Change,
             () = at(wake) => Arrival::Time,
         }
@@ -218,7 +232,7 @@ impl Screen {
         self.act(actions);
     }
 
-    fn act(&mut self, actions: Vec<Action>) {
+    pub(crate) fn act(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Order { ticket, command } => self.order(ticket, command),
@@ -233,6 +247,12 @@ impl Screen {
                     text,
                     suffix: suffix.to_owned(),
                 }),
+                Action::Copy(text) => {
+                    // Written like a title: the terminal shows nothing of it.
+                    let copy = CopyToClipboard::to_clipboard_from(text);
+                    crossterm::queue!(self.sink, copy).expect("a sink does nothing that can fail");
+                    self.dirty = true;
+                }
                 Action::Title(title) => {
                     self.title = Some(title);
                     self.dirty = true;
@@ -273,7 +293,7 @@ impl Screen {
     }
 
     /// Draws; `None` if nothing has changed on the screen.
-    fn frame(&mut self) -> Option<Bytes> {
+    pub(crate) fn frame(&mut self) -> Option<Bytes> {
         self.urgent = false;
         self.dirty = false;
         self.drawn = Instant::now();
@@ -281,6 +301,8 @@ impl Screen {
         let size = self.terminal.backend().size().unwrap_or_default();
         let queries = self.view.wants(size);
         self.windows.want(&queries, &self.setting.handle, &snapshot);
+        self.searches
+            .want(self.view.searches(), &self.setting.handle);
         if let Some(title) = self.title.take() {
             let title: String = title.chars().filter(|char| !char.is_control()).collect();
             self.sink.add(format!("\x1b]2;{title}\x07").as_bytes());

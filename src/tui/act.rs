@@ -1,6 +1,7 @@
 //! What a verb does: it changes what this terminal shows, or becomes orders.
 
 use crate::domain::id::ProcessId;
+use crate::domain::inbox::Ask;
 use crate::domain::snapshot::{Level, Snapshot};
 use crate::tui::action::Action;
 use crate::tui::chrome::Tab;
@@ -10,7 +11,9 @@ use crate::tui::dialogs::line::LineDialog;
 use crate::tui::dialogs::palette::PaletteDialog;
 use crate::tui::dialogs::reader::Reader;
 use crate::tui::dialogs::task::TaskDialog;
+use crate::tui::dialogs::updates::UpdatesDialog;
 use crate::tui::filter::Filter;
+use crate::tui::format;
 use crate::tui::keys::Verb;
 use crate::tui::offer::{can_demo, is_troubled};
 use crate::tui::scene::Scene;
@@ -19,8 +22,12 @@ use crate::tui::screens::inbox::Inbox;
 use crate::tui::screens::logs::Logs;
 use crate::tui::screens::roles::Roles;
 use crate::tui::screens::task::TaskPage;
+use crate::tui::text;
 use crate::tui::view::{Page, View};
 use crate::tui::widgets::status;
+
+/// More bytes than this do not go into a clipboard through every terminal.
+const CLIPBOARD: usize = 48 * 1024;
 
 impl View {
     /// Carries out a verb of a screen.
@@ -54,18 +61,24 @@ impl View {
                     self.pages.push(Page::Logs(Box::new(logs)));
                 }
             }
-            Verb::Follow | Verb::Raw => {
-                if let Some(Page::Logs(logs)) = self.pages.last_mut() {
-                    match verb {
-                        Verb::Follow => logs.toggle_follow(),
-                        _ => logs.toggle_raw(),
-                    }
-                }
-            }
+            Verb::Follow
+            | Verb::Raw
+            | Verb::Kinds
+            | Verb::Wrap
+            | Verb::Left
+            | Verb::Right
+            | Verb::NextHit
+            | Verb::PreviousHit => self.read_log(verb, snapshot),
+            Verb::Copy => return self.copy(snapshot),
             Verb::Why => self.why(scene),
             Verb::NextWaiting => self.next_waiting(snapshot),
             Verb::Mark => self.mark(snapshot),
             Verb::Filter => {
+                if let Some(Page::Logs(logs)) = self.pages.last() {
+                    let dialog = LineDialog::search(logs.words());
+                    self.dialogs.push(Dialog::Line(Box::new(dialog)));
+                    return Vec::new();
+                }
                 let filter = match self.tab {
                     Tab::Tasks => &self.tasks.filter,
                     _ => &self.processes.filter,
@@ -90,6 +103,13 @@ impl View {
                 .push(Dialog::Reader(Reader::help(self.place()))),
             Verb::Mistakes if is_troubled(snapshot) => {
                 self.dialogs.push(Dialog::Reader(Reader::mistakes()));
+            }
+            Verb::Updates => {
+                let selected = self.subject(snapshot).map(|process| process.id);
+                match UpdatesDialog::new(selected, snapshot) {
+                    Some(dialog) => self.dialogs.push(Dialog::Updates(dialog)),
+                    None => self.note(Level::Info, "Everybody runs on what is on disk."),
+                }
             }
             Verb::Demo if can_demo(snapshot) => return vec![Action::Demo],
             Verb::Leave => self.note(
@@ -222,8 +242,88 @@ impl View {
         }
     }
 
-    /// One step back: from a page to its screen, then marks go, then the filter.
+    /// A verb of the log.
+    fn read_log(&mut self, verb: Verb, snapshot: &Snapshot) {
+        let Some(Page::Logs(logs)) = self.pages.last_mut() else {
+            return;
+        };
+        let hint = match verb {
+            Verb::Follow => {
+                logs.toggle_follow();
+                return;
+            }
+            Verb::Raw => {
+                logs.toggle_raw();
+                return;
+            }
+            Verb::Wrap => {
+                logs.toggle_wrap();
+                return;
+            }
+            Verb::Kinds => {
+                let process = snapshot.process(logs.process);
+                let kinds = process.is_none_or(|process| process.protocol.is_read());
+                if kinds && logs.is_rendered() {
+                    logs.turn_choice();
+                    return;
+                }
+                "Lines that are shown as they came have no kinds."
+            }
+            Verb::Left | Verb::Right if logs.sideways(verb == Verb::Right) => return,
+            Verb::Left | Verb::Right => "Long lines are wrapped; L cuts them.",
+            _ if logs.look_on(verb == Verb::NextHit) => return,
+            _ => "Nothing is searched; / begins a search.",
+        };
+        self.note(Level::Info, hint);
+    }
+
+    /// Puts what is in front into the terminal's clipboard.
+    fn copy(&mut self, snapshot: &Snapshot) -> Vec<Action> {
+        let text = match self.pages.last() {
+            Some(Page::Logs(logs)) => logs.copy(),
+            Some(Page::Task(_)) => self.task(snapshot).map(|task| match &task.result {
+                Some(result) => result.text.clone(),
+                None => task.text.clone(),
+            }),
+            _ => {
+                let id = self.inbox.selected(snapshot);
+                let request = id.and_then(|id| snapshot.request(id));
+                request.map(|request| match &request.ask {
+                    Ask::Permission { subject, .. } => subject.clone(),
+                    ask @ Ask::Question { .. } => ask.line(),
+                })
+            }
+        };
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            self.note(Level::Info, "There is nothing here to copy.");
+            return Vec::new();
+        };
+        // Terminals drop what is longer.
+        let kept = text
+            .get(..text.floor_char_boundary(CLIPBOARD))
+            .unwrap_or("");
+        let cut = if kept.len() < text.len() {
+            ", cut where terminals cut"
+        } else {
+            ""
+        };
+        let first = text::clean(kept.lines().next().unwrap_or(""));
+        let line = format!(
+            "Sent {} to the clipboard of your terminal{cut}: {}",
+            format::plural(kept.lines().count(), "line", "lines"),
+            text::fit(&first, 40)
+        );
+        self.note(Level::Info, line);
+        vec![Action::Copy(kept.to_owned())]
+    }
+
+    /// One step back: a search ends, from a page to its screen, then marks go, then the filter.
     fn back(&mut self, snapshot: &Snapshot) {
+        if let Some(Page::Logs(logs)) = self.pages.last_mut()
+            && logs.end_search()
+        {
+            return;
+        }
         if self.pages.pop().is_some() {
             return;
         }

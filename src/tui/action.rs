@@ -25,6 +25,8 @@ pub enum Action {
     },
     /// Leave for the demo: simulated employees in place of the agent that is missing.
     Demo,
+    /// Put a text into the terminal's clipboard.
+    Copy(String),
     /// Set the terminal's title.
     Title(String),
     /// Ring the terminal.

@@ -273,7 +273,7 @@ pub(crate) fn tabs(
     let outdated = scene.snapshot.processes.iter();
     let outdated = outdated.filter(|process| process.updates_available).count();
     if outdated > 0 {
-        let what = format!("▲ {outdated} on old settings, r restarts");
+        let what = format!("▲ {outdated} with updates, u shows");
         if at + text::width(&what) < width {
             pen.right(0, 0, width - 1, &what, palette.accent);
         }

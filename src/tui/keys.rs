@@ -34,6 +34,8 @@ pub(crate) enum Place {
     Reader,
     /// A dialog that finds an action.
     Finder,
+    /// What changed on disk for one employee.
+    Updates,
 }
 
 /// What a key does. One key, one verb.
@@ -70,6 +72,11 @@ pub(crate) enum Verb {
     Filter,
     Follow,
     Raw,
+    Kinds,
+    Wrap,
+    Copy,
+    NextHit,
+    PreviousHit,
     Cancel,
     Retry,
     Release,
@@ -79,6 +86,8 @@ pub(crate) enum Verb {
     Editor,
     Demo,
     Mistakes,
+    Updates,
+    WhenIdle,
     Palette,
     Help,
     Leave,
@@ -153,14 +162,14 @@ pub(crate) struct Binding {
 
 use Place::{
     Choices, Confirm, Details, Editor, Finder, Hire, Inbox, Line, Logs, Processes, Reader, Roles,
-    Task, Tasks,
+    Task, Tasks, Updates,
 };
 
 const SCREENS: &[Place] = &[Processes, Tasks, Inbox, Roles, Details, Logs, Task];
 const ROWS: &[Place] = &[Processes, Tasks, Inbox, Roles];
 const ONE: &[Place] = &[Processes, Details, Logs];
 const MOVES: &[Place] = &[
-    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader,
+    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader, Updates,
 ];
 
 macro_rules! bindings {
@@ -182,26 +191,35 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Deny [letter('d')] &[Processes, Details, Logs, Inbox], "deny", "refuse, with a reason that the agent reads";
     Answer [letter('A')] &[Processes, Details, Logs, Inbox], "answer", "answer a question";
     Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader], "back", "back";
+    NextHit [letter('n')] &[Logs], "next hit", "what is searched: the next one, further down";
+    PreviousHit [letter('N')] &[Logs], "hit before", "what is searched: the one before, further up";
     Follow [letter('f')] &[Logs], "follow", "follow the end, or stay";
+    Filter [letter('/')] &[Logs], "search", "find words in the whole log; Esc ends the search";
+    Kinds [letter('F')] &[Logs], "kinds", "only one kind of lines: assistant, tools, results, errors, system; all";
+    Wrap [letter('L')] &[Logs], "long lines", "wrap long lines, or cut them";
+    Copy [letter('C')] &[Logs], "copy", "copy the line that was found, else the agent's last words";
     Raw [letter('v')] &[Logs], "raw", "the protocol lines as they came, and back";
     Demo [letter('D')] &[Processes], "demo", "try everything with simulated employees";
     Start [letter('s')] ONE, "start", "start";
     Stop [letter('x')] ONE, "stop", "stop after the current task; again: interrupt it; again: kill";
+    Log [letter('l')] &[Processes, Tasks, Inbox, Details, Task], "log", "the log, as it is written";
+    Open [key(KeyCode::Enter)] &[Processes], "details", "everything about the employee";
     Kill [letter('X')] ONE, "kill", "kill at once, with all it started";
     Restart [letter('r')] ONE, "restart", "stop, read prompt and settings anew, start";
     Cancel [letter('c')] &[Tasks, Task], "cancel", "take the task back";
     Retry [letter('R')] &[Tasks, Task], "retry", "put a task that failed back into the queue";
     Release [letter('h')] &[Tasks, Task], "release", "release a held task";
-    Open [key(KeyCode::Enter)] &[Processes], "details", "everything about the employee";
     Open [key(KeyCode::Enter)] &[Tasks], "whole", "the whole task: text, attempts, result";
     Open [key(KeyCode::Enter)] &[Inbox], "whole", "the whole request";
     Open [key(KeyCode::Enter)] &[Roles], "hire", "hire for the role";
     Hire [letter('n')] &[Processes, Tasks, Inbox, Details], "hire", "hire employees";
     Hire [letter('n')] &[Roles], "", "hire employees";
     AddTask [letter('t')] SCREENS, "task", "write a task";
-    Log [letter('l')] &[Processes, Tasks, Inbox, Details, Task], "log", "the log, as it is written";
     Why [letter('W')] ONE, "why", "what the status is known from";
+    Updates [letter('u')] SCREENS, "updates", "what changed on disk since somebody started; restart with it";
     NextWaiting [letter('w')] SCREENS, "next waiting", "to the next one that needs you";
+    Copy [letter('C')] &[Task], "copy", "copy the result, else the text";
+    Copy [letter('C')] &[Inbox], "copy", "copy what is asked for";
     Mark [letter(' ')] &[Processes], "mark", "mark several; s x X r and Del then act on all of them";
     Remove [key(KeyCode::Delete)] &[Processes, Details], "remove", "remove a process that is down";
     Filter [letter('/')] &[Processes, Tasks], "filter", "show only what holds these words";
@@ -212,8 +230,13 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Send [key(KeyCode::Enter), ctrl('s')] &[Line], "ok", "done";
     Send [key(KeyCode::Enter)] &[Finder], "do it", "do it";
     Editor [ctrl('e')] &[Editor], "$EDITOR", "write in your own editor";
+    Open [key(KeyCode::Enter)] &[Updates], "restart now", "restart with what is on disk, after the current task";
+    WhenIdle [letter('i')] &[Updates], "when idle", "restart when it has nothing to do, before its next task";
+    Deny [letter('d')] &[Updates], "not now", "leave it as it is, until something else changes";
     Open [key(KeyCode::Enter)] &[Choices], "choose", "take the choice under the cursor";
     Yes [letter('y'), key(KeyCode::Enter)] &[Confirm], "yes", "do it";
+    Next [key(KeyCode::Tab)] &[Updates], "next", "the next employee with updates";
+    Previous [key(KeyCode::BackTab)] &[Updates], "", "the employee before";
     Next [key(KeyCode::Tab)] &[Hire, Editor, Choices], "next field", "next field";
     Previous [key(KeyCode::BackTab)] &[Hire, Editor, Choices], "", "field before";
     Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9'), letter('0')]
@@ -223,11 +246,13 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     More [letter('+'), letter('=')] &[Hire], "", "one more";
     Fewer [letter('-')] &[Hire], "", "one fewer";
     Mark [letter(' ')] &[Hire, Choices], "", "one, or none";
+    Left [key(KeyCode::Left)] &[Logs], "", "lines that are cut: to their beginning";
+    Right [key(KeyCode::Right)] &[Logs], "", "lines that are cut: what is right of the screen";
     Left [key(KeyCode::Left)] &[Editor], "", "choice before";
     Right [key(KeyCode::Right)] &[Editor], "", "next choice";
 
     Back [key(KeyCode::Esc)] ROWS, "", "clear the filter and the marks";
-    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Finder], "leave", "leave, nothing is done";
+    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Finder, Updates], "leave", "leave, nothing is done";
 
     Down [key(KeyCode::Down)] &[Finder], "", "down";
     Up [key(KeyCode::Up)] &[Finder], "", "up";
@@ -281,9 +306,9 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 14] = [
+    const PLACES: [Place; 15] = [
         Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Editor, Line, Choices, Confirm,
-        Reader, Finder,
+        Reader, Finder, Updates,
     ];
 
     #[test]
@@ -307,6 +332,10 @@ mod tests {
                 // Enter takes what is offered, Ctrl-C leaves what is on top.
                 matches!(key.code, KeyCode::Char(_)) && **key != ctrl('c')
             }) {
+                // `n` goes on in a search, as everywhere else in the world.
+                if binding.verb == Verb::NextHit {
+                    continue;
+                }
                 let before = *seen.entry(*key).or_insert(binding.verb);
                 assert_eq!(before, binding.verb, "{key}");
             }

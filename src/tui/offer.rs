@@ -117,9 +117,21 @@ impl View {
             Verb::NextWaiting => {
                 chrome::needs(snapshot) > 0 || chrome::waiting_requests(snapshot) > 0
             }
+            Verb::NextHit | Verb::PreviousHit => {
+                matches!(self.pages.last(), Some(Page::Logs(logs)) if logs.is_searched())
+            }
+            Verb::Filter if !self.pages.is_empty() => true,
+            Verb::Copy => match self.pages.last() {
+                Some(_) => true,
+                None => self.inbox.selected(snapshot).is_some(),
+            },
             Verb::Filter if self.tab == Tab::Tasks => !snapshot.tasks.is_empty(),
             Verb::Filter => !snapshot.processes.is_empty(),
             Verb::Mistakes => is_troubled(snapshot),
+            Verb::Updates => snapshot
+                .processes
+                .iter()
+                .any(|process| process.updates_available),
             _ => true,
         };
         offered.then_some(label)

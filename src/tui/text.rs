@@ -131,6 +131,11 @@ fn take(text: &str, columns: usize) -> &str {
     text
 }
 
+/// What follows the first `columns` columns.
+pub(crate) fn skip(text: &str, columns: usize) -> &str {
+    text.get(take(text, columns).len()..).unwrap_or("")
+}
+
 /// Exactly `columns` columns, cut or filled up on the right.
 pub(crate) fn pad(text: &str, columns: usize) -> String {
     let mut out = fit(text, columns).into_owned();
@@ -168,7 +173,7 @@ pub(crate) fn wrap(line: &str, columns: usize) -> Vec<&str> {
         }
         let (end, next) = (row.trim_end(), rest.get(row.len()..).unwrap_or(""));
         rows.push(end);
-        rest = next.strip_prefix(' ').unwrap_or(next);
+        rest = next.trim_start_matches(' ');
     }
     rows
 }
@@ -205,11 +210,14 @@ mod tests {
         assert_eq!(fit_path("~/src/shop", 8), "…/shop");
         assert_eq!(fit_path("~/src/shopping", 8), "…hopping");
         assert_eq!(pad("漢", 4), "漢  ");
+        assert_eq!(skip("漢字x", 3), "字x");
+        assert_eq!(skip("abc", 9), "");
     }
 
     #[test]
     fn lines_break_at_spaces() {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("one two   three", 8), ["one two", "three"]);
         assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(wrap("", 4), [""]);
     }

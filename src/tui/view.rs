@@ -9,7 +9,7 @@ use ratatui::layout::{Rect, Size};
 
 use crate::domain::command::{Outcome, Refusal};
 use crate::domain::id::{ProcessId, RequestId};
-use crate::domain::log::{LogAnchor, LogForm, LogQuery, LogWindow};
+use crate::domain::log::{LogAnchor, LogChoice, LogForm, LogFound, LogQuery, LogSearch, LogWindow};
 use crate::domain::snapshot::{Level, Message, Snapshot, Status};
 use crate::tui::action::Action;
 use crate::tui::ascii;
@@ -167,6 +167,10 @@ impl View {
             Heard::Orders(orders) => self.give(orders),
             Heard::Chosen(verb) => self.act(verb, None, scene),
             Heard::Filtered(words) => {
+                if let Some(Page::Logs(logs)) = self.pages.last_mut() {
+                    logs.look_for(&words);
+                    return Vec::new();
+                }
                 let filter = Filter::new(&words);
                 match self.tab {
                     Tab::Tasks => self.tasks.filter = filter,
@@ -279,6 +283,7 @@ impl View {
                     form: LogForm::Rendered,
                     anchor: LogAnchor::End,
                     lines: usize::from(lines),
+                    choice: LogChoice::All,
                 });
                 query.filter(|_| lines > 0).into_iter().collect()
             }
@@ -291,6 +296,25 @@ impl View {
         match self.pages.last_mut() {
             Some(Page::Logs(logs)) => logs.supply(query, window),
             _ => self.peek = Some((query.process, window)),
+        }
+    }
+
+    /// What is to be looked for in whole logs. The host begins what is new, drops what is not wanted
+    /// any more, and hands what it finds to [`View::found`].
+    #[must_use]
+    pub fn searches(&self) -> Vec<LogSearch> {
+        match self.pages.last() {
+            Some(Page::Logs(logs)) => logs.searches(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes what a search found; `None` if the log could not be read.
+    pub fn found(&mut self, search: &LogSearch, found: Option<LogFound>) {
+        if let Some(Page::Logs(logs)) = self.pages.last_mut()
+            && let Some(line) = logs.found(search, found)
+        {
+            self.note(Level::Info, line);
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use headcount::config;
 use headcount::domain::command::{Command, NewProcess, Origin, Outcome, Refusal};
 use headcount::domain::id::{ProcessId, TaskId};
-use headcount::domain::log::{LogAnchor, LogForm, LogQuery};
+use headcount::domain::log::{LogAnchor, LogChoice, LogForm, LogQuery};
 use headcount::domain::snapshot::{ProcessView, Snapshot, Status};
 use headcount::domain::task::{NewTask, Target, Task};
 use headcount::runtime::handle::Handle;
@@ -151,6 +151,7 @@ impl Company {
             form: LogForm::Rendered,
             anchor: LogAnchor::End,
             lines: 10_000,
+            choice: LogChoice::All,
         };
         let window = self.handle.log_window(query).await.expect("the log");
         window.lines.into_iter().map(|line| line.text).collect()

@@ -12,6 +12,9 @@ use crate::domain::order::Order;
 use crate::domain::process::{Phase, Process, Stage, Turn};
 use crate::domain::snapshot::Evidence;
 
+/// Requests that are kept, answered or not; open ones are kept all.
+const REQUESTS: usize = 1000;
+
 impl Fleet {
     pub(super) fn open_requests(&self, id: ProcessId) -> impl Iterator<Item = &Arc<Request>> {
         self.requests
@@ -240,6 +243,19 @@ impl Fleet {
             let process = request.process;
             self.dirty.requests.insert(id);
             self.touch(process);
+        }
+        self.forget_old_requests();
+    }
+
+    /// Nobody looks at what was answered long ago, and each look at the open ones passes by it.
+    fn forget_old_requests(&mut self) {
+        while self.requests.len() > REQUESTS {
+            let Some((old, _)) = self.requests.iter().find(|(_, one)| !one.is_open()) else {
+                return;
+            };
+            let old = *old;
+            self.requests.remove(&old);
+            self.dirty.requests.insert(old);
         }
     }
 

@@ -23,6 +23,11 @@ use crate::domain::time::{Mono, Now};
 /// How long an agent may take to say that it is idle after its turn.
 const SETTLE: Duration = Duration::from_secs(3);
 
+/// A usage limit is not put to the test more often than this.
+const LIMIT_SHORTEST: Duration = Duration::from_secs(60);
+/// When a usage limit is put to the test if the agent did not say how long it holds.
+const LIMIT_UNKNOWN: Duration = Duration::from_secs(15 * 60);
+
 /// An agent's own event is the evidence.
 const AGENT: &str = "the agent's own event";
 
@@ -76,7 +81,6 @@ impl Fleet {
             return;
         };
         let after = process.live().map(|live| live.after);
-        process.last_run = Some(run);
         self.withdraw_all(id);
         match after {
             Some(After::Start) => self.launch(id),
@@ -98,7 +102,9 @@ impl Fleet {
             return;
         }
         live.stage = Stage::Up;
-        process.fault = None;
+        if live.blocked.is_none() {
+            process.fault = None;
+        }
         self.touch(id);
         self.answer_waiters(id);
     }
@@ -267,7 +273,7 @@ impl Fleet {
                 );
             }
             Fact::UsageLimit { until } => {
-                let wait = until.map(|until| {
+                let wait = until.map_or(LIMIT_UNKNOWN, |until| {
                     Duration::try_from(until.duration_since(self.now.wall)).unwrap_or_default()
                 });
                 let fault = Fault::new(
@@ -275,9 +281,13 @@ impl Fleet {
                     "the usage limit of the account is reached",
                     "nothing to do: it goes on by itself when the limit is lifted",
                 );
-                let until = wait.map(|wait| self.now.mono + wait);
-                let until_wall = until.map(|until| self.wall_of(until));
-                self.block_live(id, fault, Block { until, until_wall });
+                // Our clock may be ahead of the account's: then it is over here before it is there.
+                let until = self.now.mono + wait.max(LIMIT_SHORTEST);
+                let block = Block {
+                    until: Some(until),
+                    until_wall: Some(self.wall_of(until)),
+                };
+                self.block_live(id, fault, block);
             }
             Fact::TurnEnded(end) => self.turn_ended(id, *end),
             Fact::ResumeFailed { text } => self.resume_failed(id, &text),
@@ -299,11 +309,12 @@ impl Fleet {
             source: "the agent's answer".to_owned(),
             at: now.wall,
         };
-        self.is_up(id);
-        self.note(id, LogKind::System, "ready");
+        // First: whoever waits for it to be up is to hear that it cannot work.
         if logged_in == Some(false) {
             self.fact_not_logged_in(id);
         }
+        self.is_up(id);
+        self.note(id, LogKind::System, "ready");
     }
 
     fn fact_not_logged_in(&mut self, id: ProcessId) {
@@ -377,8 +388,9 @@ impl Fleet {
             begun,
             used: false,
         });
+        // What was stopped meanwhile stays stopped.
         if let Phase::Live(live) = &mut process.phase
-            && !live.stage.is_stopping()
+            && live.after == After::Fail
         {
             live.after = After::Start;
         }
@@ -429,6 +441,10 @@ impl Fleet {
             return;
         };
         if let Turn::Task { ending, .. } = &mut live.turn {
+            // What a person took back is not tried again, whatever else comes over it.
+            if ending.is_some_and(|ending| ending.end == AttemptEnd::Cancelled) {
+                return;
+            }
             *ending = Some(Ending { end, by });
             self.send(id, Order::Interrupt);
         }

@@ -118,6 +118,16 @@ struct Pending {
     undo: Vec<Undo>,
 }
 
+/// What could not be written.
+#[derive(Debug)]
+struct Again {
+    at: Mono,
+    /// Of batches that failed, and of those that were on their way behind them: in their order.
+    pending: Pending,
+    /// Of calls since then: after all of those.
+    later: Vec<Effect>,
+}
+
 /// What is taken back when a batch could not be written.
 #[derive(Debug, Clone, Copy)]
 enum Undo {
@@ -182,7 +192,7 @@ pub struct Fleet {
     pending: BTreeMap<u64, Pending>,
     next_token: u64,
     // What could not be written, to be tried again at a time.
-    again: Option<(Mono, Pending)>,
+    again: Option<Again>,
     // Views that are out of date.
     stale: BTreeSet<ProcessId>,
     views: BTreeMap<ProcessId, Arc<ProcessView>>,
@@ -220,7 +230,7 @@ impl Fleet {
             let task = process.live()?.turn.task()?;
             self.tasks.get(&task)?.lease?.deadline
         });
-        let again = self.again.as_ref().map(|(at, _)| *at);
+        let again = self.again.as_ref().map(|again| again.at);
         processes
             .chain(leases)
             .chain(self.queue.next_due())

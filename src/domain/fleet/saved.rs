@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::command::Refusal;
-use crate::domain::effect::{Batch, Effect};
-use crate::domain::fleet::{Dirty, Fleet, Meta, Options, Pending, Undo};
+use crate::domain::command::{Outcome, Refusal};
+use crate::domain::effect::{Batch, Effect, ReplyId};
+use crate::domain::fleet::{Again, Dirty, Fleet, Meta, Options, Pending, Undo};
 use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::inbox::Request;
-use crate::domain::process::{Phase, Process};
+use crate::domain::process::{Ending, Phase, Process, Stage, Turn};
 use crate::domain::queue::Queue;
 use crate::domain::role::Catalogue;
 use crate::domain::snapshot::{Level, Machine};
 use crate::domain::task::Task;
 use crate::domain::time::{Mono, Now};
 
+/// How long a new instance takes at most to read what was said before it came.
+const HEARD: Duration = Duration::from_secs(30);
 /// How long after a failed write it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -55,6 +57,7 @@ impl Fleet {
             if saved.rebooted {
                 after_reboot(&mut process, now);
             }
+            hear_first(&mut process, now);
             processes.insert(process.id, process);
         }
         let mut tasks = BTreeMap::new();
@@ -64,6 +67,13 @@ impl Fleet {
             let mut task: Task = serde_json::from_str(document)?;
             if saved.rebooted {
                 task.not_before = None;
+            }
+            if let Some(deadline) = task
+                .lease
+                .as_mut()
+                .and_then(|lease| lease.deadline.as_mut())
+            {
+                *deadline = (*deadline).max(now.mono + HEARD);
             }
             if let Some(key) = &task.key {
                 keys.insert(key.clone(), task.id);
@@ -132,9 +142,10 @@ impl Fleet {
         let undo = std::mem::take(&mut self.undo);
         if self.dirty.is_empty() {
             // What depends on an earlier batch must not overtake it.
-            match self.pending.values_mut().next_back() {
-                Some(last) => last.then.extend(then),
-                None => self.fx.extend(then),
+            match (&mut self.again, self.pending.values_mut().next_back()) {
+                (Some(again), _) => again.later.extend(then),
+                (None, Some(last)) => last.then.extend(then),
+                (None, None) => self.fx.extend(then),
             }
             return;
         }
@@ -150,9 +161,28 @@ impl Fleet {
             &mut pending,
             "an earlier write failed and is being tried again",
         );
-        if let Some((_, waiting)) = &mut self.again {
-            waiting.dirty.merge(pending.dirty);
-            waiting.then.extend(pending.then);
+        if let Some(again) = &mut self.again {
+            again.pending.dirty.merge(pending.dirty);
+            again.later.extend(pending.then);
+        }
+    }
+
+    /// Answers who adds a task that is there already: what becomes of that one becomes of this.
+    pub(super) fn reply_known(&mut self, reply: ReplyId, task: TaskId) {
+        let outcome = Box::new(Ok(Outcome::TaskKnown(task)));
+        let effect = Effect::Reply { reply, outcome };
+        let stored = self.tasks.get(&task).is_some_and(|task| task.stored);
+        let first = self
+            .pending
+            .values_mut()
+            .find(|pending| pending.dirty.tasks.contains(&task))
+            .filter(|_| !stored);
+        match first {
+            Some(pending) => {
+                pending.then.push(effect);
+                pending.undo.push(Undo::Task(task, reply));
+            }
+            None => self.durable.push(effect),
         }
     }
 
@@ -202,7 +232,11 @@ impl Fleet {
                 self.changed = true;
             }
         }
-        self.fx.extend(pending.then);
+        match &mut self.again {
+            // Orders to a run are taken in their order: none overtakes one of a batch that failed.
+            Some(again) => again.pending.then.extend(pending.then),
+            None => self.fx.extend(pending.then),
+        }
     }
 
     /// Nothing of the batch is on disk. What can be taken back is; the rest is written later, and
@@ -221,16 +255,22 @@ impl Fleet {
         }
         let at = self.now.mono + AGAIN;
         match &mut self.again {
-            Some((_, waiting)) => {
-                waiting.dirty.merge(pending.dirty);
-                waiting.then.extend(pending.then);
+            Some(again) => {
+                again.pending.dirty.merge(pending.dirty);
+                again.pending.then.extend(pending.then);
             }
-            None => self.again = Some((at, pending)),
+            None => {
+                self.again = Some(Again {
+                    at,
+                    pending,
+                    later: Vec::new(),
+                });
+            }
         }
     }
 
     /// Takes back what was accepted on condition, and says who was to be answered.
-    fn take_back(&mut self, undo: Undo, pending: &mut Pending) -> crate::domain::effect::ReplyId {
+    fn take_back(&mut self, undo: Undo, pending: &mut Pending) -> ReplyId {
         self.changed = true;
         match undo {
             Undo::Task(id, reply) => {
@@ -244,7 +284,11 @@ impl Fleet {
             Undo::Process(id, reply) => {
                 self.processes.remove(&id);
                 self.views.remove(&id);
-                self.waiters.remove(&id);
+                for waiter in self.waiters.remove(&id).unwrap_or_default() {
+                    if waiter.reply != reply {
+                        self.reply(waiter.reply, Err(Refusal::UnknownProcess(id)));
+                    }
+                }
                 pending.dirty.processes.remove(&id);
                 pending
                     .then
@@ -255,18 +299,24 @@ impl Fleet {
     }
 
     pub(super) fn write_again_if_due(&mut self) {
-        if self
-            .again
-            .as_ref()
-            .is_some_and(|(at, _)| *at <= self.now.mono)
-            && let Some((_, pending)) = self.again.take()
-        {
+        let now = self.now.mono;
+        let Some(again) = self.again.as_mut().filter(|again| again.at <= now) else {
+            return;
+        };
+        if !self.pending.is_empty() {
+            // Batches from before the failure are still on their way, and their effects come first.
+            again.at = now + AGAIN;
+            return;
+        }
+        if let Some(again) = self.again.take() {
+            let mut pending = again.pending;
+            pending.then.extend(again.later);
             self.write(pending);
         }
     }
 }
 
-fn answers(effect: &Effect, to: crate::domain::effect::ReplyId) -> bool {
+fn answers(effect: &Effect, to: ReplyId) -> bool {
     matches!(effect, Effect::Reply { reply, .. } if *reply == to)
 }
 
@@ -276,6 +326,26 @@ fn after_reboot(process: &mut Process, now: Now) {
         Phase::Backoff { at, at_wall } => *at = rebased(*at_wall, now),
         Phase::Blocked(block) => block.until = block.until_wall.map(|wall| rebased(wall, now)),
         Phase::Down | Phase::Failed | Phase::Live(_) => {}
+    }
+}
+
+/// What the agent said while nobody was there may be what it had to say in time: it is read before
+/// anything is held against it.
+fn hear_first(process: &mut Process, now: Now) {
+    let Phase::Live(live) = &mut process.phase else {
+        return;
+    };
+    let heard = now.mono + HEARD;
+    if let Stage::Launching { by } | Stage::Readying { by } = &mut live.stage {
+        *by = (*by).max(heard);
+    }
+    match &mut live.turn {
+        Turn::Clearing { by, .. }
+        | Turn::Task {
+            ending: Some(Ending { by, .. }),
+            ..
+        } => *by = (*by).max(heard),
+        Turn::Task { ending: None, .. } | Turn::None => {}
     }
 }
 

@@ -114,6 +114,8 @@ impl Fleet {
         }
         self.touch(id);
         self.wait(id, reply, Until::Up);
+        // Without its role it is down already; and who waits for its stop waits for nothing now.
+        self.answer_waiters(id);
         Ok(())
     }
 
@@ -177,6 +179,7 @@ impl Fleet {
                 }
                 self.touch(id);
                 self.wait(id, reply, Until::Up);
+                self.answer_waiters(id);
                 Ok(())
             }
             _ => self.start(reply, id),

@@ -56,8 +56,7 @@ impl Fleet {
         }
         if let Some(known) = new.key.as_ref().and_then(|key| self.keys.get(key)) {
             let known = *known;
-            // The first one may still be on its way to disk.
-            self.reply_durably(reply, Ok(Outcome::TaskKnown(known)));
+            self.reply_known(reply, known);
             return Ok(());
         }
         self.check_task(&new)?;
@@ -85,6 +84,7 @@ impl Fleet {
             error: None,
             stored: false,
             cancelling: false,
+            forgiven: 0,
         };
         self.tasks.insert(id, Arc::new(task));
         self.dirty.tasks.insert(id);
@@ -168,10 +168,7 @@ impl Fleet {
         }
         self.with_task(id, |task| {
             // A person's decision begins the count anew.
-            for attempt in &mut task.attempts {
-                attempt.end.get_or_insert(AttemptEnd::Interrupted);
-            }
-            task.retries = Some(task.tries() + task.retries.unwrap_or(0));
+            task.forgiven += task.tries();
             task.state = TaskState::Queued;
             task.error = None;
             task.not_before = None;
@@ -623,12 +620,12 @@ impl Fleet {
         let due: Vec<(ProcessId, TaskId)> = self
             .processes
             .values()
-            .filter_map(|process| Some((process.id, process.live()?.turn.task()?)))
-            .filter(|(_, task)| {
-                let lease = self.tasks.get(task).and_then(|task| task.lease);
-                lease
-                    .and_then(|lease| lease.deadline)
-                    .is_some_and(|at| at <= now)
+            .filter_map(|process| {
+                let live = process.live()?;
+                let task = live.turn.task()?;
+                let lease = self.tasks.get(&task)?.lease?;
+                let its_own = lease.process == process.id && lease.run == live.run;
+                (its_own && lease.deadline? <= now).then_some((process.id, task))
             })
             .collect();
         for (process, task) in due {
@@ -642,7 +639,18 @@ impl Fleet {
                 LogKind::Error,
                 &format!("{task} is out of time (PROC_006)"),
             );
-            self.end_turn(process, AttemptEnd::TimedOut);
+            let delivered = self
+                .processes
+                .get(&process)
+                .and_then(Process::live)
+                .is_some_and(|live| matches!(live.turn, Turn::Task { .. }));
+            if delivered {
+                self.end_turn(process, AttemptEnd::TimedOut);
+            } else {
+                // There is no turn to interrupt yet; its process finds it gone.
+                let reason = "it ran out of time before it was begun (PROC_006)";
+                self.fail_attempt(process, task, AttemptEnd::TimedOut, reason, true);
+            }
         }
     }
 }

@@ -463,12 +463,12 @@ fn describe(sheet: &mut Sheet, role: &Role, scene: Scene<'_>) {
     if let Some(prompt) = &role.prompt {
         sheet.field("Prompt", &scene.path(prompt), palette.plain);
     }
-    sheet.field("Tools", &role.tools.join(" "), palette.plain);
+    sheet.list("Tools", &role.tools, palette.plain);
     if !role.ask.is_empty() {
-        sheet.field("Asks for", &role.ask.join("  "), palette.plain);
+        sheet.list("Asks for", &role.ask, palette.plain);
     }
     if !role.deny.is_empty() {
-        sheet.field("Refuses", &role.deny.join("  "), palette.plain);
+        sheet.list("Refuses", &role.deny, palette.plain);
     }
     if let Some(model) = &role.model {
         sheet.field("Model", model, palette.plain);

@@ -19,6 +19,7 @@ enum Purpose {
     Deny(RequestId),
     Rule(RequestId),
     Filter,
+    Search,
 }
 
 /// A line to type, and what becomes of it.
@@ -61,6 +62,16 @@ impl LineDialog {
         }
     }
 
+    /// Asks for the words to look for in a log.
+    pub(crate) fn search(words: &str) -> Self {
+        Self {
+            purpose: Purpose::Search,
+            title: "Find in the whole log".to_owned(),
+            note: "Small letters match capitals too. Nothing: the search ends.".to_owned(),
+            field: Field::new(words),
+        }
+    }
+
     pub(crate) fn key(&mut self, key: KeyEvent, verb: Option<Verb>) -> Heard {
         match verb {
             Some(Verb::Back) => Heard::Closed,
@@ -76,6 +87,8 @@ impl LineDialog {
         let typed = self.field.text().trim();
         match self.purpose {
             Purpose::Filter => Heard::Filtered(typed.to_owned()),
+            // A space may be what is looked for.
+            Purpose::Search => Heard::Filtered(self.field.text().to_owned()),
             Purpose::Deny(request) => Heard::Orders(vec![Order::new(
                 "deny it",
                 Command::Deny {

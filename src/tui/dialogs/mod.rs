@@ -16,6 +16,7 @@ pub(crate) mod line;
 pub(crate) mod palette;
 pub(crate) mod reader;
 pub(crate) mod task;
+pub(crate) mod updates;
 
 use answer::AnswerDialog;
 use confirm::Confirm;
@@ -24,6 +25,7 @@ use line::LineDialog;
 use palette::PaletteDialog;
 use reader::Reader;
 use task::TaskDialog;
+use updates::UpdatesDialog;
 
 /// An order, and how it is called in a message when it fails.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +57,7 @@ pub(crate) enum Heard {
     Submitted(Order),
     /// It stays open until the person's editor comes back with this text.
     Edit(String),
-    /// It closes, and the filter is this.
+    /// It closes, and these are the words of the filter or the search.
     Filtered(String),
     /// It closes, and this is done.
     Chosen(Verb),
@@ -71,6 +73,7 @@ pub(crate) enum Dialog {
     Palette(Box<PaletteDialog>),
     Reader(Reader),
     Task(Box<TaskDialog>),
+    Updates(UpdatesDialog),
 }
 
 impl Dialog {
@@ -84,6 +87,7 @@ impl Dialog {
             Self::Palette(_) => Place::Finder,
             Self::Reader(_) => Place::Reader,
             Self::Task(_) => Place::Editor,
+            Self::Updates(_) => Place::Updates,
         }
     }
 
@@ -97,6 +101,7 @@ impl Dialog {
             Self::Palette(dialog) => dialog.key(key, verb),
             Self::Reader(dialog) => dialog.key(verb),
             Self::Task(dialog) => dialog.key(key, verb, scene.look.caps.editor),
+            Self::Updates(dialog) => dialog.key(verb, scene),
         }
     }
 
@@ -108,7 +113,7 @@ impl Dialog {
             Self::Line(dialog) => dialog.paste(pasted),
             Self::Palette(dialog) => dialog.paste(pasted),
             Self::Task(dialog) => dialog.paste(pasted),
-            Self::Confirm(_) | Self::Reader(_) => {}
+            Self::Confirm(_) | Self::Reader(_) | Self::Updates(_) => {}
         }
     }
 
@@ -119,7 +124,7 @@ impl Dialog {
             Self::Confirm(dialog) => Some(dialog.height()),
             Self::Line(dialog) => Some(dialog.height()),
             Self::Palette(dialog) => Some(dialog.height()),
-            Self::Hire(_) | Self::Reader(_) | Self::Task(_) => None,
+            Self::Hire(_) | Self::Reader(_) | Self::Task(_) | Self::Updates(_) => None,
         }
     }
 
@@ -132,6 +137,7 @@ impl Dialog {
             Self::Palette(dialog) => dialog.draw(scene, area, buffer),
             Self::Reader(dialog) => dialog.draw(scene, area, buffer),
             Self::Task(dialog) => dialog.draw(scene, area, buffer),
+            Self::Updates(dialog) => dialog.draw(scene, area, buffer),
         }
     }
 }

@@ -305,16 +305,12 @@ impl Paper<'_> {
 
     fn settings(&self, sheet: &mut Sheet) {
         let (process, palette) = (self.process, self.scene.palette());
-        let list = |words: &[String]| {
-            if words.is_empty() {
-                "none".to_owned()
-            } else {
-                words.join("  ")
-            }
-        };
-        sheet.field("Tools", &list(&process.tools), palette.plain);
-        sheet.field("Asks for", &list(&process.ask), palette.plain);
-        sheet.field("Allowed", &allowed(&process.allowed), palette.plain);
+        let none = ["none".to_owned()];
+        for (label, words) in [("Tools", &process.tools), ("Asks for", &process.ask)] {
+            let words = if words.is_empty() { &none[..] } else { words };
+            sheet.list(label, words, palette.plain);
+        }
+        sheet.list("Allowed", &allowed(&process.allowed), palette.plain);
         for (number, (name, value)) in process.environment.iter().enumerate() {
             let label = if number == 0 { "Environment" } else { "" };
             sheet.field(label, &format!("{name}={value}"), palette.plain);
@@ -392,10 +388,10 @@ fn limits<T>(range: Range<T>, show: impl Fn(&T) -> String) -> String {
     )
 }
 
-fn allowed(rules: &[String]) -> String {
+fn allowed(rules: &[String]) -> Vec<String> {
     if rules.is_empty() {
-        "nothing beyond its tools".to_owned()
-    } else {
-        format!("always, by you: {}", rules.join("  "))
+        return vec!["nothing beyond its tools".to_owned()];
     }
+    let said = std::iter::once("always, by you:".to_owned());
+    said.chain(rules.iter().cloned()).collect()
 }

@@ -16,7 +16,7 @@ use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::{Answer, Ask, Choice, Question, Request};
-use crate::domain::log::{LogKind, LogLine, LogQuery, LogWindow};
+use crate::domain::log::{LogFound, LogKind, LogLine, LogQuery, LogSearch, LogSeek, LogWindow};
 use crate::domain::role::{
     Agent, AutoRestart, Catalogue, Department, Kind, PromptMode, Protocol, Range, Role, WhenCut,
 };
@@ -27,6 +27,7 @@ use crate::domain::snapshot::{
 use crate::domain::task::{
     Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens,
 };
+use crate::domain::updates::{Fingerprint, Updates};
 use crate::tui::format::Present;
 use crate::tui::look::{Capabilities, ColourDepth};
 use crate::tui::view::View;
@@ -266,6 +267,7 @@ pub(crate) fn task(number: u64, text: &str, state: TaskState) -> Task {
         error: None,
         stored: true,
         cancelling: false,
+        forgiven: 0,
     }
 }
 
@@ -338,6 +340,27 @@ pub(crate) fn question(number: u64, process: u64) -> Request {
 }
 
 /// The company of the sketch: two departments, one of each trouble.
+/// A prompt and a model that changed.
+fn updates() -> Updates {
+    let (mut before, mut now) = (Fingerprint::default(), Fingerprint::default());
+    before.set("prompt", "3fa1c2");
+    now.set("prompt", "9be044");
+    now.set("model", "opus");
+    let mut changes = before.changes(&now);
+    for change in changes
+        .iter_mut()
+        .filter(|change| change.setting == "prompt")
+    {
+        let diff = "@@ -3,3 +3,4 @@\n ## Core Responsibilities\n-Write code.\n+Write code that others can read.\n+Mention the quince.";
+        change.diff = Some(diff.to_owned());
+    }
+    Updates {
+        now,
+        changes,
+        obstacle: None,
+    }
+}
+
 pub(crate) fn company() -> Snapshot {
     let catalogue = catalogue();
     let of = |key: &str| catalogue.role(key).cloned().expect("a role");
@@ -372,7 +395,7 @@ pub(crate) fn company() -> Snapshot {
         cost_usd: 0.94,
         task: Some(TaskId(31)),
         updates_available: true,
-        updates: None,
+        updates: Some(Arc::new(updates())),
         restart_when_idle: false,
         ..process(2, "Linus", &of("senior_developer"))
     };
@@ -607,6 +630,7 @@ pub(crate) fn log(lines: u64) -> LogWindow {
     let end = lines.len() as u64 * 100;
     LogWindow {
         lines,
+        from: 0,
         next: end,
         begin: 0,
         end,
@@ -616,24 +640,54 @@ pub(crate) fn log(lines: u64) -> LogWindow {
 /// What a log on disk answers.
 pub(crate) fn answer(query: &LogQuery, whole: &LogWindow) -> LogWindow {
     use crate::domain::log::LogAnchor;
-    let split = |offset: u64| whole.lines.partition_point(|line| line.offset < offset);
-    let range = match query.anchor {
-        LogAnchor::End => whole.lines.len().saturating_sub(query.lines)..whole.lines.len(),
+    let chosen: Vec<&LogLine> = whole.lines.iter().collect();
+    let chosen: Vec<&LogLine> = chosen
+        .into_iter()
+        .filter(|line| query.choice.admits(line.kind))
+        .collect();
+    let split = |offset: u64| chosen.partition_point(|line| line.offset < offset);
+    let (range, from, next) = match query.anchor {
+        LogAnchor::End => {
+            let from = chosen.len().saturating_sub(query.lines);
+            (from..chosen.len(), None, whole.end)
+        }
         LogAnchor::At(offset) => {
             let from = split(offset);
-            from..(from + query.lines).min(whole.lines.len())
+            let to = (from + query.lines).min(chosen.len());
+            let next = chosen.get(to).map_or(whole.end, |line| line.offset);
+            (from..to, Some(offset), next)
         }
         LogAnchor::Before(offset) => {
             let to = split(offset);
-            to.saturating_sub(query.lines)..to
+            (to.saturating_sub(query.lines)..to, None, offset)
         }
     };
-    let lines = whole.lines.get(range).unwrap_or(&[]).to_vec();
+    // Where all there is was taken, all was looked through.
+    let first = match range.start {
+        0 => whole.begin,
+        at => chosen.get(at).map_or(next, |line| line.offset),
+    };
+    let lines = chosen.get(range).unwrap_or(&[]);
     LogWindow {
-        next: lines.last().map_or(whole.begin, |line| line.offset + 100),
-        lines,
+        lines: lines.iter().copied().cloned().collect(),
+        from: from.unwrap_or(first),
+        next,
         begin: whole.begin,
         end: whole.end,
+    }
+}
+
+/// What a search over a log on disk answers.
+pub(crate) fn found(search: &LogSearch, whole: &LogWindow) -> LogFound {
+    let mut hits = whole.lines.iter().filter(|line| {
+        search.choice.admits(line.kind) && search.words.find(&line.text, 0).is_some()
+    });
+    let line =
+        |hit: Option<&LogLine>| hit.map_or(LogFound::Nothing, |line| LogFound::Line(line.offset));
+    match search.seek {
+        LogSeek::Next(offset) => line(hits.find(|hit| hit.offset >= offset)),
+        LogSeek::Previous(offset) => line(hits.rfind(|hit| hit.offset < offset)),
+        LogSeek::Count => LogFound::Count(u32::try_from(hits.count()).unwrap_or(0)),
     }
 }
 
@@ -644,6 +698,8 @@ pub(crate) struct Screen {
     pub(crate) snapshot: Snapshot,
     pub(crate) now: Present,
     pub(crate) log: LogWindow,
+    /// Whether searches are answered at once.
+    pub(crate) searching: bool,
     terminal: Terminal<TestBackend>,
 }
 
@@ -661,6 +717,7 @@ impl Screen {
             snapshot,
             now: now(),
             log: log(60),
+            searching: true,
             terminal,
         }
     }
@@ -686,6 +743,12 @@ impl Screen {
         let size = self.terminal.size().unwrap_or(Size::ZERO);
         for query in self.view.wants(size) {
             self.view.supply(query, answer(&query, &self.log));
+        }
+        if self.searching {
+            for search in self.view.searches() {
+                let found = found(&search, &self.log);
+                self.view.found(&search, Some(found));
+            }
         }
     }
 

@@ -498,3 +498,19 @@ fn q_detaches_and_stops_nothing() {
     // In a text it is a letter.
     assert_eq!(screen().keys("tq"), []);
 }
+
+#[test]
+fn updates_are_taken_now_when_idle_or_not_now() {
+    use crate::domain::command::UpdateWhen;
+    let update = |when| Command::Update {
+        process: LINUS,
+        when,
+    };
+    check("u<enter>", &[update(UpdateWhen::Now)]);
+    check("ui", &[update(UpdateWhen::Idle)]);
+    check("ud", &[update(UpdateWhen::NotNow)]);
+    check("u<esc>", &[]);
+    // Nobody runs on anything old: the key says so and opens nothing.
+    let mut screen = Screen::new(crowd(1), 80, 24);
+    assert!(orders(screen.keys("u<enter>")).is_empty());
+}

@@ -78,6 +78,20 @@ fn logs_follow_and_scroll() {
     check("log_scrolled", Screen::new(company(), 80, 24), "lkkk");
     check("log_beginning", Screen::new(company(), 80, 24), "lg");
     check("log_50x20", Screen::new(company(), 50, 20), "l");
+    for (width, height) in [(80, 24), (120, 40), (50, 20)] {
+        let screen = || Screen::new(company(), width, height);
+        check(
+            &format!("log_search_{width}x{height}"),
+            screen(),
+            "l/cargo<enter>N",
+        );
+        check(&format!("log_errors_{width}x{height}"), screen(), "lFFFFL");
+    }
+    check(
+        "log_search_typed",
+        Screen::new(company(), 80, 24),
+        "l/cargo",
+    );
 }
 
 #[test]
@@ -210,4 +224,10 @@ fn ascii_terminals_get_ascii_only() {
         assert!(screen.text().is_ascii(), "{keys}");
     }
     check("ascii", Screen::with(caps, company(), 80, 24), "");
+}
+
+#[test]
+fn updates_show_what_a_restart_would_change() {
+    check("updates_80x24", Screen::new(company(), 80, 24), "u");
+    check("updates_50x20", Screen::new(company(), 50, 20), "u");
 }

@@ -43,9 +43,29 @@ fn a_view_may_move_between_threads() {
     sent::<crate::tui::View>();
 }
 
-const STATES: [&str; 18] = [
-    "", "<enter>", "l", "lk", "2", "2<enter>", "3", "3<enter>", "3jA", "4", "n", "n<tab>", "t",
-    "d", "jX", "?", ":s", "/a",
+const STATES: [&str; 22] = [
+    "",
+    "<enter>",
+    "l",
+    "lk",
+    "2",
+    "2<enter>",
+    "3",
+    "3<enter>",
+    "3jA",
+    "4",
+    "n",
+    "n<tab>",
+    "t",
+    "d",
+    "jX",
+    "?",
+    ":s",
+    "/a",
+    "l/a",
+    "l/ca<enter>N",
+    "lFFF",
+    "lL<right>",
 ];
 
 #[test]

@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use crate::domain::log::{LogKind, LogLine};
+use crate::domain::log::{LogKind, LogLine, LogWords};
 use crate::tui::look::Palette;
 use crate::tui::text;
 
@@ -46,6 +46,18 @@ pub(crate) struct Layout {
     pub(crate) width: usize,
     /// Styles.
     pub(crate) palette: Palette,
+    /// How long lines are shown.
+    pub(crate) long: Long,
+}
+
+/// What becomes of a line that is longer than the screen is wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Long {
+    /// It goes on in the next row.
+    #[default]
+    Wrapped,
+    /// It is cut; so many columns of it are left of the screen.
+    Cut(usize),
 }
 
 impl Layout {
@@ -75,7 +87,16 @@ impl Layout {
         let time = line
             .time
             .filter(|time| gutter > 1 + MARK && !same_minute(Some(*time), before));
-        let mut rows: Vec<Line<'static>> = text::wrap(&cleaned, self.width.saturating_sub(gutter))
+        let room = self.width.saturating_sub(gutter);
+        let cut;
+        let parts = match self.long {
+            Long::Wrapped => text::wrap(&cleaned, room),
+            Long::Cut(left) => {
+                cut = text::fit(text::skip(&cleaned, left), room);
+                vec![cut.as_ref()]
+            }
+        };
+        let mut rows: Vec<Line<'static>> = parts
             .into_iter()
             .enumerate()
             .map(|(row, part)| {
@@ -97,7 +118,7 @@ impl Layout {
                 Line::from(spans)
             })
             .collect();
-        if shown.len() < line.text.len() {
+        if shown.len() < line.text.len() && self.long == Long::Wrapped {
             let note = format!(
                 "{}… {} more bytes in this line",
                 " ".repeat(gutter),
@@ -134,6 +155,23 @@ impl Layout {
         }
         rows
     }
+}
+
+/// Shows where words stand in a row, each within one span of it.
+pub(crate) fn mark_words(row: &mut Line<'static>, words: &LogWords, style: Style) {
+    let Some(text) = row.spans.pop() else {
+        return;
+    };
+    let mut from = 0;
+    while let Some(found) = words.find(&text.content, from) {
+        let before = text.content.get(from..found.start).unwrap_or("").to_owned();
+        let hit = text.content.get(found.clone()).unwrap_or("").to_owned();
+        row.spans.push(Span::styled(before, text.style));
+        row.spans.push(Span::styled(hit, style));
+        from = found.end;
+    }
+    let rest = text.content.get(from..).unwrap_or("").to_owned();
+    row.spans.push(Span::styled(rest, text.style));
 }
 
 fn same_minute(one: Option<DateTime>, other: Option<DateTime>) -> bool {

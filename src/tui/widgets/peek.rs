@@ -11,7 +11,7 @@ use crate::domain::snapshot::ProcessView;
 use crate::tui::format::{self, Present};
 use crate::tui::look::Look;
 use crate::tui::text;
-use crate::tui::widgets::log_lines::Layout;
+use crate::tui::widgets::log_lines::{Layout, Long};
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::request;
 use crate::tui::widgets::sheet::Sheet;
@@ -106,6 +106,7 @@ impl Peek<'_> {
         Layout {
             width: usize::from(area.width.saturating_sub(1)),
             palette: self.look.palette,
+            long: Long::Wrapped,
         }
     }
 

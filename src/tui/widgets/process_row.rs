@@ -1,5 +1,7 @@
 //! One process in one row: which columns there are at a width, and what stands in them.
 
+use std::borrow::Cow;
+
 use ratatui::style::Style;
 
 use crate::domain::snapshot::{ProcessView, Snapshot};
@@ -17,6 +19,8 @@ const WIDE: usize = 160;
 const LEAD: usize = 5;
 /// What `NOW` needs at least.
 const NOW: usize = 18;
+/// Where `NOW` has less than this, ids and needless words leave it.
+const TERSE: usize = 40;
 
 /// Widths of the columns, the space behind them included; zero for those that are not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,7 +244,7 @@ impl Columns {
             row,
             at + 2,
             room,
-            &item.now_line(),
+            &item.now_line(room),
             status::now_style(process, palette),
         );
     }
@@ -284,8 +288,8 @@ impl Item<'_> {
         style.add_modifier(ratatui::style::Modifier::BOLD)
     }
 
-    /// What it does, asks or suffers.
-    fn now_line(&self) -> String {
+    /// What it does, asks or suffers, in as many columns.
+    fn now_line(&self, room: usize) -> String {
         let process = self.process;
         let said = if process.now.is_empty() {
             match (&process.stopping, process.task) {
@@ -298,6 +302,11 @@ impl Item<'_> {
             }
         } else {
             process.now.clone()
+        };
+        let said = if room < TERSE {
+            terse(&said)
+        } else {
+            Cow::Borrowed(said.as_str())
         };
         let said = text::clean(&said).into_owned();
         if process.simulated && !self.snapshot.demo {
@@ -319,7 +328,7 @@ impl Item<'_> {
         let word = status::word(self.process, self.now);
         let style = status::word_style(self.process, palette);
         let at = pen.put(row, at + 1, columns, &word, style);
-        let now = self.now_line();
+        let now = self.now_line(columns.saturating_sub(at + 3));
         if !now.is_empty() && at + 6 < columns {
             let at = pen.put(row, at, 3, " · ", palette.dim);
             pen.put(
@@ -329,6 +338,36 @@ impl Item<'_> {
                 &now,
                 status::now_style(self.process, palette),
             );
+        }
+    }
+}
+
+/// What of a line is worth narrow columns: a task without its id, a command without `to run`.
+fn terse(said: &str) -> Cow<'_, str> {
+    if let Some(command) = said.strip_prefix("asks to run: ") {
+        return Cow::Owned(format!("asks: {command}"));
+    }
+    let numbered = said.strip_prefix("task_").and_then(|rest| {
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        rest.strip_prefix(' ')
+    });
+    Cow::Borrowed(numbered.filter(|title| !title.is_empty()).unwrap_or(said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_line_says_the_matter_itself() {
+        for (said, left) in [
+            ("task_0031 Fix the login", "Fix the login"),
+            ("task_0031", "task_0031"),
+            ("task_list is wrong", "task_list is wrong"),
+            ("asks to run: git push", "asks: git push"),
+            ("crashed (PROC_004)", "crashed (PROC_004)"),
+        ] {
+            assert_eq!(terse(said), left);
         }
     }
 }

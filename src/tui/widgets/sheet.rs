@@ -11,6 +11,8 @@ use crate::tui::text;
 
 /// Texts of others are cut here: nobody reads further on a screen, and each frame builds them anew.
 const LONGEST: usize = 64 * 1024;
+/// Columns of a label before its value.
+const LABEL: usize = 12;
 
 /// Lines in the making, none wider than `width`.
 #[derive(Debug)]
@@ -65,7 +67,6 @@ impl Sheet {
 
     /// A label and its value, which is wrapped beside it.
     pub(crate) fn field(&mut self, label: &str, value: &str, style: Style) {
-        const LABEL: usize = 12;
         if self.width < LABEL + 12 {
             self.text(label, 0, self.palette.dim);
             self.text(value, 1, style);
@@ -81,6 +82,36 @@ impl Sheet {
                 ]));
                 label = " ".repeat(LABEL);
             }
+        }
+    }
+
+    /// A label and a list beside it: a line ends between two items, never within one that fits.
+    pub(crate) fn list(&mut self, label: &str, items: &[String], style: Style) {
+        const GAP: &str = "  ";
+        let room = self.value_room();
+        let mut row = String::new();
+        let mut rows: Vec<String> = Vec::new();
+        for item in items {
+            let item = text::clean(item);
+            if row.is_empty() {
+                row.push_str(&item);
+            } else if text::width(&row) + GAP.len() + text::width(&item) <= room {
+                row.push_str(GAP);
+                row.push_str(&item);
+            } else {
+                rows.push(std::mem::replace(&mut row, item.into_owned()));
+            }
+        }
+        rows.push(row);
+        self.field(label, &rows.join("\n"), style);
+    }
+
+    /// Columns of a value beside its label.
+    fn value_room(&self) -> usize {
+        if self.width < LABEL + 12 {
+            self.width.saturating_sub(1)
+        } else {
+            self.width - LABEL
         }
     }
 
@@ -166,5 +197,28 @@ impl Scroll {
             }
             Line::styled(format!("↓ {} more lines", below + 1), palette.dim).render(row, buffer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::look::{Capabilities, Look};
+
+    #[test]
+    fn a_list_breaks_between_its_items() {
+        let palette = Look::new(Capabilities::default()).palette;
+        let mut sheet = Sheet::new(40, palette);
+        let rules = ["Bash(git push *)", "Bash(helm uninstall *)", "Bash(sudo *)"];
+        sheet.list("Asks for", &rules.map(str::to_owned), palette.plain);
+        let lines: Vec<String> = sheet.into_lines().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "Asks for    Bash(git push *)",
+                "            Bash(helm uninstall *)",
+                "            Bash(sudo *)",
+            ]
+        );
     }
 }

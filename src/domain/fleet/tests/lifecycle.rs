@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rig::Rig;
-use crate::domain::command::{Command, Outcome, Refusal};
+use crate::domain::command::{Command, NewProcess, Outcome, Refusal};
 use crate::domain::event::{Event, Fact, LaunchFailure};
 use crate::domain::exit::ExitStatus;
 use crate::domain::fault::{Fault, FaultCode};
@@ -359,4 +359,124 @@ fn a_shutdown_waits_for_everyone_and_starts_nobody() {
     rig.exit(one, ExitStatus::Code(0));
     assert!(rig.fleet.is_drained());
     assert_eq!(rig.launches.len(), 2);
+}
+
+#[test]
+fn a_stop_that_a_start_overtakes_is_answered() {
+    for again in [Command::Start, Command::Restart] {
+        let mut rig = Rig::new();
+        let (id, run) = rig.ready("developer");
+        let stop = rig.order(Command::Stop(id));
+        let start = rig.order(again(id));
+        assert!(matches!(rig.answer(stop), Some(Err(Refusal::State(_)))));
+        assert!(rig.answer(start).is_none());
+        rig.exit(run, ExitStatus::Code(0));
+        assert_eq!(rig.launches.len(), 2);
+    }
+}
+
+#[test]
+fn a_start_without_its_role_is_answered_with_the_cause() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    rig.order(Command::Stop(id));
+    rig.exit(run, ExitStatus::Code(0));
+    let catalogue = std::sync::Arc::new(crate::domain::role::Catalogue {
+        roles: vec![],
+        ..super::rig::catalogue()
+    });
+    rig.event(Event::Configured { catalogue });
+    let start = rig.order(Command::Start(id));
+    assert!(matches!(
+        rig.answer(start),
+        Some(Err(Refusal::Fault { .. }))
+    ));
+    assert_eq!(rig.status(id), Status::Blocked);
+}
+
+#[test]
+fn a_stop_stays_a_stop_when_the_conversation_cannot_be_resumed() {
+    for order in [None, Some(Command::Shutdown)] {
+        let mut rig = Rig::new();
+        let (id, run) = rig.ready("developer");
+        rig.order(order.unwrap_or(Command::Stop(id)));
+        let text = "not found".to_owned();
+        rig.fact(run, Fact::ResumeFailed { text });
+        rig.exit(run, ExitStatus::Code(1));
+        assert_eq!((rig.status(id), rig.launches.len()), (Status::Stopped, 1));
+    }
+}
+
+#[test]
+fn a_usage_limit_that_is_over_by_our_clock_is_no_retry_storm() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let task = rig.add("work", None);
+    for attempts in 2..4 {
+        let past = (rig.now.wall - jiff::SignedDuration::from_secs(300)).into();
+        rig.fact(run, Fact::UsageLimit { until: past });
+        rig.interrupted(run);
+        rig.pass(59 * SECOND);
+        assert_eq!(rig.status(id), Status::Blocked);
+        assert_eq!(rig.task(task).attempts.len(), attempts - 1);
+        rig.pass(SECOND);
+        // Its conversation is made fresh first.
+        rig.turn_ends(run, true);
+        assert_eq!(rig.task(task).attempts.len(), attempts);
+    }
+}
+
+#[test]
+fn a_usage_limit_without_a_time_is_tried_again_by_itself() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    rig.fact(run, Fact::UsageLimit { until: None });
+    let view = rig.snapshot().process(id).cloned().unwrap();
+    assert_eq!(view.status, Status::Blocked);
+    assert!(view.until.is_some() && !view.needs_a_person());
+    rig.pass(3600 * SECOND);
+    assert_eq!(rig.status(id), Status::Running);
+}
+
+#[test]
+fn a_hire_without_a_login_is_answered_with_the_cause() {
+    let mut rig = Rig::new();
+    let new = NewProcess {
+        role: "developer".to_owned(),
+        ..NewProcess::default()
+    };
+    let hire = rig.order(Command::Create(Box::new(new)));
+    let run = rig.launches[0].run;
+    rig.launched(run);
+    rig.fact(
+        run,
+        Fact::Ready {
+            version: None,
+            logged_in: Some(false),
+        },
+    );
+    assert!(matches!(rig.answer(hire), Some(Err(Refusal::Fault { .. }))));
+    let id = rig.launches[0].process;
+    let view = rig.snapshot().process(id).cloned().unwrap();
+    assert!(view.fault.is_some());
+}
+
+#[test]
+fn a_launch_that_fails_leaves_the_output_of_the_run_before_in_place() {
+    let mut rig = Rig::new();
+    let id = rig.hire("command");
+    let run = rig.launches[0].run;
+    rig.launched(run);
+    rig.exit(run, ExitStatus::Code(0));
+    rig.order(Command::Start(id));
+    let fault = Fault::new(FaultCode::FailedToStart, "no", "look");
+    rig.event(Event::LaunchFailed {
+        run: rig.launches[1].run,
+        failure: LaunchFailure {
+            fault,
+            permanent: true,
+        },
+    });
+    let view = rig.snapshot().process(id).cloned().unwrap();
+    assert_eq!(view.output_run(), Some(run));
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::rig::Rig;
 use crate::domain::command::{Command, NewProcess};
+use crate::domain::effect::ReplyId;
 use crate::domain::event::{Event, Fact, LaunchFailure};
 use crate::domain::exit::ExitStatus;
 use crate::domain::fault::{Fault, FaultCode};
@@ -280,7 +281,7 @@ proptest! {
         }
         // Whatever has happened, a shutdown comes to its end.
         rig.disk = true;
-        rig.order(Command::Shutdown);
+        let shutdown = rig.order(Command::Shutdown);
         rig.pass(Duration::from_secs(3600));
         let left: Vec<RunId> = rig.fleet.live_runs().map(|(_, run)| run).collect();
         for run in left {
@@ -288,5 +289,9 @@ proptest! {
         }
         rig.pass(Duration::from_secs(5));
         prop_assert!(rig.fleet.is_drained());
+        // And whoever has asked for something was answered; the shutdown is, by the end itself.
+        for reply in 1..shutdown.0 {
+            prop_assert!(rig.answer(ReplyId(reply)).is_some(), "{} is not answered", reply);
+        }
     }
 }

@@ -309,3 +309,101 @@ fn a_withdrawn_request_cannot_be_answered() {
     assert!(matches!(rig.answer(reply), Some(Err(Refusal::State(_)))));
     assert_eq!(rig.snapshot().requests[0].answer, Some(Answer::Withdrawn));
 }
+
+#[test]
+fn a_task_that_a_person_retries_gets_all_of_its_retries_again() {
+    for retries in [None, Some(1)] {
+        let mut rig = Rig::new();
+        let (_, run) = rig.ready("developer");
+        let reply = rig.order(Command::AddTask(Box::new(NewTask {
+            retries,
+            ..new("hard")
+        })));
+        let Some(Ok(Outcome::TaskAdded(task))) = rig.answer(reply).cloned() else {
+            panic!()
+        };
+        for round in 1..=3 {
+            let mut attempts = 0;
+            while !rig.task(task).state.is_final() {
+                for _ in 0..120 {
+                    if rig.task(task).state == TaskState::Queued {
+                        rig.pass(SECOND);
+                    }
+                }
+                let before = rig.task(task).attempts.len();
+                while rig.task(task).attempts.last().unwrap().end.is_none() {
+                    let clearing = matches!(rig.sent.last(), Some((_, _, Order::Clear { .. })));
+                    rig.turn_ends(run, clearing);
+                }
+                assert_eq!(rig.task(task).attempts.len(), before);
+                attempts += 1;
+            }
+            assert_eq!(attempts, retries.unwrap_or(2) + 1, "round {round}");
+            assert_eq!(rig.task(task).retries, retries);
+            rig.order(Command::RetryTask(task));
+        }
+    }
+}
+
+#[test]
+fn a_task_that_was_taken_back_is_not_tried_again_when_its_time_runs_out() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    let reply = rig.order(Command::AddTask(Box::new(NewTask {
+        timeout: Some(5 * SECOND),
+        ..new("slow")
+    })));
+    let Some(Ok(Outcome::TaskAdded(task))) = rig.answer(reply).cloned() else {
+        panic!()
+    };
+    rig.pass(4 * SECOND);
+    rig.order(Command::CancelTask(task));
+    rig.pass(2 * SECOND);
+    rig.interrupted(run);
+    assert_eq!(rig.task(task).state, TaskState::Cancelled);
+}
+
+#[test]
+fn a_task_whose_time_runs_out_before_it_is_delivered_is_out_of_time() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    rig.add("first", None);
+    rig.turn_ends(run, true);
+    let reply = rig.order(Command::AddTask(Box::new(NewTask {
+        timeout: Some(5 * SECOND),
+        retries: Some(0),
+        ..new("second")
+    })));
+    let Some(Ok(Outcome::TaskAdded(task))) = rig.answer(reply).cloned() else {
+        panic!()
+    };
+    rig.pass(6 * SECOND);
+    assert_eq!(rig.task(task).state, TaskState::TimedOut);
+    // The conversation is fresh at last: the next one takes it.
+    let next = rig.add("third", None);
+    rig.turn_ends(run, true);
+    assert_eq!(rig.task(next).state, TaskState::Assigned);
+}
+
+#[test]
+fn of_answered_requests_only_the_last_are_kept() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    rig.add("ask", None);
+    for n in 0..1100 {
+        let ask = Ask::Permission {
+            tool: "Bash".to_owned(),
+            subject: "ls".to_owned(),
+            diff: None,
+            description: None,
+            rule: "Bash(ls *)".to_owned(),
+        };
+        let input = serde_json::Value::Null;
+        let key = format!("k{n}");
+        rig.fact(run, Fact::Asked { key, ask, input });
+        let request = rig.snapshot().requests[0].id;
+        let reply = rig.order(Command::Approve(request));
+        assert!(matches!(rig.answer(reply), Some(Ok(_))));
+    }
+    assert_eq!(rig.saved.requests.len(), 1000);
+}

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use crate::domain::command::{Command, NewProcess, Origin, Outcome, Refusal};
-use crate::domain::effect::{Effect, LaunchPlan, ReplyId};
+use crate::domain::effect::{Batch, Effect, LaunchPlan, ReplyId};
 use crate::domain::event::{Event, Fact, LaunchFailure, Mark, RunDetails, TurnEnd};
 use crate::domain::exit::{Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
@@ -32,6 +32,8 @@ pub(super) struct Rig {
     pub(super) now: Now,
     /// Whether the disk takes what it is given.
     pub(super) disk: bool,
+    /// Batches that a slow disk has not answered for yet; `None` for one that answers at once.
+    pub(super) slow: Option<Vec<(u64, Batch)>>,
     pub(super) launches: Vec<LaunchPlan>,
     pub(super) sent: Vec<(RunId, u64, Order)>,
     pub(super) closed: Vec<RunId>,
@@ -88,7 +90,7 @@ pub(super) fn role(key: &str) -> Role {
     }
 }
 
-fn catalogue() -> Catalogue {
+pub(super) fn catalogue() -> Catalogue {
     let agent = |name: &str, protocol| Agent {
         name: name.to_owned(),
         command: name.to_owned(),
@@ -146,6 +148,7 @@ impl Rig {
             fleet,
             now,
             disk: true,
+            slow: None,
             launches: vec![],
             sent: vec![],
             closed: vec![],
@@ -198,21 +201,35 @@ impl Rig {
                 let before = self.answers.insert(reply, *outcome);
                 assert!(before.is_none(), "{reply:?} was answered twice");
             }
-            Effect::Persist { token, .. } if !self.disk => {
-                let error = "no space".to_owned();
-                return Some(Input::Event(Event::NotStored { token, error }));
-            }
-            Effect::Persist { token, batch } => {
-                let saved = &mut self.saved;
-                put(&mut saved.processes, batch.processes);
-                put(&mut saved.tasks, batch.tasks);
-                put(&mut saved.requests, batch.requests);
-                saved.meta = batch.meta.or(saved.meta.take());
-                return Some(Input::Event(Event::Stored { token }));
-            }
+            Effect::Persist { token, batch } => match &mut self.slow {
+                Some(waiting) => waiting.push((token, batch)),
+                None => return Some(self.write(token, batch)),
+            },
             Effect::Note { .. } | Effect::Forget { .. } | Effect::Compare { .. } => {}
         }
         None
+    }
+
+    fn write(&mut self, token: u64, batch: Batch) -> Input {
+        if !self.disk {
+            let error = "no space".to_owned();
+            return Input::Event(Event::NotStored { token, error });
+        }
+        let saved = &mut self.saved;
+        put(&mut saved.processes, batch.processes);
+        put(&mut saved.tasks, batch.tasks);
+        put(&mut saved.requests, batch.requests);
+        saved.meta = batch.meta.or(saved.meta.take());
+        Input::Event(Event::Stored { token })
+    }
+
+    /// The slow disk comes to its next batch, and has room for it or not.
+    pub(super) fn disk_takes_next(&mut self, room: bool) {
+        let (token, batch) = self.slow.as_mut().expect("a slow disk").remove(0);
+        let before = std::mem::replace(&mut self.disk, room);
+        let answer = self.write(token, batch);
+        self.disk = before;
+        self.apply(answer);
     }
 
     pub(super) fn event(&mut self, event: Event) {

@@ -142,3 +142,127 @@ fn what_is_removed_is_gone_from_the_disk() {
             .any(|(_, _, order)| matches!(order, Order::Message { .. }))
     );
 }
+
+#[test]
+fn what_waits_for_a_failed_write_is_not_overtaken_by_what_came_later() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    rig.add("work", None);
+    rig.sent.clear();
+    rig.slow = Some(vec![]);
+    let key = |n: u32| crate::domain::event::Fact::Asked {
+        key: format!("k{n}"),
+        ask: crate::domain::inbox::Ask::Permission {
+            tool: "Bash".to_owned(),
+            subject: "ls".to_owned(),
+            diff: None,
+            description: None,
+            rule: "Bash(ls *)".to_owned(),
+        },
+        input: serde_json::Value::Null,
+    };
+    for n in 0..4 {
+        rig.fact(run, key(n));
+    }
+    let requests: Vec<_> = rig.snapshot().requests.iter().map(|one| one.id).collect();
+    let drain = |rig: &mut Rig| {
+        while rig.slow.as_ref().is_some_and(|waiting| !waiting.is_empty()) {
+            rig.disk_takes_next(true);
+        }
+    };
+    drain(&mut rig);
+    // The first is refused by the disk, the second was on its way already, the third comes later.
+    rig.order(Command::Approve(requests[0]));
+    rig.order(Command::Approve(requests[1]));
+    rig.disk_takes_next(false);
+    rig.order(Command::Approve(requests[2]));
+    rig.disk_takes_next(true);
+    rig.pass(2 * SECOND);
+    rig.order(Command::Approve(requests[3]));
+    drain(&mut rig);
+    let order: Vec<u64> = rig.sent.iter().map(|(_, seq, _)| *seq).collect();
+    assert_eq!(order, [3, 4, 5, 6]);
+}
+
+#[test]
+fn a_second_task_with_the_key_of_one_that_was_not_stored_is_refused_as_well() {
+    let mut rig = Rig::new();
+    rig.slow = Some(vec![]);
+    let task = NewTask {
+        text: "work".to_owned(),
+        key: Some("k".to_owned()),
+        ..NewTask::default()
+    };
+    let first = rig.order(Command::AddTask(Box::new(task.clone())));
+    let second = rig.order(Command::AddTask(Box::new(task)));
+    rig.disk_takes_next(false);
+    rig.slow = None;
+    rig.pass(5 * SECOND);
+    for reply in [first, second] {
+        let answer = rig.answer(reply);
+        assert!(
+            matches!(answer, Some(Err(Refusal::NotStored(_)))),
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn who_waits_for_a_process_that_could_not_be_stored_is_answered() {
+    let mut rig = Rig::new();
+    rig.slow = Some(vec![]);
+    let new = NewProcess {
+        role: "tester".to_owned(),
+        ..NewProcess::default()
+    };
+    let hire = rig.order(Command::Create(Box::new(new)));
+    let id = rig.snapshot().processes[0].id;
+    let stop = rig.order(Command::Stop(id));
+    rig.disk_takes_next(false);
+    rig.slow = None;
+    rig.pass(5 * SECOND);
+    for reply in [hire, stop] {
+        assert!(matches!(rig.answer(reply), Some(Err(_))));
+    }
+    assert!(rig.launches.is_empty());
+}
+
+#[test]
+fn what_fell_due_while_no_instance_was_there_waits_for_what_was_said_meanwhile() {
+    let mut rig = Rig::new();
+    let id = rig.hire("developer");
+    let run = rig.launches[0].run;
+    rig.launched(run);
+    let (_, other) = rig.ready("tester");
+    rig.add("first", None);
+    rig.turn_ends(other, true);
+    let task = rig.add("second", None);
+    let mut reborn = rig.reborn();
+    reborn.now = rig.now + 300 * SECOND;
+    let saved = crate::domain::fleet::Saved {
+        processes: rig.saved.processes.values().cloned().collect(),
+        tasks: rig.saved.tasks.values().cloned().collect(),
+        requests: vec![],
+        meta: rig.saved.meta.clone(),
+        generation: 2,
+        rebooted: false,
+    };
+    let mut reborn = Rig::of(&saved, reborn.now);
+    reborn.sent.clone_from(&rig.sent);
+    // As the hub does it: what is due comes before the first word of the shims.
+    reborn.pass(SECOND);
+    for run in [run, other] {
+        reborn.event(Event::Adopted {
+            run,
+            accepted: 9,
+            alive: true,
+        });
+    }
+    assert_eq!(reborn.killed, []);
+    reborn.turn_ends(other, true);
+    assert_eq!(reborn.task(task).state, TaskState::Assigned);
+    // And still nobody waits for ever.
+    reborn.pass(300 * SECOND);
+    assert_eq!(reborn.killed, [run]);
+    assert_eq!(reborn.status(id), Status::Stopping);
+}
