@@ -41,7 +41,7 @@ fn exit_of(answer: Result<Outcome, Refusal>) -> headcount::domain::exit::Exit {
 
 /// How many ends of runs a log tells of.
 async fn ends(company: &Company, process: ProcessId) -> usize {
-    let log = company.logged(process, "ended with ").await;
+    let log = company.logged(process, " ended, 0 left").await;
     log.iter()
         .filter(|line| line.starts_with("ended with "))
         .count()

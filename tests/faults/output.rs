@@ -73,7 +73,8 @@ fn memory(pid: u32) -> u64 {
 
 #[test]
 fn b5_a_command_that_floods_is_read_and_stopped_at_once() {
-    let instance = company("exec yes a line of a flood that nobody can read as fast as it comes");
+    const LINE: &str = "a line of a flood that nobody can read as fast as it comes";
+    let instance = company(&format!("exec yes {LINE}"));
     instance.ok(&["create", "talker"]);
     let before = memory(instance.pid());
     // One who follows and reads nothing must not keep it from flowing, nor cost memory.
@@ -85,11 +86,8 @@ fn b5_a_command_that_floods_is_read_and_stopped_at_once() {
     for _ in 0..5 {
         let lines = instance.ok(&["logs", "talker", "-n", "100"]);
         assert_eq!(lines.lines().count(), 100);
-        assert!(
-            lines
-                .lines()
-                .all(|line| line.starts_with("a line of a flood"))
-        );
+        // The last one may be on its way.
+        assert!(lines.lines().rev().skip(1).all(|line| line == LINE));
     }
     let stopped = instance.ok(&["stop", "talker"]);
     assert!(stopped.contains("1 process ended, 0 left"), "{stopped}");
