@@ -19,7 +19,6 @@ use crate::tui::offer::{can_demo, is_troubled};
 use crate::tui::order::Order;
 use crate::tui::scene::Scene;
 use crate::tui::screens::details::Details;
-use crate::tui::screens::inbox::Inbox;
 use crate::tui::screens::logs::Logs;
 use crate::tui::screens::processes::Key;
 use crate::tui::screens::roles::Roles;
@@ -79,6 +78,13 @@ impl View {
             Verb::Copy => return self.copy(snapshot),
             Verb::Sort | Verb::Reverse => self.sort(verb, scene),
             Verb::MarkRange => self.processes.mark_range(snapshot),
+            Verb::Later => {
+                if !self.inbox.put_off(snapshot) {
+                    let hint = "Nothing else waits that could come first.";
+                    self.note(Level::Info, hint);
+                }
+            }
+            Verb::Alike => self.alike(snapshot),
             Verb::Why => self.why(scene),
             Verb::NextWaiting => self.next_waiting(snapshot),
             Verb::Mark => self.mark(snapshot),
@@ -220,7 +226,8 @@ impl View {
                 self.tasks.cursor.step(&keys, by);
             }
             (None, Tab::Inbox) => {
-                self.inbox.cursor.step(&Inbox::keys(snapshot), by);
+                let keys = self.inbox.keys(snapshot);
+                self.inbox.cursor.step(&keys, by);
                 self.inbox.note_selected(snapshot);
             }
             (None, Tab::Roles) => {
@@ -276,7 +283,8 @@ impl View {
             }
             Tab::Inbox => {
                 if let Some(id) = self.inbox.at(y) {
-                    self.inbox.cursor.select(&Inbox::keys(snapshot), id);
+                    let keys = self.inbox.keys(snapshot);
+                    self.inbox.cursor.select(&keys, id);
                     self.inbox.note_selected(snapshot);
                 }
             }

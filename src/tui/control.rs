@@ -7,6 +7,7 @@ use crate::domain::inbox::Ask;
 use crate::domain::snapshot::{Activity, Level, ProcessView, Snapshot, Status};
 use crate::tui::action::Action;
 use crate::tui::chrome::Tab;
+use crate::tui::dialogs::alike::AlikeDialog;
 use crate::tui::dialogs::answer::AnswerDialog;
 use crate::tui::dialogs::confirm::Confirm;
 use crate::tui::dialogs::line::LineDialog;
@@ -14,6 +15,7 @@ use crate::tui::dialogs::{Dialog, Order};
 use crate::tui::format;
 use crate::tui::keys::Verb;
 use crate::tui::offer::{can_cancel, can_release, can_retry, can_start, can_stop};
+use crate::tui::screens::inbox::Inbox;
 use crate::tui::view::View;
 use crate::tui::widgets::{request, status};
 
@@ -171,7 +173,7 @@ impl View {
                 self.dialogs.push(Dialog::Line(Box::new(dialog)));
             }
             (Verb::Deny, _) => {
-                let dialog = LineDialog::deny(asked.id, &who, &request::line(asked));
+                let dialog = LineDialog::deny(vec![asked.id], &who, &request::line(asked));
                 self.dialogs.push(Dialog::Line(Box::new(dialog)));
             }
             (Verb::Answer, Ask::Question { questions }) => {
@@ -187,6 +189,23 @@ impl View {
             _ => {}
         }
         Vec::new()
+    }
+
+    /// Asks for one answer to all requests that are like the selected one.
+    pub(crate) fn alike(&mut self, snapshot: &Snapshot) {
+        let Some(asked) = self.asked(snapshot) else {
+            return;
+        };
+        let alike = Inbox::alike(asked, snapshot);
+        if alike.len() < 2 {
+            self.note(
+                Level::Info,
+                "Nothing else waits like it; y, Y, A and d answer this one.",
+            );
+            return;
+        }
+        let dialog = AlikeDialog::new(asked, &alike, snapshot);
+        self.dialogs.push(Dialog::Alike(dialog));
     }
 
     /// Takes a task back, tries it again, or releases it.

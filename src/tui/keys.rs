@@ -32,6 +32,8 @@ pub(crate) enum Place {
     Confirm,
     /// A text to read.
     Reader,
+    /// A dialog that answers several requests.
+    Alike,
     /// A dialog that finds an action.
     Finder,
     /// What changed on disk for one employee.
@@ -68,6 +70,8 @@ pub(crate) enum Verb {
     Always,
     Deny,
     Answer,
+    Alike,
+    Later,
     Mark,
     MarkRange,
     Sort,
@@ -164,8 +168,8 @@ pub(crate) struct Binding {
 }
 
 use Place::{
-    Choices, Confirm, Details, Editor, Finder, Hire, Inbox, Line, Logs, Processes, Reader, Roles,
-    Task, Tasks, Updates,
+    Alike, Choices, Confirm, Details, Editor, Finder, Hire, Inbox, Line, Logs, Processes, Reader,
+    Roles, Task, Tasks, Updates,
 };
 
 const SCREENS: &[Place] = &[Processes, Tasks, Inbox, Roles, Details, Logs, Task];
@@ -193,6 +197,8 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Always [letter('Y')] &[Processes, Details, Logs, Inbox], "always", "allow it, and what fits a rule that you see first";
     Deny [letter('d')] &[Processes, Details, Logs, Inbox], "deny", "refuse, with a reason that the agent reads";
     Answer [letter('A')] &[Processes, Details, Logs, Inbox], "answer", "answer a question";
+    Alike [letter('b')] &[Inbox], "all like it", "one answer for all that wait for the same rule";
+    Later [letter('Z')] &[Inbox], "later", "put it behind the others that wait, on this terminal";
     Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader], "back", "back";
     NextHit [letter('n')] &[Logs], "next hit", "what is searched: the next one, further down";
     PreviousHit [letter('N')] &[Logs], "hit before", "what is searched: the one before, further up";
@@ -243,6 +249,8 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Yes [letter('y'), key(KeyCode::Enter)] &[Confirm], "yes", "do it";
     Next [key(KeyCode::Tab)] &[Updates], "next", "the next employee with updates";
     Previous [key(KeyCode::BackTab)] &[Updates], "", "the employee before";
+    Yes [letter('y')] &[Alike], "allow all", "allow all of them, this once";
+    Deny [letter('d')] &[Alike], "deny all", "refuse all of them, with a reason";
     Next [key(KeyCode::Tab)] &[Hire, Editor, Choices], "next field", "next field";
     Previous [key(KeyCode::BackTab)] &[Hire, Editor, Choices], "", "field before";
     Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9'), letter('0')]
@@ -260,7 +268,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Right [key(KeyCode::Right)] &[Editor], "", "next choice";
 
     Back [key(KeyCode::Esc)] ROWS, "", "one back: marks, then the filter, then the order";
-    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Finder, Updates], "leave", "leave, nothing is done";
+    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Alike, Finder, Updates], "leave", "leave, nothing is done";
 
     Down [key(KeyCode::Down)] &[Finder], "", "down";
     Up [key(KeyCode::Up)] &[Finder], "", "up";
@@ -314,9 +322,9 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 15] = [
-        Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Editor, Line, Choices, Confirm,
-        Reader, Finder, Updates,
+    const PLACES: [Place; 16] = [
+        Alike, Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Editor, Line, Choices,
+        Confirm, Reader, Finder, Updates,
     ];
 
     #[test]

@@ -6,6 +6,7 @@ use crate::domain::task::{Task, TaskState};
 use crate::tui::chrome::{self, Tab};
 use crate::tui::keys::{self, Key, Verb};
 use crate::tui::scene::Scene;
+use crate::tui::screens::inbox::Inbox;
 use crate::tui::view::{Page, View};
 
 /// Keys and what they do now, for the footer.
@@ -91,6 +92,8 @@ impl View {
             Verb::Yes | Verb::Always => asked.is_some_and(permission),
             Verb::Answer => asked.is_some_and(|request| !permission(request)),
             Verb::Deny => asked.is_some(),
+            Verb::Alike => asked.is_some_and(|one| Inbox::alike(one, snapshot).len() > 1),
+            Verb::Later => asked.is_some() && chrome::waiting_requests(snapshot) > 1,
             Verb::Demo => can_demo(snapshot),
             Verb::Start => subject.is_some_and(can_start),
             Verb::Stop => {

@@ -159,12 +159,20 @@ impl View {
                     suffix: ".md",
                 }];
             }
-            Heard::Closed | Heard::Orders(_) | Heard::Filtered(_) | Heard::Chosen(_) => {
+            Heard::Closed
+            | Heard::Opened(_)
+            | Heard::Orders(_)
+            | Heard::Filtered(_)
+            | Heard::Chosen(_) => {
                 self.dialogs.pop();
             }
         }
         match heard {
             Heard::Orders(orders) => self.give(orders),
+            Heard::Opened(dialog) => {
+                self.dialogs.push(*dialog);
+                Vec::new()
+            }
             Heard::Chosen(choice) => self.choose(choice, scene),
             Heard::Filtered(words) => {
                 if let Some(Page::Logs(logs)) = self.pages.last_mut() {

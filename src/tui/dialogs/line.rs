@@ -14,9 +14,9 @@ use crate::tui::widgets::field::Field;
 use crate::tui::widgets::pen::Pen;
 
 /// What the line is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Purpose {
-    Deny(RequestId),
+    Deny(Vec<RequestId>),
     Rule(RequestId),
     Filter,
     Search,
@@ -32,10 +32,10 @@ pub(crate) struct LineDialog {
 }
 
 impl LineDialog {
-    /// Asks why a request is refused.
-    pub(crate) fn deny(request: RequestId, who: &str, asks: &str) -> Self {
+    /// Asks why requests are refused.
+    pub(crate) fn deny(requests: Vec<RequestId>, who: &str, asks: &str) -> Self {
         Self {
-            purpose: Purpose::Deny(request),
+            purpose: Purpose::Deny(requests),
             title: format!("Deny {who}: {asks}"),
             note: "Why? The agent reads it. Nothing typed: denied without a reason.".to_owned(),
             field: Field::new(""),
@@ -85,23 +85,24 @@ impl LineDialog {
 
     fn done(&self) -> Heard {
         let typed = self.field.text().trim();
-        match self.purpose {
+        match &self.purpose {
             Purpose::Filter => Heard::Filtered(typed.to_owned()),
             // A space may be what is looked for.
             Purpose::Search => Heard::Filtered(self.field.text().to_owned()),
-            Purpose::Deny(request) => Heard::Orders(vec![Order::new(
-                "deny it",
-                Command::Deny {
-                    request,
+            Purpose::Deny(requests) => {
+                let deny = |request: &RequestId| Command::Deny {
+                    request: *request,
                     reason: (!typed.is_empty()).then(|| typed.to_owned()),
-                },
-            )]),
+                };
+                let orders = requests.iter().map(deny);
+                Heard::Orders(orders.map(|deny| Order::new("deny it", deny)).collect())
+            }
             // An empty rule would fit nothing; the person is still thinking.
             Purpose::Rule(_) if typed.is_empty() => Heard::Kept,
             Purpose::Rule(request) => Heard::Orders(vec![Order::new(
                 "allow it",
                 Command::ApproveAlways {
-                    request,
+                    request: *request,
                     rule: Some(typed.to_owned()),
                 },
             )]),

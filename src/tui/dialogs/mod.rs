@@ -10,6 +10,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::tui::keys::{Place, Verb};
 use crate::tui::scene::Scene;
 
+pub(crate) mod alike;
 pub(crate) mod answer;
 pub(crate) mod confirm;
 pub(crate) mod hire;
@@ -19,6 +20,7 @@ pub(crate) mod reader;
 pub(crate) mod task;
 pub(crate) mod updates;
 
+use alike::AlikeDialog;
 use answer::AnswerDialog;
 use confirm::Confirm;
 use hire::HireDialog;
@@ -52,6 +54,8 @@ pub(crate) enum Heard {
     Kept,
     /// It closes, nothing is done.
     Closed,
+    /// It closes, and this one opens in its place.
+    Opened(Box<Dialog>),
     /// It closes, and these are given.
     Orders(Vec<Order>),
     /// It stays open until this is answered.
@@ -67,6 +71,7 @@ pub(crate) enum Heard {
 /// One dialog.
 #[derive(Debug)]
 pub(crate) enum Dialog {
+    Alike(AlikeDialog),
     Answer(Box<AnswerDialog>),
     Confirm(Confirm),
     Hire(Box<HireDialog>),
@@ -81,6 +86,7 @@ impl Dialog {
     /// Which part of the key table holds.
     pub(crate) const fn place(&self) -> Place {
         match self {
+            Self::Alike(_) => Place::Alike,
             Self::Answer(_) => Place::Choices,
             Self::Confirm(_) => Place::Confirm,
             Self::Hire(_) => Place::Hire,
@@ -95,6 +101,7 @@ impl Dialog {
     /// A key, with its verb where it has one here.
     pub(crate) fn key(&mut self, key: KeyEvent, verb: Option<Verb>, scene: Scene<'_>) -> Heard {
         match self {
+            Self::Alike(dialog) => dialog.key(verb),
             Self::Answer(dialog) => dialog.key(key, verb),
             Self::Confirm(dialog) => dialog.key(verb),
             Self::Hire(dialog) => dialog.key(key, verb, scene),
@@ -114,13 +121,14 @@ impl Dialog {
             Self::Line(dialog) => dialog.paste(pasted),
             Self::Palette(dialog) => dialog.paste(pasted, snapshot),
             Self::Task(dialog) => dialog.paste(pasted),
-            Self::Confirm(_) | Self::Reader(_) | Self::Updates(_) => {}
+            Self::Alike(_) | Self::Confirm(_) | Self::Reader(_) | Self::Updates(_) => {}
         }
     }
 
     /// The rows that it takes below the screen; `None` if it takes the screen's place.
     pub(crate) fn height(&self, width: u16) -> Option<u16> {
         match self {
+            Self::Alike(dialog) => Some(dialog.height()),
             Self::Answer(dialog) => Some(dialog.height(width)),
             Self::Confirm(dialog) => Some(dialog.height()),
             Self::Line(dialog) => Some(dialog.height()),
@@ -131,6 +139,7 @@ impl Dialog {
 
     pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         match self {
+            Self::Alike(dialog) => dialog.draw(scene, area, buffer),
             Self::Answer(dialog) => dialog.draw(scene, area, buffer),
             Self::Confirm(dialog) => dialog.draw(scene, area, buffer),
             Self::Hire(dialog) => dialog.draw(scene, area, buffer),

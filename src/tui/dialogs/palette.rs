@@ -40,9 +40,9 @@ impl Choice {
     /// Of two that fit as well, what there is less of stands first.
     const fn weight(self) -> u32 {
         match self {
-            Self::Act(_) => 60,
-            Self::Process(_) | Self::Sort(_) => 40,
-            Self::Role(_) => 20,
+            Self::Act(_) => 20,
+            Self::Process(_) | Self::Sort(_) => 15,
+            Self::Role(_) => 10,
             Self::Task(_) => 0,
         }
     }
@@ -151,6 +151,9 @@ impl PaletteDialog {
         }
         if !typed.is_empty() {
             scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+            // Letters that stand far apart are a chance, not a find.
+            let best = scored.first().map_or(0, |(score, _)| *score);
+            scored.retain(|(score, _)| *score * 3 >= best * 2);
         }
         scored.truncate(FOUND);
         self.found = scored.into_iter().map(|(_, item)| item).collect();

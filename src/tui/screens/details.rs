@@ -350,6 +350,18 @@ impl Paper<'_> {
                 Span::styled(format!("{shape} "), style),
                 Span::raw(text::fit(&line, 200).into_owned()),
             ]));
+            // What came of it, in its first line; the whole stands with the task.
+            let said = match &task.result {
+                Some(result) => result.text.lines().find(|line| !line.trim().is_empty()),
+                None => task.error.as_deref().and_then(|error| error.lines().next()),
+            };
+            if let Some(said) = said {
+                let said = text::clean(said.trim());
+                sheet.line(Line::styled(
+                    format!("  {}", text::fit(&said, 200)),
+                    palette.dim,
+                ));
+            }
         }
     }
 

@@ -24,26 +24,72 @@ const BESIDE: u16 = 130;
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     pub(crate) cursor: Cursor<RequestId>,
+    /// What is put off on this terminal, in the order in which it was.
+    later: Vec<RequestId>,
     // Whether the selected one waited when it was looked at last.
     waited: bool,
     drawn: Vec<(u16, RequestId)>,
 }
 
 impl Inbox {
-    /// The ids of the rows, in order.
-    pub(crate) fn keys(snapshot: &Snapshot) -> Vec<RequestId> {
-        snapshot.requests.iter().map(|request| request.id).collect()
+    /// The ids of the rows, in order: what waits, what waits and is put off, what was answered.
+    pub(crate) fn keys(&self, snapshot: &Snapshot) -> Vec<RequestId> {
+        let ids = snapshot.requests.iter().map(|request| request.id);
+        if self.later.is_empty() {
+            return ids.collect();
+        }
+        let open = chrome::waiting_requests(snapshot);
+        let mut keys: Vec<RequestId> = ids.collect();
+        let answered = keys.split_off(open.min(keys.len()));
+        keys.retain(|id| !self.later.contains(id));
+        let later = self.later.iter().copied();
+        keys.extend(later.filter(|id| snapshot.request(*id).is_some_and(|one| one.is_open())));
+        keys.extend(answered);
+        keys
     }
 
     /// The selected request.
     pub(crate) fn selected(&self, snapshot: &Snapshot) -> Option<RequestId> {
-        self.cursor.selected(&Self::keys(snapshot))
+        self.cursor.selected(&self.keys(snapshot))
+    }
+
+    /// Puts the selected request behind all others that wait; what follows it is selected. `false`
+    /// if it does not wait, or nothing else does.
+    pub(crate) fn put_off(&mut self, snapshot: &Snapshot) -> bool {
+        let keys = self.keys(snapshot);
+        let open = chrome::waiting_requests(snapshot);
+        let selected = self.cursor.selected(&keys);
+        let at = selected.and_then(|id| keys.iter().position(|key| *key == id));
+        let (Some(id), Some(at)) = (selected, at.filter(|at| *at < open && open > 1)) else {
+            return false;
+        };
+        self.later.retain(|one| *one != id);
+        self.later.push(id);
+        // From the last row it goes on at the top.
+        let next = if at + 1 == open { 0 } else { at };
+        self.cursor.put(&self.keys(snapshot), next);
+        self.note_selected(snapshot);
+        true
+    }
+
+    /// The requests that wait for the very permission that one waits for: same tool, same rule.
+    pub(crate) fn alike<'a>(one: &Request, snapshot: &'a Snapshot) -> Vec<&'a Request> {
+        let Ask::Permission { tool, rule, .. } = &one.ask else {
+            return Vec::new();
+        };
+        let open = snapshot.requests.iter().filter(|other| other.is_open());
+        let same = open.filter(|other| {
+            matches!(&other.ask, Ask::Permission { tool: t, rule: r, .. } if t == tool && r == rule)
+        });
+        same.map(AsRef::as_ref).collect()
     }
 
     /// Takes note of a new snapshot. When what is selected was answered, the next one that waits
     /// takes its place: a person works through the list.
     pub(crate) fn settle(&mut self, snapshot: &Snapshot) {
-        let keys = Self::keys(snapshot);
+        self.later
+            .retain(|id| snapshot.request(*id).is_some_and(|one| one.is_open()));
+        let keys = self.keys(snapshot);
         let open = chrome::waiting_requests(snapshot);
         let found = self.cursor.id().and_then(|id| snapshot.request(id));
         let answered = found.is_some_and(|request| !request.is_open());
@@ -69,7 +115,7 @@ impl Inbox {
     pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         self.drawn.clear();
         let palette = scene.palette();
-        let keys = Self::keys(scene.snapshot);
+        let keys = self.keys(scene.snapshot);
         let Some(selected) = self.cursor.selected(&keys) else {
             let mut pen = Pen::new(buffer, area);
             let width = pen.width();
@@ -142,10 +188,10 @@ impl Inbox {
                 continue;
             }
             let index = row - usize::from(row > open);
-            let Some(found) = snapshot.requests.get(index) else {
+            let Some(found) = keys.get(index).and_then(|id| snapshot.request(*id)) else {
                 continue;
             };
-            write_row(&mut pen, at, found, scene);
+            write_row(&mut pen, at, found, self.later.contains(&found.id), scene);
             if found.id == selected {
                 pen.put(at, 0, 1, "▌", palette.accent);
                 pen.shade(at, palette.selected);
@@ -164,10 +210,12 @@ fn who(found: &Request, scene: Scene<'_>) -> String {
     }
 }
 
-fn write_row(pen: &mut Pen<'_>, row: usize, found: &Request, scene: Scene<'_>) {
+fn write_row(pen: &mut Pen<'_>, row: usize, found: &Request, later: bool, scene: Scene<'_>) {
     let palette = scene.palette();
     let width = pen.width();
-    let (mark, style, strong) = if found.is_open() {
+    let (mark, style, strong) = if later {
+        ("↓", palette.dim, palette.plain)
+    } else if found.is_open() {
         ("!", palette.warn, palette.strong)
     } else {
         (" ", palette.dim, palette.dim)
@@ -230,6 +278,11 @@ pub(crate) fn lines(found: &Request, width: usize, scene: Scene<'_>) -> Vec<Line
     {
         sheet.gap();
         sheet.text(&format!("Y would allow: {rule}"), 0, palette.dim);
+        let alike = Inbox::alike(found, scene.snapshot).len();
+        if alike > 1 {
+            let line = format!("{alike} requests wait for this rule; b answers all of them.");
+            sheet.text(&line, 0, palette.plain);
+        }
     }
     if let Some(at) = found.answered {
         sheet.gap();

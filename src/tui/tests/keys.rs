@@ -663,3 +663,62 @@ fn the_palette_finds_actions_and_goes_to_what_is_found() {
     screen.keys(":zzzz<enter>");
     assert!(screen.text().contains("nothing is called so"));
 }
+
+/// Three that wait for the same rule, and one that does not.
+fn pushing() -> Screen {
+    let mut company = company();
+    for (number, process) in [(4, 2), (5, 3)] {
+        let ask = permission(number, process, "git push origin fix", 2);
+        company.requests.insert(1, Arc::new(ask));
+    }
+    company.requests.insert(1, Arc::new(edit(2, 2)));
+    Screen::new(company, 80, 24)
+}
+
+#[test]
+fn one_answer_goes_to_all_that_are_alike() {
+    let all = [RequestId(1), RequestId(5), RequestId(4)];
+    let mut screen = pushing();
+    assert_eq!(orders(screen.keys("3b")), []);
+    let text = screen.text();
+    assert!(
+        text.contains("3 requests wait for Bash(git push *)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("y allows all 3 once, d denies them."),
+        "{text}"
+    );
+    assert_eq!(orders(screen.keys("y")), all.map(Command::Approve));
+    let deny = |request| Command::Deny {
+        request,
+        reason: Some("not today".to_owned()),
+    };
+    let denied = pushing().keys("3bdnot today<enter>");
+    assert_eq!(orders(denied), all.map(deny));
+    assert_eq!(orders(pushing().keys("3b<esc>bd<esc>")), []);
+    let mut alone = pushing();
+    assert_eq!(orders(alone.keys("3jby")), [Command::Approve(RequestId(2))]);
+}
+
+#[test]
+fn what_is_put_off_stands_behind_the_others_on_this_terminal() {
+    let mut screen = pushing();
+    screen.keys("3Z");
+    assert_eq!(orders(screen.keys("y")), [Command::Approve(RequestId(2))]);
+    screen.keys("ZZZ");
+    // Once round, it is the first one's turn again.
+    assert_eq!(orders(screen.keys("gy")), [Command::Approve(RequestId(1))]);
+    screen
+        .snapshot
+        .requests
+        .retain(|request| request.id == RequestId(1));
+    screen.view.observe(&screen.snapshot);
+    screen.keys("Z");
+    assert!(
+        screen
+            .text()
+            .contains("Nothing else waits that could come first.")
+    );
+    assert_eq!(orders(screen.keys("y")), [Command::Approve(RequestId(1))]);
+}

@@ -128,6 +128,19 @@ fn the_inbox_shows_the_whole_request() {
 }
 
 #[test]
+fn the_inbox_answers_several_and_puts_off() {
+    let mut asking = asking();
+    let other = crate::tui::tests::fixture::permission(4, 2, "git push origin fix", 1);
+    asking.requests.insert(3, Arc::new(other));
+    for (width, height) in [(80, 24), (120, 40), (50, 20)] {
+        let screen = || Screen::new(asking.clone(), width, height);
+        let size = format!("{width}x{height}");
+        check(&format!("inbox_alike_{size}"), screen(), "3jjb");
+        check(&format!("inbox_later_{size}"), screen(), "3Zj");
+    }
+}
+
+#[test]
 fn roles_stand_by_department() {
     check("roles_80x24", Screen::new(company(), 80, 24), "4");
     check("roles_200x50", Screen::new(company(), 200, 50), "4j");

@@ -43,7 +43,7 @@ fn a_view_may_move_between_threads() {
     sent::<crate::tui::View>();
 }
 
-const STATES: [&str; 25] = [
+const STATES: [&str; 26] = [
     "",
     "<enter>",
     "l",
@@ -62,6 +62,7 @@ const STATES: [&str; 25] = [
     "?",
     ":s",
     "/a",
+    "3Z",
     "<left>",
     "SSS",
     " GVx",
