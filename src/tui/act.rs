@@ -79,10 +79,7 @@ impl View {
             Verb::Sort | Verb::Reverse => self.sort(verb, scene),
             Verb::MarkRange => self.processes.mark_range(snapshot),
             Verb::Later => {
-                if !self.inbox.put_off(snapshot) {
-                    let hint = "Nothing else waits that could come first.";
-                    self.note(Level::Info, hint);
-                }
+                self.put_off(snapshot);
             }
             Verb::Alike => self.alike(snapshot),
             Verb::Why => self.why(scene),
@@ -171,6 +168,13 @@ impl View {
         }
         self.settle(snapshot);
         Vec::new()
+    }
+
+    /// Puts the selected request behind the others that wait.
+    fn put_off(&mut self, snapshot: &Snapshot) {
+        if !self.inbox.put_off(snapshot) {
+            self.note(Level::Info, "Nothing else waits that could come first.");
+        }
     }
 
     /// Shows the whole of what is selected.

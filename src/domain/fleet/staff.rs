@@ -235,7 +235,6 @@ impl Fleet {
 
     /// Orders a run. Configuration and prompt are read when it happens.
     pub(super) fn launch(&mut self, id: ProcessId) {
-        self.overtake_stops(id);
         self.meta.run += 1;
         self.dirty.meta = true;
         let run = RunId(self.meta.run);
@@ -314,20 +313,6 @@ impl Fleet {
         self.touch(id);
         self.note(id, LogKind::System, &format!("starting ({run})"));
         self.durable.push(Effect::Launch(Box::new(plan)));
-    }
-
-    /// Answers those who wait for a process to be down that is started again: nobody knows when
-    /// the next run ends.
-    fn overtake_stops(&mut self, id: ProcessId) {
-        let Some(waiters) = self.waiters.get_mut(&id) else {
-            return;
-        };
-        let stops = waiters.extract_if(.., |waiter| waiter.until == Until::Down);
-        let stops: Vec<ReplyId> = stops.map(|waiter| waiter.reply).collect();
-        let text = format!("{} was started again meanwhile", self.name_of(id));
-        for reply in stops {
-            self.reply_durably(reply, Err(Refusal::State(text.clone())));
-        }
     }
 
     /// Begins the way down of a live run that is not on it yet.
@@ -606,6 +591,10 @@ fn answer_for(process: &Process, until: Until) -> Option<Result<Outcome, Refusal
         Until::Down => {
             let exit = process.last_exit.clone().map(Box::new);
             return match &process.phase {
+                Phase::Live(live) if live.after == After::Start => {
+                    let text = format!("{} was started again meanwhile", process.name);
+                    Some(Err(Refusal::State(text)))
+                }
                 Phase::Live(_) => None,
                 _ => Some(Ok(Outcome::Stopped(id, exit))),
             };

@@ -148,21 +148,6 @@ fn a7_the_second_stop_interrupts_and_the_third_kills_with_one_exit() {
 }
 
 #[test]
-fn a9_a_stop_that_a_start_overtakes_is_answered() {
-    for overtaking in [Command::Start, Command::Restart] {
-        let mut rig = Rig::new();
-        let (id, run) = rig.ready("developer");
-        let stop = rig.order(Command::Stop(id));
-        let start = rig.order(overtaking(id));
-        assert!(rig.answer(stop).is_none() && rig.answer(start).is_none());
-        rig.exit(run, ExitStatus::Code(0));
-        assert_eq!(rig.launches.len(), 2);
-        assert!(matches!(rig.answer(stop), Some(Err(Refusal::State(_)))));
-        assert!(rig.answer(start).is_none());
-    }
-}
-
-#[test]
 fn a8_a_stop_holds_whatever_the_agent_says_on_its_way_down() {
     let mut rig = Rig::new();
     let (id, run) = rig.ready("developer");
