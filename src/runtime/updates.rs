@@ -55,11 +55,14 @@ pub(crate) async fn look(context: Arc<Context>, mut questions: watch::Receiver<V
             Some(PromptOverride::File(path)) => Some(path.clone()),
             _ => None,
         });
-        // Before the contents are read: what changes after that is told.
-        if let Some(watching) = &mut watching
-            && let Err(error) = watching.set(configured.iter().cloned().chain(own))
-        {
-            trouble(&context, &error).await;
+        // Before the contents are read: what changes after that is told. What changed before a
+        // folder was watched was not, so then it is looked once more.
+        if let Some(watching) = &mut watching {
+            match watching.set(configured.iter().cloned().chain(own)) {
+                Ok(true) => changed.notify_one(),
+                Ok(false) => {}
+                Err(error) => trouble(&context, &error).await,
+            }
         }
         compare(&context, runs).await;
     }

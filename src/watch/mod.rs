@@ -4,7 +4,7 @@
 //! compares contents. Folders are watched, never files: after a rename over it a watched file is
 //! dead. A folder that is not there is waited for in the nearest one above it that is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,7 +29,7 @@ type Watching = Debouncer<RecommendedWatcher, RecommendedCache>;
 #[derive(Debug)]
 pub struct Watch {
     watching: Watching,
-    folders: BTreeSet<PathBuf>,
+    folders: BTreeMap<PathBuf, Identity>,
     files: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
@@ -55,29 +55,43 @@ impl Watch {
         let watching = new_debouncer(SETTLED, None, told).map_err(WatchError::Watch)?;
         Ok(Self {
             watching,
-            folders: BTreeSet::new(),
+            folders: BTreeMap::new(),
             files,
         })
     }
 
     /// Watches these files from now on, also those that do not exist yet. To be called again after
-    /// each change: a folder may have been replaced by another of the same name.
+    /// each change: a folder may have been replaced by another of the same name. Returns whether a
+    /// folder is watched that was not before: what changed in it meanwhile was not noticed.
     ///
     /// # Errors
     /// [`WatchError::Watch`] if a folder that is there cannot be watched; the others are.
-    pub fn set(&mut self, files: impl IntoIterator<Item = PathBuf>) -> Result<(), WatchError> {
+    pub fn set(&mut self, files: impl IntoIterator<Item = PathBuf>) -> Result<bool, WatchError> {
         let files: BTreeSet<PathBuf> = files.into_iter().collect();
-        let folders: BTreeSet<PathBuf> = files.iter().flat_map(|file| folders_of(file)).collect();
+        let wanted: BTreeMap<PathBuf, Identity> = files
+            .iter()
+            .flat_map(|file| folders_of(file))
+            .filter_map(|folder| Some((folder.clone(), identity(&folder)?)))
+            .collect();
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
-        for folder in std::mem::take(&mut self.folders) {
+        // A watch that holds is left alone: between taking it away and setting it anew, a change
+        // would be lost.
+        let gone = self
+            .folders
+            .extract_if(.., |folder, known| wanted.get(folder) != Some(known));
+        for (folder, _) in gone {
             // One that is gone has taken its watch along.
             drop(self.watching.unwatch(&folder));
         }
-        let mut outcome = Ok(());
-        for folder in folders {
+        let mut outcome = Ok(false);
+        for (folder, identity) in wanted {
+            if self.folders.contains_key(&folder) {
+                continue;
+            }
             match self.watching.watch(&folder, RecursiveMode::NonRecursive) {
                 Ok(()) => {
-                    self.folders.insert(folder);
+                    self.folders.insert(folder, identity);
+                    outcome = outcome.map(|_| true);
                 }
                 // It went between the two looks; the one above it tells when it is back.
                 Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
@@ -86,6 +100,15 @@ impl Watch {
         }
         outcome
     }
+}
+
+/// Tells a folder from another that has taken its name.
+type Identity = (u64, u64);
+
+fn identity(folder: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(folder).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// The folder of a file and the one above it, as far as they are there; else the nearest that is.
@@ -125,7 +148,8 @@ mod tests {
             let _ = sender.send(());
         })
         .unwrap();
-        watch.set([file.to_owned()]).unwrap();
+        assert!(watch.set([file.to_owned()]).unwrap());
+        assert!(!watch.set([file.to_owned()]).unwrap());
         (watch, told)
     }
 
