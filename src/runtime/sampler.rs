@@ -1,5 +1,6 @@
 //! Samples CPU and memory: once a second while somebody looks, seldom otherwise.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,18 +8,22 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::domain::event::Event;
+use crate::domain::id::ProcessId;
 use crate::domain::snapshot::{Machine, Snapshot, Usage};
 use crate::os::usage::{Sample, Sampler, Target};
 use crate::runtime::context::Context;
 
 /// While a terminal is attached.
 const WATCHED: Duration = Duration::from_secs(1);
+/// After a process came up or went down, while none is.
+const FIRST: Duration = Duration::from_millis(500);
 /// While none is.
 const UNWATCHED: Duration = Duration::from_secs(30);
 
 /// Samples until the hub is gone.
 pub(crate) async fn sample(context: Arc<Context>, mut view: watch::Receiver<Arc<Snapshot>>) {
     let mut sampler = Sampler::new();
+    let mut shims = context.shims();
     let mut ticks = interval(WATCHED);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -26,6 +31,8 @@ pub(crate) async fn sample(context: Arc<Context>, mut view: watch::Receiver<Arc<
             // The first look of somebody who comes is fresh.
             tokio::select! {
                 () = sleep(UNWATCHED) => {}
+                // One that has just come up: a script that started it asks next.
+                () = came_or_went(&mut shims) => {}
                 seen = view.wait_for(|snapshot| snapshot.terminals > 0) => {
                     if seen.is_err() {
                         return;
@@ -39,8 +46,8 @@ pub(crate) async fn sample(context: Arc<Context>, mut view: watch::Receiver<Arc<
             return;
         }
         let snapshot = view.borrow().clone();
-        let shims = context.shims().borrow().clone();
-        let targets: Vec<(Target, crate::domain::id::ProcessId)> = shims
+        let known = shims.borrow_and_update().clone();
+        let targets: Vec<(Target, ProcessId)> = known
             .iter()
             .filter_map(|(shim, process)| {
                 let run = snapshot.process(*process)?.run?;
@@ -60,7 +67,15 @@ pub(crate) async fn sample(context: Arc<Context>, mut view: watch::Receiver<Arc<
     }
 }
 
-fn in_our_words(sample: &Sample, targets: &[(Target, crate::domain::id::ProcessId)]) -> Event {
+async fn came_or_went(shims: &mut watch::Receiver<Arc<HashMap<u32, ProcessId>>>) {
+    if shims.changed().await.is_err() {
+        // The sender is the context's, which this task keeps alive.
+        std::future::pending().await
+    }
+    sleep(FIRST).await;
+}
+
+fn in_our_words(sample: &Sample, targets: &[(Target, ProcessId)]) -> Event {
     let machine = Machine {
         cpu_percent: f64::from(sample.machine.cpu_percent),
         memory_used: sample.machine.memory_used_bytes,
