@@ -1,12 +1,12 @@
 //! The order of work: which queued task comes next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::domain::id::TaskId;
-use crate::domain::task::{Priority, Task, TaskState};
+use crate::domain::task::{Priority, Target, Task, TaskState};
 use crate::domain::time::Mono;
 
 /// A task of one priority comes level with a fresh one of the next after this long, so that nothing
@@ -16,17 +16,18 @@ pub const AGEING: Duration = Duration::from_secs(30 * 60);
 /// Queued tasks in the order of work. An index only: the tasks themselves are the fleet's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Queue {
-    // Sorted by rank, then by id: first come, first served.
-    ready: BTreeSet<(i64, TaskId)>,
+    // Each sorted by rank, then by id: first come, first served. By target, since thousands of tasks
+    // have few, and whoever is free fits all of one target or none. No set is empty.
+    ready: HashMap<Target, BTreeSet<(i64, TaskId)>>,
     // Not before a time.
     delayed: BTreeSet<(Mono, TaskId)>,
     // Where each task stands in the two.
     places: BTreeMap<TaskId, Place>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
-    Ready(i64),
+    Ready(i64, Target),
     Delayed(Mono),
 }
 
@@ -37,12 +38,16 @@ impl Queue {
         if task.state != TaskState::Queued || !task.stored {
             return;
         }
-        let place = task
-            .not_before
-            .map_or_else(|| Place::Ready(rank(task)), Place::Delayed);
-        match place {
-            Place::Ready(rank) => self.ready.insert((rank, task.id)),
-            Place::Delayed(at) => self.delayed.insert((at, task.id)),
+        let place = task.not_before.map_or_else(
+            || Place::Ready(rank(task), task.target.clone()),
+            Place::Delayed,
+        );
+        match &place {
+            Place::Ready(rank, target) => {
+                let same = self.ready.entry(target.clone()).or_default();
+                same.insert((*rank, task.id))
+            }
+            Place::Delayed(at) => self.delayed.insert((*at, task.id)),
         };
         self.places.insert(task.id, place);
     }
@@ -50,15 +55,25 @@ impl Queue {
     /// Takes a task out.
     pub fn remove(&mut self, id: TaskId) {
         match self.places.remove(&id) {
-            Some(Place::Ready(rank)) => self.ready.remove(&(rank, id)),
-            Some(Place::Delayed(at)) => self.delayed.remove(&(at, id)),
-            None => false,
-        };
+            Some(Place::Ready(rank, target)) => {
+                if let Some(same) = self.ready.get_mut(&target) {
+                    same.remove(&(rank, id));
+                    if same.is_empty() {
+                        self.ready.remove(&target);
+                    }
+                }
+            }
+            Some(Place::Delayed(at)) => drop(self.delayed.remove(&(at, id))),
+            None => {}
+        }
     }
 
-    /// Tasks that may be worked on, in the order of work.
-    pub fn ready(&self) -> impl Iterator<Item = TaskId> {
-        self.ready.iter().map(|(_, id)| *id)
+    /// The first task of each target that may be worked on, with its rank; the smallest of them is
+    /// the next of all. In no order.
+    pub fn first_of_each(&self) -> impl Iterator<Item = (&Target, (i64, TaskId))> {
+        self.ready
+            .iter()
+            .filter_map(|(target, same)| Some((target, *same.first()?)))
     }
 
     /// Whether nothing may be worked on.

@@ -371,7 +371,7 @@ pub struct Snapshot {
     pub processes: Vec<Arc<ProcessView>>,
     /// By id.
     pub tasks: Vec<Arc<Task>>,
-    /// Why each queued task waits, by task id; only for queued ones.
+    /// Why each queued task waits, by task id and in its order; only for queued ones.
     pub waits: Vec<(TaskId, Arc<str>)>,
     /// Open requests, longest waiting first, then up to 200 answered ones, newest first.
     pub requests: Vec<Arc<Request>>,
@@ -415,8 +415,9 @@ impl Snapshot {
     #[must_use]
     pub fn why(&self, id: TaskId) -> Option<&str> {
         self.waits
-            .iter()
-            .find(|(task, _)| *task == id)
+            .binary_search_by_key(&id, |(task, _)| *task)
+            .ok()
+            .and_then(|at| self.waits.get(at))
             .map(|(_, why)| why.as_ref())
     }
 }

@@ -106,7 +106,7 @@ impl TaskState {
 }
 
 /// Who may do a task. Everything that is given must fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 pub struct Target {
     /// This process and no other.
     pub process: Option<ProcessId>,

@@ -4,5 +4,6 @@ mod lifecycle;
 mod property;
 mod queue;
 mod rig;
+mod scale;
 mod storage;
 mod update;

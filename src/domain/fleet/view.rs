@@ -1,5 +1,6 @@
 //! Snapshots: what the company looks like to people.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::fleet::Fleet;
@@ -8,7 +9,7 @@ use crate::domain::inbox::Request;
 use crate::domain::process::{Live, Phase, Process};
 use crate::domain::role::{PromptMode, Range, Role};
 use crate::domain::snapshot::{Activity, Health, ProcessView, Snapshot, Status, TaskCounts};
-use crate::domain::task::{Task, TaskState};
+use crate::domain::task::{Target, TaskState};
 
 /// Answered requests that a snapshot keeps.
 const ANSWERED: usize = 200;
@@ -36,10 +37,21 @@ impl Fleet {
         let mut counts = TaskCounts::default();
         let mut tasks = Vec::with_capacity(self.tasks.len());
         let mut waits = Vec::new();
+        // Thousands of tasks have few targets, and a reason looks at every process.
+        let mut reasons = HashMap::new();
+        let later: Arc<str> = "waits before the next try".into();
         for task in self.tasks.values().filter(|task| task.stored) {
             counts.add(task.state);
-            if let Some(why) = self.why_waiting(task) {
-                waits.push((task.id, why));
+            if task.state == TaskState::Queued {
+                let reason = if task.not_before.is_some() {
+                    Arc::clone(&later)
+                } else {
+                    let reason = reasons
+                        .entry(&task.target)
+                        .or_insert_with(|| self.why_waiting(&task.target));
+                    Arc::clone(reason)
+                };
+                waits.push((task.id, reason));
             }
             tasks.push(Arc::clone(task));
         }
@@ -85,41 +97,35 @@ impl Fleet {
         open.chain(answered.take(ANSWERED)).collect()
     }
 
-    /// Why a queued task waits, in words for a person.
-    fn why_waiting(&self, task: &Task) -> Option<Arc<str>> {
-        if task.state != TaskState::Queued {
-            return None;
-        }
-        if task.not_before.is_some() {
-            return Some("waits before the next try".into());
-        }
+    /// Why a task of this target waits, in words for a person.
+    fn why_waiting(&self, target: &Target) -> Arc<str> {
         let fitting: Vec<&Process> = self
             .processes
             .values()
-            .filter(|process| self.fits(task, process.id))
+            .filter(|process| self.fits(target, process.id))
             .collect();
         let up = fitting
             .iter()
             .filter(|process| process.live().is_some())
             .count();
-        let who = match (&task.target.process, &task.target.role) {
+        let who = match (&target.process, &target.role) {
             (Some(process), _) => self.name_of(*process),
             (None, Some(role)) => self
                 .catalogue
                 .role(role)
                 .map_or_else(|| role.clone(), |role| format!("a {}", role.title)),
-            (None, None) if !task.target.skills.is_empty() => {
-                format!("somebody with {}", task.target.skills.join(", "))
+            (None, None) if !target.skills.is_empty() => {
+                format!("somebody with {}", target.skills.join(", "))
             }
             (None, None) => "somebody".to_owned(),
         };
-        Some(if fitting.is_empty() {
+        if fitting.is_empty() {
             format!("nobody fits: hire {who}").into()
         } else if up == 0 {
             format!("nobody who fits is up: start {who}").into()
         } else {
             format!("waits for {who} to be free").into()
-        })
+        }
     }
 
     fn renew(&mut self, id: ProcessId) {

@@ -18,7 +18,7 @@ use crate::domain::process::{After, Conversation, Ending, Live, Phase, Process, 
 use crate::domain::role::WhenCut;
 use crate::domain::snapshot::Level;
 use crate::domain::task::{
-    Attempt, AttemptEnd, Lease, LeasePhase, NewTask, Task, TaskResult, TaskState,
+    Attempt, AttemptEnd, Lease, LeasePhase, NewTask, Target, Task, TaskResult, TaskState,
 };
 use crate::domain::time::Mono;
 
@@ -204,29 +204,27 @@ impl Fleet {
                 .get(id)
                 .map_or(0, |process| process.turn_taken)
         });
-        let mut leases = Vec::new();
-        for id in self.queue.ready() {
-            if free.is_empty() {
-                break;
-            }
-            let Some(task) = self.tasks.get(&id) else {
-                continue;
+        while !free.is_empty() {
+            let next = self
+                .queue
+                .first_of_each()
+                .filter_map(|(target, first)| {
+                    let place = free.iter().position(|one| self.fits(target, *one))?;
+                    Some((first, place))
+                })
+                .min();
+            let Some(((_, task), place)) = next else {
+                return;
             };
-            if let Some(at) = free.iter().position(|process| self.fits(task, *process)) {
-                leases.push((id, free.remove(at)));
-            }
-        }
-        for (task, process) in leases {
-            self.lease(task, process);
+            self.lease(task, free.remove(place));
         }
     }
 
-    /// Whether a process is one that may do a task, be it free or not.
-    pub(super) fn fits(&self, task: &Task, id: ProcessId) -> bool {
+    /// Whether a process is one that may do a task of this target, be it free or not.
+    pub(super) fn fits(&self, target: &Target, id: ProcessId) -> bool {
         let Some(process) = self.processes.get(&id) else {
             return false;
         };
-        let target = &task.target;
         target.process.is_none_or(|wanted| wanted == id)
             && target
                 .role
