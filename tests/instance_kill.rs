@@ -117,6 +117,9 @@ fn d1b_when_nobody_comes_back_each_run_ends_itself() {
         drop(lock.map_err(|(_, error)| error).expect("the shim ends"));
     }
     instance.ok(&["up"]);
+    // What became of them is read from their reports, after the instance is up.
+    instance.until_logged("proc_001", "ended with");
+    instance.until_logged("proc_002", "ended with");
     let processes = instance.json(&["ps"]);
     for process in processes.as_array().expect("a list") {
         assert_eq!(process["status"], "stopped", "{process:#}");

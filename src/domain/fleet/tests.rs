@@ -4,6 +4,5 @@ mod lifecycle;
 mod property;
 mod queue;
 mod rig;
-mod scale;
 mod storage;
 mod update;
