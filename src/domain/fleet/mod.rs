@@ -6,7 +6,10 @@
 //! [`Fleet::next_deadline`] names the earliest.
 
 mod ask;
+mod due;
+mod facts;
 mod lifecycle;
+mod restart;
 mod saved;
 mod staff;
 mod update;
