@@ -1,6 +1,7 @@
 //! Numbers, times and texts as people read them: short, with a unit, harmless to a terminal.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// Bytes as `412M`: three digits at most, binary units.
 pub(super) fn bytes(bytes: u64) -> String {
@@ -16,6 +17,44 @@ pub(super) fn bytes(bytes: u64) -> String {
     } else {
         format!("{value:.0}{}", UNITS[unit])
     }
+}
+
+/// A limit as it is written in `roles.toml`: `512MB`, `1.5GB`, `256MiB`; else as [`bytes`].
+pub(super) fn limit(size: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [
+        ("GB", 1_000_000_000),
+        ("MB", 1_000_000),
+        ("GiB", 1 << 30),
+        ("MiB", 1 << 20),
+    ];
+    let whole = UNITS
+        .iter()
+        .find(|(_, unit)| size >= *unit && size.is_multiple_of(*unit));
+    whole.map_or_else(
+        || bytes(size),
+        |(name, unit)| format!("{}{name}", size / unit),
+    )
+}
+
+/// A moment by this machine's clock: `12:04:58` on the day of `now`, else `2026-11-27 12:04:58`.
+pub(super) fn moment(at: Timestamp, now: Timestamp) -> String {
+    moment_in(at, now, TimeZone::system())
+}
+
+fn moment_in(at: Timestamp, now: Timestamp, zone: TimeZone) -> String {
+    let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone));
+    let form = if at.date() == now.date() {
+        "%H:%M:%S"
+    } else {
+        "%Y-%m-%d %H:%M:%S"
+    };
+    at.strftime(form).to_string()
+}
+
+/// A number with the word for what is counted: `1 turn`, `3 turns`.
+pub(super) fn counted(count: u32, word: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {word}{plural}")
 }
 
 /// Seconds as `40s`, `3m`, `2h`, `5d`.
@@ -109,6 +148,37 @@ mod tests {
         assert_eq!(
             (dollars(1.204), dollars(0.0)),
             ("$1.20".to_owned(), "-".to_owned())
+        );
+    }
+
+    #[test]
+    fn limits_are_shown_as_they_are_written() {
+        for (value, text) in [
+            (512_000_000, "512MB"),
+            (2_000_000_000, "2GB"),
+            (268_435_456, "256MiB"),
+            (1 << 31, "2GiB"),
+            (1_500_000_001, "1.4G"),
+        ] {
+            assert_eq!(limit(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn moments_say_no_more_than_is_needed() {
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        let now: Timestamp = "2026-11-28T21:30:00Z".parse().expect("a time");
+        for (at, text) in [
+            ("2026-11-28T20:04:58.27Z", "22:04:58"),
+            ("2026-11-27T21:59:00Z", "2026-11-27 23:59:00"),
+            ("2025-01-02T03:04:05Z", "2025-01-02 05:04:05"),
+        ] {
+            let at = at.parse().expect("a time");
+            assert_eq!(moment_in(at, now, zone.clone()), text);
+        }
+        assert_eq!(
+            (counted(1, "turn"), counted(0, "turn")),
+            ("1 turn".to_owned(), "0 turns".to_owned())
         );
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::cli::args::JsonArg;
 use crate::cli::error::CliError;
 use crate::cli::fields::Fields;
-use crate::cli::format::{age, bytes, dollars, or_dash, since};
+use crate::cli::format::{age, bytes, dollars, limit, moment, or_dash, since};
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::process::one;
@@ -110,7 +110,7 @@ fn details(process: &ProcessDoc, now: Timestamp) -> Fields {
     );
     fields.add("health", process.health.as_str());
     fields.maybe("now", Some(&process.now).filter(|now| !now.is_empty()));
-    fields.maybe("until", process.until);
+    fields.maybe("until", process.until.map(|at| moment(at, now)));
     fields.maybe(
         "fault",
         process
@@ -119,7 +119,7 @@ fn details(process: &ProcessDoc, now: Timestamp) -> Fields {
             .map(|fault| format!("{} ({})\ntry: {}", fault.cause, fault.code, fault.remedy)),
     );
     fields.add("pid", or_dash(process.pid));
-    fields.maybe("started", process.started_at);
+    fields.maybe("started", process.started_at.map(|at| moment(at, now)));
     fields.maybe("up", process.uptime_seconds.map(age));
     fields.maybe(
         "cpu",
@@ -136,8 +136,8 @@ fn details(process: &ProcessDoc, now: Timestamp) -> Fields {
             "cpu {} to {} cores, memory {} to {}; {}",
             process.limits.cpu.min,
             process.limits.cpu.max,
-            bytes(process.limits.memory.min),
-            bytes(process.limits.memory.max),
+            limit(process.limits.memory.min),
+            limit(process.limits.memory.max),
             process
                 .limits
                 .enforced_by

@@ -11,7 +11,7 @@ use crate::cli::client::Client;
 use crate::cli::error::{CliError, Plain};
 use crate::cli::exit::Code;
 use crate::cli::fields::Fields;
-use crate::cli::format::{dollars, first_line, or_dash, safe, since, took};
+use crate::cli::format::{counted, dollars, first_line, moment, or_dash, safe, since, took};
 use crate::cli::instance::started;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
@@ -225,7 +225,7 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
         (!task.skills.is_empty()).then(|| task.skills.join(" ")),
     );
     fields.maybe("key", task.key.as_ref());
-    fields.add("added", task.created_at);
+    fields.add("added", moment(task.created_at, now));
     for attempt in &task.attempts {
         let how = attempt.end.and_then(|end| {
             let word = serde_json::to_value(end).ok()?;
@@ -237,7 +237,7 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
             format!(
                 "{} at {}, {}{}",
                 attempt.process,
-                attempt.started_at,
+                moment(attempt.started_at, now),
                 how.as_deref().unwrap_or("under way"),
                 why.unwrap_or_default()
             ),
@@ -248,9 +248,9 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
         fields.add(
             "took",
             format!(
-                "{}, {} turns, {}, {} tokens in, {} out",
+                "{}, {}, {}, {} tokens in, {} out",
                 took(result.duration_ms),
-                result.turns,
+                counted(result.turns, "turn"),
                 dollars(result.cost_usd),
                 result.usage.input_tokens,
                 result.usage.output_tokens

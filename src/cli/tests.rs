@@ -113,7 +113,7 @@ async fn lists_are_tables_that_a_person_can_read() {
     "#);
 }
 
-/// Ages are counted from the clock of this machine.
+/// Ages are counted from the clock of this machine, and moments shown in its zone.
 fn without_ages(text: &str) -> String {
     let is_age = |word: &str| {
         let digits = word
@@ -123,10 +123,21 @@ fn without_ages(text: &str) -> String {
             && !digits.is_empty()
             && digits.bytes().all(|b| b.is_ascii_digit())
     };
+    let is_moment = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_digit())
+            && (word.matches(':').count() == 2 || word.matches('-').count() == 2)
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b"-:".contains(&b))
+    };
     let line = |line: &str| {
         let words: Vec<&str> = line
             .split(' ')
-            .map(|word| if is_age(word) { "AGE" } else { word })
+            .map(|word| match word {
+                word if is_age(word) => "AGE",
+                word if is_moment(word) => "MOMENT",
+                word => word,
+            })
             .filter(|word| !word.is_empty())
             .collect();
         words.join(" ")
