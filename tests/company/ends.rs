@@ -289,7 +289,9 @@ async fn a7_a_force_stop_during_a_graceful_one_gives_one_exit_record() -> Done {
     let killed = exit_of(company.order(Command::Kill(ada)).await);
     let stopped = exit_of(stops.join_next().await.expect("the first stop")?);
     assert_eq!(killed, stopped);
-    assert_eq!((killed.ended, killed.left.len()), (2, 0), "{killed:?}");
+    // The one in the middle of the double fork may be there still, or be gone by itself.
+    assert!(matches!(killed.ended, 2 | 3), "{killed:?}");
+    assert!(killed.left.is_empty(), "{killed:?}");
     let view = company.view(ada);
     assert_eq!((view.run, view.last_run), (None, run));
     assert_eq!(ends(&company, ada).await, 1);
