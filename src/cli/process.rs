@@ -109,6 +109,7 @@ fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
         kind: args.kind.map(Into::into),
         model: args.model.clone(),
         no_start: args.no_start,
+        auto_restart: args.no_restart.then_some(false),
     })
 }
 

@@ -9,6 +9,7 @@ use toml::Spanned;
 use crate::domain::role::{Kind, PromptMode, WhenCut};
 
 use super::reader::{Table, Value};
+use super::restart::Restart;
 
 /// More cores than any machine has.
 const MOST_CORES: f64 = 65_536.0;
@@ -57,6 +58,7 @@ pub(super) struct Layer {
     pub(super) task_retries: Set<u32>,
     pub(super) task_retry_delay: Set<Duration>,
     pub(super) when_cut: Set<WhenCut>,
+    pub(super) auto_restart: Restart,
 }
 
 impl Layer {
@@ -97,6 +99,7 @@ impl Layer {
             when_cut: task
                 .as_ref()
                 .and_then(|task| task.read("when_cut", when_cut)),
+            auto_restart: Restart::read(table),
         };
         stop.into_iter().chain(task).for_each(Table::finish);
         check_unused(table);
@@ -129,6 +132,7 @@ impl Layer {
             task_retries: self.task_retries.or(outer.task_retries),
             task_retry_delay: self.task_retry_delay.or(outer.task_retry_delay),
             when_cut: self.when_cut.or(outer.when_cut),
+            auto_restart: self.auto_restart.over(outer.auto_restart),
         }
     }
 }

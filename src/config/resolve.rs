@@ -42,7 +42,7 @@ impl Resolver<'_> {
         let mut catalogue = Catalogue {
             tools: self.aliases(),
             agents: self.agents(parent),
-            auto_restart: self.document.auto_restart,
+            auto_restart: self.document.auto_restart.clone().resolve(),
             ..Catalogue::default()
         };
         self.check_layers(&catalogue);
@@ -179,6 +179,10 @@ impl Resolver<'_> {
             task_retries: value_or(layer.task_retries, 2),
             task_retry_delay: value_or(layer.task_retry_delay, Duration::from_secs(30)),
             when_cut: value_or(layer.when_cut, domain::WhenCut::default()),
+            auto_restart: layer
+                .auto_restart
+                .over(self.document.auto_restart.clone())
+                .resolve(),
         })
     }
 

@@ -47,6 +47,7 @@ pub(super) fn new_process(
         model: request.model,
         max_turns: request.max_turns,
         no_start: request.no_start,
+        auto_restart: request.auto_restart,
     })
 }
 

@@ -3,6 +3,7 @@
 mod lifecycle;
 mod property;
 mod queue;
+mod restart;
 mod rig;
 mod storage;
 mod update;
