@@ -146,6 +146,44 @@ fn a_request_that_was_open_when_the_instance_died_is_answered_to_the_next() {
     instance.close();
 }
 
+#[test]
+fn what_hides_from_every_trace_is_ended_when_it_falls_to_the_instance() {
+    let off = ("HEADCOUNT_NO_CGROUP".to_owned(), "1".to_owned());
+    let instance = Instance::with(true, vec![off]);
+    agents(&instance, 1);
+    // No mark, no session, no parent, no control group; it tells where it is, and is known by a file.
+    let hidden = instance.workspace().join("hidden");
+    let text = format!(
+        "TOOL Bash ( setsid env -i /bin/sh -c 'echo $$ > {0}.new; mv {0}.new {0}; exec /bin/sleep 1000' & ) ;; SAY hidden",
+        hidden.display()
+    );
+    let task = instance.json(&["task", "add", &text]);
+    let id = task["id"].as_str().expect("an id");
+    instance.json(&["task", "wait", id, "--timeout", "30s"]);
+    let begin = std::time::SystemTime::now();
+    while !hidden.exists() {
+        assert!(begin.elapsed().expect("a clock") < Duration::from_secs(30));
+    }
+    let number = fs::read_to_string(&hidden).expect("its number");
+    let hidden =
+        headcount::os::identity::ProcessIdentity::of(number.trim().parse().expect("a number"))
+            .expect("it runs");
+    let leader = pids(&instance)[0].as_u64().expect("a PID");
+    let stat = fs::read_to_string(format!("/proc/{leader}/stat")).expect("its stat");
+    let shim = stat.rsplit_once(')').expect("a name").1.split(' ').nth(2);
+    let shim = shim.expect("a parent").parse().expect("a PID");
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(shim),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .expect("the shim is ours to kill");
+    let begin = std::time::SystemTime::now();
+    while hidden.is_alive() {
+        assert!(begin.elapsed().expect("a clock") < Duration::from_secs(30));
+    }
+    instance.close();
+}
+
 /// The id of the only open request, once its process has logged that it asks.
 fn wait_for_request(instance: &Instance) -> String {
     instance.until_logged("proc_001", "asks to run");

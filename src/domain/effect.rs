@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use crate::domain::command::{NewProcess, Outcome, Refusal};
+use crate::domain::event::Mark;
 use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
 use crate::domain::log::LogKind;
 use crate::domain::order::Numbered;
@@ -127,6 +128,15 @@ pub enum Effect {
     Compare {
         /// As each would be launched, the run being the one that lives, and what that runs with.
         runs: Vec<(LaunchPlan, Fingerprint)>,
+    },
+    /// What a run said up to this mark is on disk: older output may be dropped.
+    Consumed {
+        /// Whose.
+        process: ProcessId,
+        /// Which run.
+        run: RunId,
+        /// Up to where.
+        mark: Mark,
     },
     /// Write a line into a process's log.
     Note {

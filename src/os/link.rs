@@ -19,6 +19,7 @@ use tokio_util::bytes::Bytes;
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
 use super::SHIM_COMMAND;
+use super::orphans::Children;
 use super::run_folder::RunFolder;
 use super::shim::MARK_VARIABLE;
 use super::wire::{self, FromShim, Hello, MAX_FRAME, ToShim, VERSION};
@@ -65,6 +66,7 @@ pub struct Shim {
     child: Child,
     pid: u32,
     mark: String,
+    children: Children,
 }
 
 impl Shim {
@@ -83,7 +85,9 @@ impl Shim {
     /// # Errors
     /// What the system said; the shim is gone then as well.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+        let status = self.child.wait().await;
+        self.children.reaped(self.pid);
+        status
     }
 }
 
@@ -94,7 +98,11 @@ impl Shim {
 ///
 /// # Errors
 /// [`SpawnError`], each variant of which means that nothing runs.
-pub async fn spawn_shim(exe: &Path, folder: &RunFolder) -> Result<Shim, SpawnError> {
+pub async fn spawn_shim(
+    exe: &Path,
+    folder: &RunFolder,
+    children: &Children,
+) -> Result<Shim, SpawnError> {
     let start = |source| SpawnError::Start {
         exe: exe.to_path_buf(),
         source,
@@ -107,14 +115,20 @@ pub async fn spawn_shim(exe: &Path, folder: &RunFolder) -> Result<Shim, SpawnErr
         .mode(0o600)
         .open(&complaints)
         .map_err(start)?;
-    let mut child = Command::new(exe)
+    let mut command = Command::new(exe);
+    command
         .args([OsStr::new(SHIM_COMMAND), folder.path().as_os_str()])
         .env_clear()
         .env(MARK_VARIABLE, &mark)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(stderr)
-        .spawn()
+        .stderr(stderr);
+    let mut child = children
+        .start(|| {
+            let child = command.spawn()?;
+            let pid = child.id();
+            Ok((child, pid))
+        })
         .map_err(start)?;
     let pid = child.id().unwrap_or_default();
     let mut ready = [0];
@@ -129,10 +143,16 @@ pub async fn spawn_shim(exe: &Path, folder: &RunFolder) -> Result<Shim, SpawnErr
         None => Ok(Ok(1)),
     };
     match answer {
-        Ok(Ok(_)) => Ok(Shim { child, pid, mark }),
+        Ok(Ok(_)) => Ok(Shim {
+            child,
+            pid,
+            mark,
+            children: children.clone(),
+        }),
         Ok(Err(_)) => {
             // It has closed its output, so it is ending.
             let status = child.wait().await;
+            children.reaped(pid);
             let said = fs::read_to_string(&complaints).unwrap_or_default();
             let said = match (said.lines().last(), status) {
                 (Some(line), _) => line.to_owned(),
@@ -147,6 +167,7 @@ pub async fn spawn_shim(exe: &Path, folder: &RunFolder) -> Result<Shim, SpawnErr
         Err(_) => {
             // Gone already is as good as killed.
             let _ = child.kill().await;
+            children.reaped(pid);
             Err(SpawnError::Late {
                 folder: folder.path().to_path_buf(),
             })

@@ -3,34 +3,29 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use jiff::Zoned;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::domain::effect::LaunchPlan;
-use crate::domain::event::{Event, Fact, Mark};
+use crate::domain::event::{Event, Mark};
 use crate::domain::exit::Exit;
 use crate::domain::id::{ProcessId, RunId};
-use crate::domain::log::{LogKind, LogLine};
+use crate::domain::log::LogKind;
 use crate::domain::order::{Numbered, Order};
 use crate::domain::role::Protocol;
 use crate::os::cgroup::Leaf;
 use crate::os::link::{LinkError, Shim};
 use crate::os::run_folder::RunFolder;
-use crate::os::segments::Stream;
 use crate::os::spec::ExitReport;
 use crate::os::spec::Outcome;
 use crate::os::wire::{FromShim, InputRefusal, ToShim};
 use crate::runtime::context::Context;
 use crate::runtime::exits;
 use crate::runtime::journal::LogFile;
-use crate::runtime::run::{AGAIN, Chunk, Run};
+use crate::runtime::reading::{Backlog, render};
+use crate::runtime::run::{ANSWERED, Run};
 
-/// Without anything to report, a mark goes to the hub after this many bytes of output.
-const COMMIT: u64 = 1024 * 1024;
-/// Segments of an agent's output are dropped when they are this far behind what is read.
-const LAG: u64 = 128 * 1024 * 1024;
 /// Lines of a task that go into the log; the task itself is kept whole.
 const TASK_LINES: usize = 200;
 
@@ -39,12 +34,31 @@ const TASK_LINES: usize = 200;
 pub(crate) enum Told {
     Launch(Box<LaunchPlan>),
     Adopt(Adoption),
-    Send { run: RunId, order: Numbered },
-    CloseInput { run: RunId },
-    Terminate { run: RunId },
-    Kill { run: RunId },
-    Acknowledge { run: RunId },
-    Note { kind: LogKind, text: String },
+    Send {
+        run: RunId,
+        order: Numbered,
+    },
+    CloseInput {
+        run: RunId,
+    },
+    Terminate {
+        run: RunId,
+    },
+    Kill {
+        run: RunId,
+    },
+    Acknowledge {
+        run: RunId,
+    },
+    /// The database has what was read up to this mark.
+    Consumed {
+        run: RunId,
+        mark: Mark,
+    },
+    Note {
+        kind: LogKind,
+        text: String,
+    },
     Forget,
 }
 
@@ -58,25 +72,8 @@ pub(crate) struct Adoption {
     pub(crate) ready: bool,
     /// Whether the fleet knows that it was launched.
     pub(crate) launched: bool,
-}
-
-/// Lines that could not be written yet, with what was learned from them.
-#[derive(Debug, Default)]
-struct Backlog {
-    log: Vec<u8>,
-    raw: Vec<u8>,
-    chunk: Chunk,
-}
-
-/// How far a look at the output came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    /// There may be more.
-    More,
-    /// There is no more at present.
-    Done,
-    /// It cannot be read or written at present.
-    Held,
+    /// Whether it is taken up because its actor failed, not because the instance is new.
+    pub(crate) after_failure: bool,
 }
 
 /// The actor of one process.
@@ -92,13 +89,13 @@ pub(crate) struct Actor {
     pub(crate) cancelled: Option<RunId>,
     /// The last run of a command: its output is the log, so its folder is kept.
     output_of: Option<RunId>,
-    backlog: Option<Backlog>,
-    behind: bool,
-    held: bool,
-    committed: u64,
-    again: Option<Instant>,
+    pub(super) backlog: Option<Backlog>,
+    pub(super) behind: bool,
+    pub(super) held: bool,
+    pub(super) committed: u64,
+    pub(super) again: Option<Instant>,
     /// How the run ended, until all that it said is read and reported.
-    exit: Option<Exit>,
+    pub(super) exit: Option<Exit>,
     reapers: JoinSet<()>,
 }
 
@@ -134,6 +131,7 @@ impl Actor {
     /// Serves until the hub is gone or the process is removed.
     pub(crate) async fn serve(mut self) {
         loop {
+            let silent_at = self.run.as_ref().and_then(|run| run.answer_by);
             let Self {
                 told,
                 run,
@@ -154,6 +152,12 @@ impl Actor {
                     None => pending().await,
                 }
             };
+            let silence = async {
+                match silent_at {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
             // Orders first: a flood of output must not keep a kill waiting.
             tokio::select! {
                 biased;
@@ -164,6 +168,7 @@ impl Actor {
                 message = message => self.message(message).await,
                 Some(_) = reapers.join_next() => {}
                 () = wait => self.try_again().await,
+                () = silence => self.is_silent().await,
                 () = std::future::ready(()), if *behind => self.read_on().await,
             }
         }
@@ -176,8 +181,9 @@ impl Actor {
             Told::Send { run, order } => self.send(run, order).await,
             Told::CloseInput { run } => self.tell(run, ToShim::CloseInput).await,
             Told::Terminate { run } => self.end(run, ToShim::Terminate).await,
-            Told::Kill { run } => self.end(run, ToShim::Kill).await,
+            Told::Kill { run } => self.kill(run).await,
             Told::Acknowledge { run } => self.acknowledge(run).await,
+            Told::Consumed { run, mark } => self.consumed(run, mark),
             Told::Note { kind, text } => self.note(kind, &text).await,
             Told::Forget => {}
         }
@@ -195,6 +201,28 @@ impl Actor {
             Some(current) => current.tell(message).await,
             None => self.cancelled = Some(run),
         }
+    }
+
+    /// Kills a run. A shim that then says nothing, as one that is stopped, goes with it.
+    async fn kill(&mut self, run: RunId) {
+        self.end(run, ToShim::Kill).await;
+        if let Some(current) = self.run.as_mut().filter(|current| current.id == run)
+            && !current.over
+        {
+            current
+                .answer_by
+                .get_or_insert_with(|| Instant::now() + ANSWERED);
+        }
+    }
+
+    /// The shim was told to kill and said nothing since.
+    async fn is_silent(&mut self) {
+        let Some(run) = self.run.as_mut() else { return };
+        run.answer_by = None;
+        run.over = true;
+        tracing::warn!(run = %run.id, "the shim does not answer; it is ended with its run");
+        let exit = exits::end_silent(run.folder.clone()).await;
+        self.over(exit);
     }
 
     async fn send(&mut self, run: RunId, order: Numbered) {
@@ -261,6 +289,8 @@ impl Actor {
 
     async fn heard(&mut self, message: FromShim) {
         let Some(run) = self.run.as_mut() else { return };
+        // It answers: what it cannot end it will name.
+        run.answer_by = None;
         let id = run.id;
         match message {
             FromShim::Hello(_) | FromShim::Refused { .. } => {}
@@ -340,176 +370,6 @@ impl Actor {
         }
     }
 
-    /// Reads one chunk; when nothing is left and the run is over, says so. What cannot be read or
-    /// written now is tried again, and the end of the run waits for it.
-    async fn read_on(&mut self) {
-        match self.read_chunk().await {
-            Reading::More => return,
-            Reading::Held => {
-                self.behind = false;
-                return;
-            }
-            Reading::Done => self.behind = false,
-        }
-        let Some(exit) = self.exit.take() else { return };
-        if let Some(run) = &mut self.run
-            && let Some(output) = &mut run.output
-        {
-            let chunk = output.finish(run.mark);
-            self.take_chunk(chunk).await;
-        }
-        if self.backlog.is_some() {
-            self.exit = Some(exit);
-            return;
-        }
-        self.is_over(exit).await;
-    }
-
-    async fn read_chunk(&mut self) -> Reading {
-        if self.backlog.is_some() {
-            return Reading::Held;
-        }
-        let Some(run) = &mut self.run else {
-            return Reading::Done;
-        };
-        let mark = run.mark;
-        let Some(output) = &mut run.output else {
-            return Reading::Done;
-        };
-        match tokio::task::block_in_place(|| output.next(mark)) {
-            Ok(chunk) if chunk.any => {
-                self.take_chunk(chunk).await;
-                Reading::More
-            }
-            Ok(_) => {
-                self.commit(Vec::new(), false).await;
-                Reading::Done
-            }
-            // A record that somebody removed is not waited for.
-            Err(_) if !run.folder.path().exists() => Reading::Done,
-            Err(error) => {
-                self.is_held(&error.to_string()).await;
-                Reading::Held
-            }
-        }
-    }
-
-    async fn take_chunk(&mut self, chunk: Chunk) {
-        let log = render(&chunk.lines);
-        let raw = chunk.raw.clone();
-        self.backlog = Some(Backlog { log, raw, chunk });
-        self.write_backlog().await;
-    }
-
-    /// Writes what a chunk brought into the logs, and only then reports it.
-    async fn write_backlog(&mut self) {
-        let Some(mut backlog) = self.backlog.take() else {
-            return;
-        };
-        let before = self.log.end();
-        let written = self.log.append(&backlog.log).and_then(|()| {
-            backlog.log.clear();
-            self.raw.append(&backlog.raw)
-        });
-        if let Err(error) = written {
-            self.backlog = Some(backlog);
-            self.is_held(&error.to_string()).await;
-            return;
-        }
-        if std::mem::take(&mut self.held)
-            && let Some(run) = &self.run
-        {
-            self.context.tell(Event::Flowing { run: run.id }).await;
-        }
-        if self.log.end() != before {
-            self.context.growth.grew(self.id, self.log.end());
-        }
-        let Some(run) = &mut self.run else { return };
-        run.mark = Mark {
-            out: backlog.chunk.out,
-            err: backlog.chunk.err,
-            log: self.log.end(),
-            raw: self.raw.end(),
-        };
-        let facts = backlog.chunk.facts;
-        if facts.iter().any(|fact| matches!(fact, Fact::Ready { .. })) {
-            run.ready = true;
-        }
-        self.commit(facts, false).await;
-    }
-
-    /// Reports what was learned, with how far that is; without news only now and then.
-    pub(crate) async fn commit(&mut self, facts: Vec<Fact>, always: bool) {
-        let Some(run) = &mut self.run else { return };
-        if !run.is_read() {
-            return;
-        }
-        run.mark.log = self.log.end();
-        run.mark.raw = self.raw.end();
-        let progress = run.mark.out + run.mark.err;
-        if facts.is_empty() && !always && progress < self.committed + COMMIT {
-            return;
-        }
-        self.committed = progress;
-        let (id, mark) = (run.id, run.mark);
-        for (stream, read) in [(Stream::Out, mark.out), (Stream::Err, mark.err)] {
-            if let Err(error) = run.folder.drop_before(stream, read.saturating_sub(LAG)) {
-                tracing::debug!(run = %id, %error, "old output stays");
-            }
-        }
-        self.context
-            .tell(Event::Heard {
-                run: id,
-                mark,
-                facts,
-            })
-            .await;
-    }
-
-    async fn is_held(&mut self, error: &str) {
-        self.again_soon();
-        if !std::mem::replace(&mut self.held, true)
-            && let Some(run) = &self.run
-        {
-            let error = error.to_owned();
-            self.context.tell(Event::Held { run: run.id, error }).await;
-        }
-    }
-
-    fn again_soon(&mut self) {
-        self.again.get_or_insert_with(|| Instant::now() + AGAIN);
-    }
-
-    async fn try_again(&mut self) {
-        self.again = None;
-        self.write_backlog().await;
-        if let Some(run) = &mut self.run {
-            run.input_again().await;
-        }
-        self.behind = true;
-    }
-
-    /// The run is over and all that it said is reported.
-    pub(crate) async fn is_over(&mut self, exit: Exit) {
-        let Some(run) = &mut self.run else { return };
-        run.over = true;
-        let tail = exits::stderr_tail(&run.folder, run.is_read());
-        let failure = exits::failure(run.driver, exit.status, &tail, run.ready);
-        let id = run.id;
-        self.commit(Vec::new(), true).await;
-        let exit = Box::new(Exit {
-            stderr_tail: tail,
-            ..exit
-        });
-        self.context
-            .tell(Event::Exited {
-                run: id,
-                exit,
-                failure,
-            })
-            .await;
-    }
-
     /// The report is stored: the shim may go, and what is not the log.
     async fn acknowledge(&mut self, run: RunId) {
         let surplus = if self.release(run).await {
@@ -585,18 +445,4 @@ impl Actor {
         }
         self.run = Some(Box::new(run));
     }
-}
-
-/// Lines as they stand in the file.
-fn render(lines: &[(LogKind, String)]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if lines.is_empty() {
-        return bytes;
-    }
-    let time = Zoned::now().datetime();
-    for (kind, text) in lines {
-        bytes.extend(LogLine::format(time, *kind, text).into_bytes());
-        bytes.push(b'\n');
-    }
-    bytes
 }

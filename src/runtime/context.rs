@@ -11,6 +11,7 @@ use crate::domain::event::Event;
 use crate::domain::id::ProcessId;
 use crate::domain::role::Catalogue;
 use crate::os::cgroup::Cgroups;
+use crate::os::orphans::Children;
 use crate::runtime::handle::{Growth, Mail};
 use crate::runtime::logs::Logs;
 
@@ -41,6 +42,10 @@ impl Folders {
     }
 }
 
+/// The shims that run, by PID: whoever descends from one is that employee. `None` for the shim of a
+/// run that nobody knows, until it is ended.
+pub(crate) type Shims = Arc<HashMap<u32, Option<ProcessId>>>;
+
 /// Shared by the hub and all actors.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -55,8 +60,10 @@ pub(crate) struct Context {
     pub(crate) logs: Arc<Logs>,
     pub(crate) growth: Growth,
     pub(crate) mail: mpsc::Sender<Mail>,
+    /// The shims that this instance started.
+    pub(crate) children: Children,
     catalogue: Mutex<Arc<Catalogue>>,
-    shims: watch::Sender<Arc<HashMap<u32, ProcessId>>>,
+    shims: watch::Sender<Shims>,
 }
 
 /// What a context is made of; the rest begins empty.
@@ -88,6 +95,7 @@ impl Context {
             logs: Arc::new(logs),
             growth: Growth::default(),
             mail: parts.mail,
+            children: Children::default(),
             catalogue: Mutex::new(parts.catalogue),
             shims: watch::Sender::default(),
         }
@@ -111,14 +119,21 @@ impl Context {
             .unwrap_or_else(PoisonError::into_inner) = catalogue;
     }
 
-    /// The shims that run, by PID: whoever descends from one is that employee.
-    pub(crate) fn shims(&self) -> watch::Receiver<Arc<HashMap<u32, ProcessId>>> {
+    /// The shims that run, as they come and go.
+    pub(crate) fn shims(&self) -> watch::Receiver<Shims> {
         self.shims.subscribe()
     }
 
     pub(crate) fn shim_began(&self, pid: u32, process: ProcessId) {
         self.shims.send_modify(|shims| {
-            Arc::make_mut(shims).insert(pid, process);
+            Arc::make_mut(shims).insert(pid, Some(process));
+        });
+    }
+
+    /// A shim lives whose run nobody knows: until it is ended, who descends from it is no person.
+    pub(crate) fn stray_shim(&self, pid: u32) {
+        self.shims.send_modify(|shims| {
+            Arc::make_mut(shims).insert(pid, None);
         });
     }
 

@@ -92,6 +92,13 @@ pub(crate) async fn end_leftovers(folder: RunFolder) -> Exit {
     }
 }
 
+/// Ends a run whose shim lives and does not answer, and the shim before it: it could not be asked, and
+/// another copy must not start beside it.
+pub(crate) async fn end_silent(folder: RunFolder) -> Exit {
+    kill_shim(&folder);
+    end_leftovers(folder).await
+}
+
 async fn sweep(folder: RunFolder) -> Result<leftovers::Ended, LeftoversError> {
     let swept = tokio::task::spawn_blocking(move || leftovers::end(&folder, &[], SWEEP)).await;
     swept.unwrap_or_else(|error| Err(LeftoversError::Processes(error.into())))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,8 @@ use crate::domain::event::Event;
 use crate::domain::id::ProcessId;
 use crate::domain::log::{LogFound, LogQuery, LogSearch, LogWindow};
 use crate::domain::snapshot::Snapshot;
+use crate::os::ancestry;
+use crate::runtime::context::Shims;
 use crate::runtime::logs::{LogError, Logs};
 
 /// Where the answer to an order goes.
@@ -39,6 +42,34 @@ pub enum Caller {
     Employee(ProcessId),
     /// A process of the instance's own tree that belongs to no known run, or one that has ended.
     Stray,
+}
+
+/// Who is at the other end of a unix socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Of this user, with a line of parents up to init.
+    Known(Caller),
+    /// Of another user.
+    Foreign,
+    /// Its line of parents broke off, as that of one who hid behind a process that has ended.
+    Untraced,
+}
+
+impl Peer {
+    /// Asks `judge` about the process at the other end and each of its parents: a look at that process
+    /// alone could meet a gap, where a parent has just ended, and take an employee for an outsider.
+    pub fn of(stream: &UnixStream, judge: impl Fn(u32) -> Caller) -> Self {
+        match ancestry::peer(stream) {
+            ancestry::Peer::Foreign => Self::Foreign,
+            ancestry::Peer::Untraced => Self::Untraced,
+            ancestry::Peer::Line(line) => Self::Known(
+                line.into_iter()
+                    .map(judge)
+                    .find(|caller| *caller != Caller::Person)
+                    .unwrap_or(Caller::Person),
+            ),
+        }
+    }
 }
 
 /// Lengths of the logs, for those who follow one.
@@ -70,7 +101,7 @@ pub struct Handle {
     view: watch::Receiver<Arc<Snapshot>>,
     logs: Arc<Logs>,
     growth: Growth,
-    shims: watch::Receiver<Arc<HashMap<u32, ProcessId>>>,
+    shims: watch::Receiver<Shims>,
 }
 
 impl Handle {
@@ -79,7 +110,7 @@ impl Handle {
         view: watch::Receiver<Arc<Snapshot>>,
         logs: Arc<Logs>,
         growth: Growth,
-        shims: watch::Receiver<Arc<HashMap<u32, ProcessId>>>,
+        shims: watch::Receiver<Shims>,
     ) -> Self {
         Self {
             mail,
@@ -166,20 +197,28 @@ impl Handle {
     pub fn caller(&self, peer: u32) -> Caller {
         // Before the line of parents: a shim that goes meanwhile has nobody below it any more.
         let shims = self.shims.borrow().clone();
-        let line = crate::os::ancestry::parents(peer);
+        let line = ancestry::parents(peer);
         if line.is_empty() {
             // It has ended, so that nobody can tell any more whose it was.
             return Caller::Stray;
         }
         for ancestor in line {
-            if let Some(process) = shims.get(&ancestor) {
-                return Caller::Employee(*process);
+            match shims.get(&ancestor) {
+                Some(Some(process)) => return Caller::Employee(*process),
+                Some(None) => return Caller::Stray,
+                None => {}
             }
             if ancestor == std::process::id() {
                 return Caller::Stray;
             }
         }
         Caller::Person
+    }
+
+    /// Tells who is at the other end of a unix socket.
+    #[must_use]
+    pub fn peer(&self, stream: &UnixStream) -> Peer {
+        Peer::of(stream, |pid| self.caller(pid))
     }
 
     /// The folder of the logs.

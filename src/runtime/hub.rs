@@ -41,7 +41,13 @@ pub(crate) struct Hub {
     pub(crate) shown: Instant,
     /// Facts of the hub's own, for after the effects in hand.
     pub(crate) refused: VecDeque<Event>,
+    /// What actors that cannot be made at present are to be told, in order, and when that is tried.
+    pub(crate) untold: VecDeque<(ProcessId, Told)>,
+    pub(crate) tell_at: Option<Instant>,
 }
+
+/// How long after an actor could not be made it is tried again.
+const TELL_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long a flood of facts may keep a snapshot waiting.
 const UNSEEN: Duration = Duration::from_millis(100);
@@ -68,9 +74,17 @@ impl Hub {
                     None => pending().await,
                 }
             };
+            let tell_at = self.tell_at;
+            let tell_again = async {
+                match tell_at {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 () = wait => self.apply(Input::Deadline),
+                () = tell_again => self.tell_again(),
                 Some(written) = self.written.recv() => self.apply(Input::Event(match written.outcome {
                     Ok(()) => Event::Stored { token: written.token },
                     Err(error) => Event::NotStored { token: written.token, error },
@@ -80,9 +94,10 @@ impl Hub {
                 Some(ended) = self.tasks.join_next() => self.actor_ended(ended),
             }
         }
-        for (_, reply) in self.replies.drain() {
-            // Whoever asked for the shutdown is answered by it.
-            drop(reply.send(Ok(crate::domain::command::Outcome::Done)));
+        for (id, reply) in self.replies.drain() {
+            // Whoever asked for the shutdown is answered by it, the others are not told that something
+            // was done that is not on disk. They may have gone meanwhile.
+            drop(reply.send(self.fleet.last_answer(id)));
         }
         self.actors.clear();
         // An actor that is telling us something must not wait for us to hear it.
@@ -149,6 +164,12 @@ impl Hub {
             Effect::Terminate { process, run } => self.tell(process, Told::Terminate { run }),
             Effect::Kill { process, run } => self.tell(process, Told::Kill { run }),
             Effect::Acknowledge { process, run } => self.tell(process, Told::Acknowledge { run }),
+            Effect::Consumed { process, run, mark } => {
+                // Nothing to tell an actor that is not there yet.
+                if self.actors.contains_key(&process) {
+                    self.tell(process, Told::Consumed { run, mark });
+                }
+            }
             Effect::Note {
                 process,
                 kind,
@@ -172,8 +193,31 @@ impl Hub {
         }
     }
 
+    /// Its log cannot be opened, for want of descriptors or room: it is told when that is over.
+    fn tell_later(&mut self, process: ProcessId, told: Told) {
+        self.untold.push_back((process, told));
+        if self.tell_at.is_none() {
+            self.tell_at = Some(Instant::now() + TELL_AGAIN);
+        }
+    }
+
+    fn tell_again(&mut self) {
+        self.tell_at = None;
+        for (process, told) in std::mem::take(&mut self.untold) {
+            self.tell(process, told);
+        }
+        if let Some(event) = self.refused.pop_front() {
+            self.apply(Input::Event(event));
+        }
+    }
+
     /// Tells an actor something, making it if it is the first thing.
     fn tell(&mut self, process: ProcessId, told: Told) {
+        if self.untold.iter().any(|(waiting, _)| *waiting == process) {
+            // Not before what waits already.
+            self.tell_later(process, told);
+            return;
+        }
         if !self.actors.contains_key(&process) {
             // Unbounded: the fleet gives few orders a run, and each of them has to arrive.
             let (sender, inbox) = mpsc::unbounded_channel();
@@ -193,8 +237,11 @@ impl Hub {
                 }
                 Err(error) => {
                     tracing::error!(%process, %error, "cannot open its log");
-                    if let Told::Launch(plan) = told {
-                        self.refused.push_back(not_launched(plan.run, &error));
+                    match told {
+                        Told::Launch(plan) => {
+                            self.refused.push_back(not_launched(plan.run, &error));
+                        }
+                        told => self.tell_later(process, told),
                     }
                     return;
                 }
@@ -224,7 +271,7 @@ impl Hub {
                 process: Some(process),
                 text,
             }));
-            self.adopt_one(process);
+            self.adopt_one(process, true);
         }
     }
 
@@ -236,16 +283,20 @@ impl Hub {
             .map(|(process, _)| process.id)
             .collect();
         for process in processes {
-            self.adopt_one(process);
+            self.adopt_one(process, false);
         }
     }
 
-    fn adopt_one(&mut self, process: ProcessId) {
+    fn adopt_one(&mut self, process: ProcessId, after_failure: bool) {
         let adoption = self
             .fleet
             .processes()
             .find(|known| known.id == process)
-            .and_then(adoption);
+            .and_then(adoption)
+            .map(|adoption| Adoption {
+                after_failure,
+                ..adoption
+            });
         if let Some(adoption) = adoption {
             self.tell(process, Told::Adopt(adoption));
         }
@@ -276,5 +327,6 @@ fn adoption(process: &Process) -> Option<Adoption> {
         mark: live.mark,
         ready: !matches!(live.stage, Stage::Launching { .. } | Stage::Readying { .. }),
         launched: live.details.is_some(),
+        after_failure: false,
     })
 }

@@ -73,7 +73,7 @@ impl Actor {
         prepared: &Prepared,
         folder: RunFolder,
     ) -> Result<(), StartError> {
-        let shim = spawn_shim(&self.context.exe, &folder)
+        let shim = spawn_shim(&self.context.exe, &folder, &self.context.children)
             .await
             .map_err(StartError::Spawn)?;
         let (link, _) = Link::connect(&folder, self.context.generation)
@@ -126,8 +126,13 @@ impl Actor {
     pub(crate) async fn adopt(&mut self, adoption: Adoption) {
         let run = adoption.run;
         let path = self.context.folders.runs.join(run.to_string());
-        let Ok(folder) = RunFolder::open(path) else {
-            return;
+        let folder = match RunFolder::open(path) {
+            Ok(folder) => folder,
+            Err(error) => {
+                tracing::warn!(%run, %error, "the folder of a run cannot be opened");
+                self.never_launched(adoption).await;
+                return;
+            }
         };
         if !folder.is_served().unwrap_or(false) {
             self.adopt_dead(adoption, folder).await;
@@ -147,7 +152,7 @@ impl Actor {
             if let Ok(Some(record)) = folder.shim() {
                 self.context.shim_ended(record.shim.pid);
             }
-            self.never_launched(run).await;
+            self.never_launched(adoption).await;
             return;
         }
         let record = folder.shim().ok().flatten();
@@ -214,7 +219,7 @@ impl Actor {
         if report.is_none() && !began {
             // A shim that was killed in the moment of the launch has left what it launched.
             exits::end_leftovers(folder).await;
-            self.never_launched(run).await;
+            self.never_launched(adoption).await;
             return;
         }
         let mut current = self.past_run(adoption, folder.clone());
@@ -236,19 +241,25 @@ impl Actor {
         }
     }
 
-    async fn never_launched(&mut self, run: RunId) {
-        self.context
-            .tell(Event::Adopted {
-                run,
-                accepted: 0,
-                alive: false,
-            })
-            .await;
-        let fault = Fault::new(
-            FaultCode::FailedToStart,
-            "the instance ended while it was being started",
-            "nothing to do: it is started again",
-        );
+    async fn never_launched(&mut self, adoption: Adoption) {
+        let run = adoption.run;
+        let fault = if adoption.after_failure {
+            // A failure of ours that comes with each launch must not be repeated without a pause.
+            interrupted().fault
+        } else {
+            self.context
+                .tell(Event::Adopted {
+                    run,
+                    accepted: 0,
+                    alive: false,
+                })
+                .await;
+            Fault::new(
+                FaultCode::FailedToStart,
+                "the instance ended while it was being started",
+                "nothing to do: it is started again",
+            )
+        };
         self.launch_failed(
             run,
             LaunchFailure {

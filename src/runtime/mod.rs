@@ -14,6 +14,7 @@ mod launch;
 pub mod logs;
 mod lookup;
 mod prepare;
+mod reading;
 mod reaper;
 mod run;
 mod sampler;

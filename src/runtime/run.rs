@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout};
+
 use crate::agent::driver::Driver;
 use crate::agent::stream_json::{Reader, Said};
 use crate::domain::event::{Fact, Mark, RunDetails};
@@ -17,6 +19,10 @@ use crate::os::wire::{FromShim, ToShim};
 const CHUNK: usize = 256 * 1024;
 /// A line of errors that goes on for longer than this is taken as it is.
 const LONGEST_ERROR: usize = 64 * 1024;
+/// How long a shim may take to take a message.
+const TAKEN: Duration = Duration::from_secs(1);
+/// How long a shim that was told to kill may say nothing at all before it is killed itself.
+pub(crate) const ANSWERED: Duration = Duration::from_secs(10);
 /// How long after a failure something is tried again.
 pub(crate) const AGAIN: Duration = Duration::from_millis(300);
 
@@ -41,6 +47,8 @@ pub(crate) struct Run {
     pub(crate) err: u64,
     pub(crate) mark: Mark,
     pub(crate) ready: bool,
+    /// By when the shim, which was told to kill, has to say something.
+    pub(crate) answer_by: Option<Instant>,
     /// Whether the shim has no more to say.
     pub(crate) over: bool,
 }
@@ -63,6 +71,7 @@ impl Run {
             err: 0,
             mark,
             ready: false,
+            answer_by: None,
             over: false,
         }
     }
@@ -80,13 +89,18 @@ impl Run {
         self.output.is_some()
     }
 
-    /// Tells the shim something; a shim that is gone shows in the other direction.
+    /// Tells the shim something; a shim that is gone shows in the other direction. One that does not
+    /// read, as one that is stopped, holds nobody up: what it did not take goes before the next message.
     pub(crate) async fn tell(&mut self, message: ToShim) {
         let Some(sender) = &mut self.sender else {
             return;
         };
-        if let Err(error) = sender.send(&message).await {
-            tracing::debug!(run = %self.id, %error, "the shim did not take a message");
+        match timeout(TAKEN, sender.send(&message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(run = %self.id, %error, "the shim did not take a message");
+            }
+            Err(_) => tracing::warn!(run = %self.id, "the shim does not read"),
         }
     }
 
@@ -102,6 +116,10 @@ impl Run {
 
     /// Sends again what the shim has not confirmed; it takes each number once.
     pub(crate) async fn input_again(&mut self) {
+        if self.answer_by.is_some() {
+            // A shim that reads nothing is not written to for each of them.
+            return;
+        }
         for (seq, line) in self.unsent.clone() {
             self.tell(ToShim::Input {
                 seq,

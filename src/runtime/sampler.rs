@@ -1,6 +1,5 @@
 //! Samples CPU and memory: once a second while somebody looks, seldom otherwise.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use crate::domain::event::Event;
 use crate::domain::id::ProcessId;
 use crate::domain::snapshot::{Machine, Snapshot, Usage};
 use crate::os::usage::{Sample, Sampler, Target};
-use crate::runtime::context::Context;
+use crate::runtime::context::{Context, Shims};
 
 /// While a terminal is attached.
 const WATCHED: Duration = Duration::from_secs(1);
@@ -50,8 +49,9 @@ pub(crate) async fn sample(context: Arc<Context>, mut view: watch::Receiver<Arc<
         let targets: Vec<(Target, ProcessId)> = known
             .iter()
             .filter_map(|(shim, process)| {
-                let run = snapshot.process(*process)?.run?;
-                Some((Target { run, shim: *shim }, *process))
+                let process = (*process)?;
+                let run = snapshot.process(process)?.run?;
+                Some((Target { run, shim: *shim }, process))
             })
             .collect();
         let runs: Vec<Target> = targets.iter().map(|(target, _)| *target).collect();
@@ -67,7 +67,7 @@ pub(crate) async fn sample(context: Arc<Context>, mut view: watch::Receiver<Arc<
     }
 }
 
-async fn came_or_went(shims: &mut watch::Receiver<Arc<HashMap<u32, ProcessId>>>) {
+async fn came_or_went(shims: &mut watch::Receiver<Shims>) {
     if shims.changed().await.is_err() {
         // The sender is the context's, which this task keeps alive.
         std::future::pending().await

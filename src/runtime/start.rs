@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::agent::find::find;
 use crate::config::Source;
+use crate::domain::event::Event;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Fleet, Options};
 use crate::domain::role::{Catalogue, Protocol};
@@ -33,6 +34,9 @@ use crate::store::{OpenError, Store};
 /// Orders and facts that may wait for the hub: more than all processes say at once, and few enough
 /// that a snapshot is never far behind.
 const INBOX: usize = 1024;
+
+/// How long the shim of a run that nobody knows may take to end it.
+const STRANGER: Duration = Duration::from_secs(20);
 
 /// What the runtime is started with.
 #[derive(Debug, Clone)]
@@ -168,6 +172,13 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
     );
     know_shims(&context, &fleet);
     let strangers = strangers(&context, &fleet);
+    for folder in &strangers {
+        if folder.is_served().unwrap_or(true)
+            && let Ok(Some(record)) = folder.shim()
+        {
+            context.stray_shim(record.shim.pid);
+        }
+    }
     let (questions, asked) = watch::channel(Vec::new());
     let hub = Hub {
         questions,
@@ -184,6 +195,8 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         next_reply: 0,
         shown: Instant::now(),
         refused: VecDeque::new(),
+        untold: VecDeque::new(),
+        tell_at: None,
     };
     let (mut tasks, mut helpers) = (JoinSet::new(), JoinSet::new());
     tasks.spawn(hub.serve());
@@ -191,7 +204,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
     helpers.spawn(reaper::reap(Arc::clone(&context)));
     helpers.spawn(sampler::sample(Arc::clone(&context), snapshots));
     for folder in strangers {
-        tasks.spawn(end_stranger(folder));
+        tasks.spawn(end_stranger(Arc::clone(&context), folder));
     }
     Ok((
         handle,
@@ -262,12 +275,25 @@ fn strangers(context: &Context, fleet: &Fleet) -> Vec<RunFolder> {
 }
 
 /// Ends what cannot be adopted, and removes what is left of it.
-async fn end_stranger(folder: RunFolder) {
+async fn end_stranger(context: Arc<Context>, folder: RunFolder) {
+    let shim = folder.shim().ok().flatten();
     if folder.is_served().unwrap_or(false) {
         tracing::warn!(run = %folder.run(), "ending a run that nobody knows");
-        exits::end_served(&folder).await;
+        if tokio::time::timeout(STRANGER, exits::end_served(&folder))
+            .await
+            .is_err()
+        {
+            // It does not answer: then by its traces.
+            exits::end_leftovers(folder.clone()).await;
+        }
+        let text = format!("{} was of no known process and was ended", folder.run());
+        let process = None;
+        context.tell(Event::Trouble { process, text }).await;
     } else if folder.exit_report().ok().flatten().is_none() {
         exits::end_leftovers(folder.clone()).await;
+    }
+    if let Some(record) = shim {
+        context.shim_ended(record.shim.pid);
     }
     if let Err(error) = fs::remove_dir_all(folder.path()) {
         tracing::warn!(%error, run = %folder.run(), "a run's folder stays");

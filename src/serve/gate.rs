@@ -11,8 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::domain::command::Origin;
 use crate::domain::event::Event;
-use crate::runtime::handle::{Caller, Handle};
-use crate::serve::door::Peer;
+use crate::runtime::handle::{Caller, Handle, Peer};
 use crate::serve::error::ApiError;
 
 /// Lets a request through, or answers why not. What comes through carries its [`Origin`].

@@ -10,8 +10,8 @@ use axum::routing::{get, post};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::runtime::handle::Handle;
-use crate::serve::door::{Door, Judge, Peer};
+use crate::runtime::handle::{Handle, Peer};
+use crate::serve::door::{Door, Judge};
 use crate::serve::error::ApiError;
 use crate::serve::{approvals, body, gate, instance, logs, processes, roles, tasks};
 

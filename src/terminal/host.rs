@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::event::Event;
-use crate::runtime::handle::{Caller, Handle};
+use crate::runtime::handle::{Caller, Handle, Peer};
 use crate::terminal::screen::{Screen, Setting};
 use crate::terminal::wire::{
     self, Goodbye, Hello, Note, PROTOCOL, Sender, ToClient, Versions, WireError,
@@ -156,6 +156,8 @@ async fn report(
 impl Shared {
     async fn attend(&self, stream: UnixStream, way: Way) -> Result<(), WireError> {
         let peer = stream.peer_cred()?;
+        // Before the first byte is read: who hides behind a process that ends is told by its end.
+        let who = self.handle.peer(&stream);
         let (mut frames, mut sender) = wire::split(stream);
         if peer.uid() != nix::unistd::geteuid().as_raw() {
             tracing::warn!(uid = peer.uid(), "a terminal of another user was refused");
@@ -178,7 +180,7 @@ impl Shared {
         }
         let hello: Hello = wire::read(&hello)?;
         if way == Way::Socket
-            && let Some(why) = self.trespass(peer.pid()).await
+            && let Some(why) = self.trespass(who, peer.pid()).await
         {
             return refuse(&mut sender, Goodbye::Refused(why)).await;
         }
@@ -246,16 +248,24 @@ impl Shared {
     }
 
     /// Why the process at the other end may not attach, if so.
-    async fn trespass(&self, peer: Option<i32>) -> Option<String> {
+    async fn trespass(&self, who: Peer, peer: Option<i32>) -> Option<String> {
         let peer = peer.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
-        match self.handle.caller(peer) {
-            Caller::Person => None,
-            Caller::Employee(process) => {
+        match who {
+            Peer::Known(Caller::Person) => None,
+            Peer::Foreign => Some("another user's instance".to_owned()),
+            Peer::Known(Caller::Employee(process)) => {
                 let what = "tried to attach to the screen".to_owned();
                 self.handle.report(Event::Trespass { process, what }).await;
                 Some("an employee may not attach to the screen".to_owned())
             }
-            Caller::Stray => {
+            Peer::Untraced => {
+                let text =
+                    format!("process {peer} tried to attach to the screen and hid whose it is");
+                let process = None;
+                self.handle.report(Event::Trouble { process, text }).await;
+                Some("it cannot be told whose this process is".to_owned())
+            }
+            Peer::Known(Caller::Stray) => {
                 let text = format!(
                     "process {peer}, which was left by a run, tried to attach to the screen"
                 );

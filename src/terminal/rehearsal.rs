@@ -44,7 +44,8 @@ impl Stage {
             PathBuf::from("/nonexistent"),
             "/nonexistent".into(),
         ));
-        let (_, shims) = watch::channel(Arc::new(shims));
+        let shims = shims.into_iter().map(|(pid, process)| (pid, Some(process)));
+        let (_, shims) = watch::channel(Arc::new(shims.collect::<HashMap<_, _>>()));
         let handle = Handle::new(sender, snapshots, logs, Growth::default(), shims);
         let shutdown = CancellationToken::new();
         Self {

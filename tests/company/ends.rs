@@ -142,6 +142,26 @@ async fn d1c_nothing_starts_before_the_tree_of_a_killed_shim_is_ended() -> Done 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kill_ends_a_run_whose_shim_is_stopped_and_holds_nobody_up() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let bob = company.hire("senior_developer").await;
+    let leader = company.view(ada).pid.expect("it runs");
+    kill(
+        Pid::from_raw(i32::try_from(parent(leader))?),
+        Signal::SIGSTOP,
+    )?;
+    let exit = exit_of(company.order(Command::Kill(ada)).await);
+    assert!(exit.shim_lost);
+    assert!(exit.left.is_empty(), "{exit:?}");
+    assert_eq!(company.view(ada).status, Status::Stopped);
+    let task = company.add("SAY alive", bob).await;
+    assert_eq!(company.done(task).await.state, TaskState::Succeeded);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d1c_a_run_whose_channel_breaks_is_ended_before_the_next_one_starts() -> Done {
     let company = scripted::open();
     let root = company.folder.path().to_owned();

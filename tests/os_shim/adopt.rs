@@ -6,7 +6,7 @@ use std::time::Duration;
 use headcount::os::identity::ProcessIdentity;
 use headcount::os::leftovers;
 use headcount::os::link::{Link, LinkError};
-use headcount::os::orphans::{self, Orphans};
+use headcount::os::orphans::{self, Children, Orphans};
 use headcount::os::spec::{EndedBy, Outcome, Stdio};
 use headcount::os::wire::{FromShim, RunState, ToShim};
 use nix::sys::signal::Signal;
@@ -150,7 +150,7 @@ async fn a13_what_hides_from_every_trace_falls_to_the_instance() {
         .into_iter()
         .filter(|pid| *pid != hidden.pid)
         .collect();
-    let mut orphans = Orphans::default();
+    let mut orphans = Orphans::new(Children::default());
     orphans.look(&known);
     let strays: Vec<_> = orphans.look(&known).strays;
     let strays: Vec<_> = strays.into_iter().filter(|m| m.pid == hidden.pid).collect();

@@ -172,7 +172,12 @@ async fn a_long_path_is_no_obstacle() {
 #[tokio::test]
 async fn a_second_shim_for_a_run_does_not_begin() {
     let mut rig = Rig::idle(Mode::Walk).await;
-    let second = headcount::os::link::spawn_shim(rig::exe(), &rig.folder).await;
+    let second = headcount::os::link::spawn_shim(
+        rig::exe(),
+        &rig.folder,
+        &headcount::os::orphans::Children::default(),
+    )
+    .await;
     let error = second.expect_err("is refused").to_string();
     assert!(error.contains("another shim serves"), "{error}");
     rig.send(ToShim::Terminate).await;

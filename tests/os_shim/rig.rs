@@ -9,6 +9,7 @@ use headcount::os::cgroup::{Cgroups, Leaf};
 use headcount::os::identity::ProcessIdentity;
 use headcount::os::leftovers;
 use headcount::os::link::{Link, LinkReceiver, LinkSender, Shim, spawn_shim};
+use headcount::os::orphans::Children;
 use headcount::os::run_folder::RunFolder;
 use headcount::os::segments::Stream;
 use headcount::os::spec::{ExitReport, LaunchSpec, Outcome};
@@ -156,7 +157,9 @@ impl Rig {
     /// The same with its folder in `runs`; `temp` goes with the rig.
     pub(crate) async fn idle_below(mode: Mode, temp: tempfile::TempDir, runs: &Path) -> Self {
         let folder = RunFolder::create(runs, RunId(1)).expect("run folder");
-        let shim = spawn_shim(exe(), &folder).await.expect("a shim");
+        let shim = spawn_shim(exe(), &folder, &Children::default())
+            .await
+            .expect("a shim");
         let mark = shim.mark().to_owned();
         let leaf = (mode == Mode::Cgroup).then(|| {
             Cgroups::detect()

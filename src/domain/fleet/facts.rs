@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::domain::effect::Effect;
 use crate::domain::event::{Fact, Mark};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::Fleet;
@@ -32,6 +33,12 @@ impl Fleet {
             return;
         };
         self.dirty.processes.insert(id);
+        // Nobody reads up to here again, once that is on disk.
+        self.durable.push(Effect::Consumed {
+            process: id,
+            run,
+            mark,
+        });
         for fact in facts {
             self.fact(id, run, fact);
         }

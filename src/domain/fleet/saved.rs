@@ -187,6 +187,20 @@ impl Fleet {
         }
     }
 
+    /// The answer to an order that the shutdown overtook.
+    #[must_use]
+    pub fn last_answer(&self, reply: ReplyId) -> Result<Outcome, Refusal> {
+        let asked = |replies: &Vec<ReplyId>| replies.contains(&reply);
+        if self.shutdown.as_ref().is_some_and(asked) {
+            Ok(Outcome::Done)
+        } else if self.again.is_some() {
+            let text = "the instance ended before there was room".to_owned();
+            Err(Refusal::NotStored(text))
+        } else {
+            Err(Refusal::Gone)
+        }
+    }
+
     fn refuse_what_can_be(&mut self, pending: &mut Pending, error: &str) {
         for undo in std::mem::take(&mut pending.undo) {
             let reply = self.take_back(undo, pending);

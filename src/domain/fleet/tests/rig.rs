@@ -41,6 +41,7 @@ pub(super) struct Rig {
     pub(super) terminated: Vec<RunId>,
     pub(super) killed: Vec<RunId>,
     pub(super) acknowledged: Vec<RunId>,
+    pub(super) consumed: Vec<(RunId, Mark)>,
     pub(super) answers: BTreeMap<ReplyId, Answer>,
     /// The newest documents, as a disk would have them.
     pub(super) saved: Disk,
@@ -159,6 +160,7 @@ impl Rig {
             terminated: vec![],
             killed: vec![],
             acknowledged: vec![],
+            consumed: vec![],
             answers: BTreeMap::new(),
             saved: Disk::default(),
             exited: BTreeSet::new(),
@@ -201,6 +203,7 @@ impl Rig {
             Effect::CloseInput { run, .. } => self.closed.push(run),
             Effect::Terminate { run, .. } => self.terminated.push(run),
             Effect::Kill { run, .. } => self.killed.push(run),
+            Effect::Consumed { run, mark, .. } => self.consumed.push((run, mark)),
             Effect::Acknowledge { run, .. } => self.acknowledged.push(run),
             Effect::Reply { reply, outcome } => {
                 let before = self.answers.insert(reply, *outcome);

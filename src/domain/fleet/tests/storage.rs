@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::rig::Rig;
-use crate::domain::command::{Command, NewProcess, Refusal};
-use crate::domain::event::Event;
+use crate::domain::command::{Command, NewProcess, Outcome, Refusal};
+use crate::domain::event::{Event, Mark};
 use crate::domain::exit::ExitStatus;
 use crate::domain::order::Order;
 use crate::domain::snapshot::Status;
@@ -265,4 +265,47 @@ fn what_fell_due_while_no_instance_was_there_waits_for_what_was_said_meanwhile()
     reborn.pass(300 * SECOND);
     assert_eq!(reborn.killed, [run]);
     assert_eq!(reborn.status(id), Status::Stopping);
+}
+
+#[test]
+fn output_may_go_only_when_it_is_on_disk_that_it_was_read() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    let mark = |out| Mark {
+        out,
+        ..Mark::default()
+    };
+    let heard = |rig: &mut Rig, out| {
+        let (mark, facts) = (mark(out), vec![]);
+        rig.event(Event::Heard { run, mark, facts });
+    };
+    heard(&mut rig, 1000);
+    assert_eq!(rig.consumed.last(), Some(&(run, mark(1000))));
+    rig.disk = false;
+    heard(&mut rig, 2000);
+    heard(&mut rig, 3000);
+    assert_eq!(rig.consumed.last(), Some(&(run, mark(1000))));
+    rig.disk = true;
+    rig.pass(2 * SECOND);
+    assert_eq!(rig.consumed.last(), Some(&(run, mark(3000))));
+}
+
+#[test]
+fn a_shutdown_on_a_full_disk_says_of_no_order_that_it_was_done() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    let task = rig.add("work", None);
+    rig.disk = false;
+    let cancel = rig.order(Command::CancelTask(task));
+    let shutdown = rig.order(Command::ShutdownNow);
+    rig.exit(run, ExitStatus::Signal(9));
+    assert!(rig.fleet.is_drained());
+    for unanswered in [cancel, shutdown] {
+        assert!(rig.answer(unanswered).is_none());
+    }
+    assert!(matches!(rig.fleet.last_answer(shutdown), Ok(Outcome::Done)));
+    assert!(matches!(
+        rig.fleet.last_answer(cancel),
+        Err(Refusal::NotStored(_))
+    ));
 }
