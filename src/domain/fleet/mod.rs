@@ -5,12 +5,14 @@
 //! only happen once it is on disk wait for the batch's `Stored`. Deadlines are data in the phases;
 //! [`Fleet::next_deadline`] names the earliest.
 
+mod accept;
 mod ask;
 mod due;
 mod facts;
 mod lifecycle;
 mod restart;
 mod saved;
+mod settle;
 mod staff;
 mod update;
 mod view;
