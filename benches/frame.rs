@@ -120,6 +120,7 @@ fn task(number: u64, now: Timestamp) -> Task {
         stored: true,
         cancelling: false,
         forgiven: 0,
+        continues: None,
     }
 }
 

@@ -17,6 +17,7 @@ PLACES = {
     "Hire": "Hiring",
     "Editor": "Writing a text",
     "Line": "Writing one line",
+    "Alike": "Answering several at once",
     "Choices": "Answering a question",
     "Confirm": "Being asked whether",
     "Finder": "Finding an action",

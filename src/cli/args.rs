@@ -331,6 +331,9 @@ pub struct TaskAddArgs {
     /// Any process whose role has this skill; may be given several times.
     #[arg(long = "skill", value_name = "S")]
     pub skills: Vec<String>,
+    /// Go on in the conversation of this task; its process gets it.
+    #[arg(long = "continue", value_name = "TASK")]
+    pub continues: Option<String>,
     /// How urgent.
     #[arg(long, value_name = "P", default_value = "normal")]
     pub priority: PriorityArg,

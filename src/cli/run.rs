@@ -155,6 +155,7 @@ mod tests {
             "headcount task add - --role sre --process p --skill a --skill b --priority urgent --timeout 5m \
              --retries 0 --key k --json",
             "headcount task add --file f",
+            "headcount task add more --continue task_0001",
             "headcount task ls --json",
             "headcount task show task_0001 --json",
             "headcount task wait task_0001 --timeout 1s",

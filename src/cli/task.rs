@@ -60,6 +60,10 @@ async fn add(args: &TaskAddArgs, place: &Place, output: &mut Output) -> Result<(
         }
         None => None,
     };
+    let continues = match &args.continues {
+        Some(text) => Some(task_id(text, &client).await?),
+        None => None,
+    };
     let requests: Vec<TaskRequest> = texts
         .into_iter()
         .map(|text| TaskRequest {
@@ -71,6 +75,7 @@ async fn add(args: &TaskAddArgs, place: &Place, output: &mut Output) -> Result<(
             timeout_seconds: args.timeout.map(|time| time.as_secs_f64()),
             retries: args.retries,
             key: args.key.clone(),
+            continues,
         })
         .collect();
     let tasks: Vec<TaskDoc> = match requests.as_slice() {
@@ -224,6 +229,7 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
         "skills",
         (!task.skills.is_empty()).then(|| task.skills.join(" ")),
     );
+    fields.maybe("continues", task.continues);
     fields.maybe("key", task.key.as_ref());
     fields.add("added", moment(task.created_at, now));
     for attempt in &task.attempts {

@@ -294,12 +294,13 @@ async fn a_task_is_added_and_waited_for() {
         Command::AddTask(new) => {
             assert_eq!(new.target.role.as_deref(), Some("sre"));
             assert_eq!(new.target.process, Some(ProcessId(1)));
+            assert_eq!(new.continues, Some(TaskId(3)));
             snapshot.tasks.push(Arc::new(task(4, TaskState::Failed)));
             Some(Ok(Outcome::TaskAdded(TaskId(4))))
         }
         _ => panic!("{command:?}"),
     });
-    insta::assert_snapshot!(desk.run("task add hello --role sre --process ada").await, @r#"
+    insta::assert_snapshot!(desk.run("task add hello --role sre --process ada --continue task_3").await, @r#"
     task_0004
     [exit 0]
     "#);

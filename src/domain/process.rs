@@ -252,7 +252,7 @@ pub enum Phase {
     Live(Box<Live>),
 }
 
-/// One conversation of an employee. The history only grows.
+/// One conversation of an employee. The history only grows: one that is taken up again stands in it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversation {
     /// The agent's id for it.
@@ -356,6 +356,17 @@ impl Process {
         self.tries = 0;
         self.looks = 0;
         self.failures.clear();
+    }
+
+    /// Takes note that the agent is in this conversation from now on, be it new or one of before.
+    pub fn converses(&mut self, id: Uuid, begun: Timestamp) {
+        let known = |one: &&Conversation| one.id == id;
+        let used = match self.conversations.last() {
+            Some(last) if last.id == id => return,
+            _ => self.conversations.iter().rev().find(known),
+        }
+        .is_some_and(|before| before.used);
+        self.conversations.push(Conversation { id, begun, used });
     }
 
     /// Whether it can be given a task now.

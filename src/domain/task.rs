@@ -132,6 +132,21 @@ pub struct NewTask {
     pub retries: Option<u32>,
     /// An idempotency key: a second task with it is the first one.
     pub key: Option<String>,
+    /// The task whose conversation it goes on in; a fresh one where it is not given.
+    #[serde(default)]
+    pub continues: Option<TaskId>,
+}
+
+/// The conversation that a task goes on in. It is settled when the task is accepted: what becomes of
+/// the earlier task later changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continued {
+    /// The task that it was the conversation of.
+    pub task: TaskId,
+    /// The process that owns the conversation, and the only one that may go on in it.
+    pub process: ProcessId,
+    /// The agent's id for it.
+    pub conversation: Uuid,
 }
 
 /// Tokens that a turn took.
@@ -201,6 +216,9 @@ pub struct Attempt {
     pub end: Option<AttemptEnd>,
     /// Why it ended so, for a person.
     pub reason: Option<String>,
+    /// In which conversation; `None` if the agent never got it.
+    #[serde(default)]
+    pub conversation: Option<Uuid>,
 }
 
 /// How far a leased task has come.
@@ -276,6 +294,9 @@ pub struct Task {
     /// Attempts that do not count any more, since a person asked for another try.
     #[serde(default)]
     pub forgiven: u32,
+    /// The conversation that it goes on in, where it does not begin one.
+    #[serde(default)]
+    pub continues: Option<Continued>,
 }
 
 /// What is read from disk is on disk.
@@ -302,6 +323,13 @@ impl Task {
         u32::try_from(counted.count())
             .unwrap_or(u32::MAX)
             .saturating_sub(self.forgiven)
+    }
+
+    /// The conversation in which it was worked on last, and whose that is.
+    #[must_use]
+    pub fn conversation(&self) -> Option<(ProcessId, Uuid)> {
+        let mut latest_first = self.attempts.iter().rev();
+        latest_first.find_map(|attempt| Some((attempt.process, attempt.conversation?)))
     }
 
     /// The process that has it, or had it last.

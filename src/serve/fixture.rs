@@ -183,6 +183,7 @@ pub(crate) fn task(id: u64, state: TaskState) -> Task {
                 ended: is_over.then(|| at(-60)),
                 end: is_over.then_some(AttemptEnd::Succeeded),
                 reason: None,
+                conversation: None,
             }]
         },
         lease: None,
@@ -201,6 +202,7 @@ pub(crate) fn task(id: u64, state: TaskState) -> Task {
         stored: true,
         cancelling: false,
         forgiven: 0,
+        continues: None,
     }
 }
 

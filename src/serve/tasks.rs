@@ -102,6 +102,7 @@ fn new_task(request: TaskRequest) -> Result<NewTask, ApiError> {
             .transpose()?,
         retries: request.retries,
         key: request.key,
+        continues: request.continues,
     })
 }
 

@@ -285,6 +285,10 @@ async fn a_task_is_answered_when_it_is_there_and_a_known_key_with_the_first() {
         let Command::AddTask(new) = command else {
             panic!("{command:?}")
         };
+        if new.continues.is_some() {
+            assert_eq!(new.continues, Some(TaskId(3)));
+            return Some(Ok(Outcome::TaskKnown(TaskId(3))));
+        }
         if new.key.is_some() {
             return Some(Ok(Outcome::TaskKnown(TaskId(3))));
         }
@@ -299,6 +303,10 @@ async fn a_task_is_answered_when_it_is_there_and_a_known_key_with_the_first() {
         .ask("POST /api/tasks", r#"{"text":"x","key":"k"}"#)
         .await;
     assert_eq!((code, &document["id"]), (200, &json!("task_0003")));
+    let (code, _) = served
+        .ask("POST /api/tasks", r#"{"text":"x","continue":"task_0003"}"#)
+        .await;
+    assert_eq!(code, 200);
     let text = "ä".repeat(1024 * 1024);
     let (code, _) = served
         .ask("POST /api/tasks", &json!({"text": text}).to_string())

@@ -15,7 +15,7 @@ use crate::tui::dialogs::updates::UpdatesDialog;
 use crate::tui::filter::Filter;
 use crate::tui::format;
 use crate::tui::keys::Verb;
-use crate::tui::offer::{can_demo, is_troubled};
+use crate::tui::offer::{can_demo, can_follow, is_troubled};
 use crate::tui::order::Order;
 use crate::tui::scene::Scene;
 use crate::tui::screens::details::Details;
@@ -53,6 +53,7 @@ impl View {
             Verb::Start | Verb::Stop | Verb::Kill | Verb::Restart | Verb::Remove => {
                 return self.control(verb, snapshot);
             }
+            Verb::Answer if self.is_on_a_task() => self.follow_up(snapshot),
             Verb::Yes | Verb::Always | Verb::Deny | Verb::Answer => {
                 return self.decide(verb, snapshot);
             }
@@ -168,6 +169,22 @@ impl View {
         }
         self.settle(snapshot);
         Vec::new()
+    }
+
+    /// Writes a task that answers the result of the selected one.
+    fn follow_up(&mut self, snapshot: &Snapshot) {
+        match self.task(snapshot) {
+            Some(task) if can_follow(task) => {
+                let dialog = TaskDialog::follow_up(task);
+                self.dialogs.push(Dialog::Task(Box::new(dialog)));
+            }
+            Some(task) if task.state.is_final() => self.note(
+                Level::Info,
+                "Nobody began it, so it has no conversation to go on in; t writes a task.",
+            ),
+            Some(_) => self.note(Level::Info, "It can be answered when it is over."),
+            None => {}
+        }
     }
 
     /// Puts the selected request behind the others that wait.

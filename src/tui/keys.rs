@@ -218,6 +218,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Cancel [letter('c')] &[Tasks, Task], "cancel", "take the task back";
     Retry [letter('R')] &[Tasks, Task], "retry", "put a task that failed back into the queue";
     Release [letter('h')] &[Tasks, Task], "release", "release a held task";
+    Answer [letter('A')] &[Tasks, Task], "answer", "answer its result: a task that goes on in its conversation";
     Open [key(KeyCode::Enter)] &[Tasks], "whole", "the whole task: text, attempts, result";
     Open [key(KeyCode::Enter)] &[Inbox], "whole", "the whole request";
     Open [key(KeyCode::Enter)] &[Roles], "hire", "hire for the role";

@@ -47,6 +47,14 @@ impl View {
         snapshot.task(id?).map(AsRef::as_ref)
     }
 
+    /// Whether keys act on a task rather than on a process or a request.
+    pub(crate) fn is_on_a_task(&self) -> bool {
+        matches!(
+            (self.pages.last(), self.tab),
+            (Some(Page::Task(_)), _) | (None, Tab::Tasks)
+        )
+    }
+
     /// The open request that answer keys act on.
     pub(crate) fn asked<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Request> {
         let id = if self.pages.is_empty() && self.tab == Tab::Inbox {
@@ -90,6 +98,7 @@ impl View {
         let permission = |request: &Request| matches!(request.ask, Ask::Permission { .. });
         let offered = match verb {
             Verb::Yes | Verb::Always => asked.is_some_and(permission),
+            Verb::Answer if self.is_on_a_task() => self.task(snapshot).is_some_and(can_follow),
             Verb::Answer => asked.is_some_and(|request| !permission(request)),
             Verb::Deny => asked.is_some(),
             Verb::Alike => asked.is_some_and(|one| Inbox::alike(one, snapshot).len() > 1),
@@ -180,6 +189,11 @@ pub(crate) const fn can_cancel(task: &Task) -> bool {
 /// Whether it ended without success.
 pub(crate) const fn can_retry(task: &Task) -> bool {
     task.state.is_final() && !matches!(task.state, TaskState::Succeeded)
+}
+
+/// Whether its conversation can be gone on with.
+pub(crate) fn can_follow(task: &Task) -> bool {
+    task.state.is_final() && task.conversation().is_some()
 }
 
 /// Whether it waits for a person to release it.

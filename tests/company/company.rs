@@ -102,11 +102,25 @@ impl Company {
             process: Some(process),
             ..Target::default()
         };
-        let new = NewTask {
+        self.add_task(NewTask {
             text: text.to_owned(),
             target,
             ..NewTask::default()
-        };
+        })
+        .await
+    }
+
+    /// Adds a task that goes on in the conversation of an earlier one.
+    pub(crate) async fn follow_up(&self, text: &str, earlier: TaskId) -> TaskId {
+        self.add_task(NewTask {
+            text: text.to_owned(),
+            continues: Some(earlier),
+            ..NewTask::default()
+        })
+        .await
+    }
+
+    async fn add_task(&self, new: NewTask) -> TaskId {
         match self.order(Command::AddTask(Box::new(new))).await {
             Ok(Outcome::TaskAdded(id)) => id,
             other => panic!("not added: {other:?}"),

@@ -3,11 +3,13 @@
 //! If Claude Code is not installed, every test says so and passes.
 
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use crate::company::{Company, Setup};
 use crate::fake_api::FakeApi;
 use crate::{Done, claude};
-use headcount::domain::command::{Command, Outcome};
+use headcount::domain::command::{Command, Outcome, Refusal, UpdateWhen};
 use headcount::domain::id::ProcessId;
 use headcount::domain::snapshot::{Activity, Status};
 use headcount::domain::task::{AttemptEnd, Task, TaskState};
@@ -232,6 +234,156 @@ async fn a_restart_resumes_the_conversation_with_the_prompt_as_it_is_now() -> Do
         .map(|request| request.system.clone())
         .unwrap_or_default();
     assert!(system.contains("Always mention the quince."));
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follow_up_takes_up_the_earlier_conversation() -> Done {
+    let Some((company, _api)) = open() else {
+        return Ok(());
+    };
+    let ada = company.hire("senior_developer").await;
+    let first = run(&company, "SAY the plum is ripe", ada).await;
+    // In the conversation that it is in: nothing is restarted.
+    let pid = company.view(ada).pid;
+    let follow = company.follow_up("RECALL", first.id).await;
+    let follow = company.done(follow).await;
+    assert!(
+        text(&follow).contains("the plum is ripe"),
+        "{}",
+        text(&follow)
+    );
+    assert_eq!(company.view(ada).pid, pid);
+    // In another one by then: it goes back to the earlier one, and knows nothing of the other.
+    run(&company, "SAY the quince is not", ada).await;
+    let follow = company.follow_up("RECALL", first.id).await;
+    let follow = company.done(follow).await;
+    assert!(
+        text(&follow).contains("the plum is ripe"),
+        "{}",
+        text(&follow)
+    );
+    assert!(!text(&follow).contains("quince"), "{}", text(&follow));
+    assert_eq!(follow.conversation(), first.conversation());
+    assert_ne!(company.view(ada).pid, pid);
+    company.close().await;
+    Ok(())
+}
+
+/// How an editor saves.
+#[derive(Debug, Clone, Copy)]
+enum Save {
+    RenameOver,
+    TruncateAndWrite,
+}
+
+impl Save {
+    fn append(self, prompt: &Path, line: &str) -> std::io::Result<()> {
+        let text = fs::read_to_string(prompt)? + line;
+        match self {
+            Self::RenameOver => {
+                let beside = prompt.with_extension("md.tmp");
+                fs::write(&beside, text)?;
+                fs::rename(beside, prompt)
+            }
+            Self::TruncateAndWrite => fs::write(prompt, text),
+        }
+    }
+}
+
+async fn sees_updates(company: &Company, process: ProcessId) {
+    company
+        .wait("there are updates", |snapshot| {
+            snapshot
+                .process(process)
+                .is_some_and(|view| view.updates_available)
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_prompt_reaches_the_agent_and_it_still_knows_the_conversation() -> Done {
+    let Some((company, api)) = open() else {
+        return Ok(());
+    };
+    let ada = company.hire("senior_developer").await;
+    let first = run(&company, "SAY the plum is ripe", ada).await;
+    let prompts = company.folder.path().join("corporate-prompts/development");
+    let prompt = prompts.join("senior-developer.md");
+    let conversation = company.view(ada).conversation;
+    for (save, word) in [
+        (Save::RenameOver, "quince"),
+        (Save::TruncateAndWrite, "medlar"),
+    ] {
+        // In the middle of a turn of that conversation.
+        let begun = company.fifo(&format!("begun-{word}"));
+        let go = company.folder.path().join(format!("go-{word}"));
+        nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU)?;
+        let script = format!("TOOL Bash echo > begun-{word}; cat go-{word} ;; SAY done");
+        let at_work = company.follow_up(&script, first.id).await;
+        begun.await?;
+        let before = company.view(ada);
+        save.append(&prompt, &format!("\nAlways mention the {word}.\n"))?;
+        sees_updates(&company, ada).await;
+        company
+            .order(Command::Update {
+                process: ada,
+                when: UpdateWhen::Idle,
+            })
+            .await?;
+        tokio::task::spawn_blocking(move || fs::write(go, "go")).await??;
+        assert_eq!(company.done(at_work).await.state, TaskState::Succeeded);
+        company
+            .wait("it is up again on the new prompt", |snapshot| {
+                snapshot.process(ada).is_some_and(|view| {
+                    view.pid.is_some()
+                        && view.pid != before.pid
+                        && view.status == Status::Running
+                        && !view.updates_available
+                })
+            })
+            .await;
+        let recalled = company.follow_up("RECALL", first.id).await;
+        let recalled = company.done(recalled).await;
+        let known = text(&recalled);
+        assert!(known.contains("the plum is ripe"), "{save:?}: {known}");
+        assert_eq!(company.view(ada).conversation, conversation, "{save:?}");
+        let asked = api.requests().pop().expect("it asked the model");
+        assert!(
+            asked
+                .system
+                .contains(&format!("Always mention the {word}.")),
+            "{save:?}"
+        );
+    }
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_touched_prompt_is_no_update() -> Done {
+    let Some((company, _api)) = open() else {
+        return Ok(());
+    };
+    let ada = company.hire("senior_developer").await;
+    let grace = company.hire("qa_engineer").await;
+    run(&company, "SAY the plum is ripe", ada).await;
+    let prompts = company.folder.path().join("corporate-prompts/development");
+    let touched = fs::File::options()
+        .append(true)
+        .open(prompts.join("senior-developer.md"))?;
+    touched.set_modified(std::time::SystemTime::now() + Duration::from_secs(60))?;
+    // When the other one's is seen, this one's was looked at as well.
+    Save::TruncateAndWrite.append(&prompts.join("qa-engineer.md"), "\nBe kind.\n")?;
+    sees_updates(&company, grace).await;
+    assert!(!company.view(ada).updates_available);
+    let now = Command::Update {
+        process: ada,
+        when: UpdateWhen::Now,
+    };
+    let refused = company.order(now).await;
+    assert!(matches!(refused, Err(Refusal::State(_))), "{refused:?}");
     company.close().await;
     Ok(())
 }

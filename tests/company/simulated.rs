@@ -63,6 +63,23 @@ async fn a_second_task_knows_nothing_of_the_first() -> Done {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_follow_up_knows_what_was_said_before_and_nothing_else() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let first = company.add("SAY the secret word is plum", ada).await;
+    company.done(first).await;
+    let second = company.add("SAY the secret word is quince", ada).await;
+    company.done(second).await;
+    let follow = company.follow_up("RECALL", first).await;
+    let follow = company.done(follow).await;
+    let text = follow.result.as_ref().map_or("", |result| &result.text);
+    assert!(text.contains("plum") && !text.contains("quince"), "{text}");
+    assert_eq!(company.view(ada).conversations, 2);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_permission_is_asked_and_allowed_and_another_refused() -> Done {
     let company = Company::open();
     let ada = company.hire("senior_developer").await;

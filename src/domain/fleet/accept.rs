@@ -14,7 +14,7 @@ use crate::domain::task::{AttemptEnd, NewTask, Task, TaskState};
 const TEXT: usize = 1024 * 1024;
 
 impl Fleet {
-    pub(super) fn add_task(&mut self, reply: ReplyId, new: NewTask) -> Result<(), Refusal> {
+    pub(super) fn add_task(&mut self, reply: ReplyId, mut new: NewTask) -> Result<(), Refusal> {
         if self.shutdown.is_some() {
             return Err(Refusal::State("headcount is shutting down".to_owned()));
         }
@@ -24,6 +24,7 @@ impl Fleet {
             return Ok(());
         }
         self.check_task(&new)?;
+        let continues = self.continued(&mut new)?;
         self.meta.task += 1;
         self.dirty.meta = true;
         let id = TaskId(self.meta.task);
@@ -49,6 +50,7 @@ impl Fleet {
             stored: false,
             cancelling: false,
             forgiven: 0,
+            continues,
         };
         self.tasks.insert(id, Arc::new(task));
         self.dirty.tasks.insert(id);

@@ -12,7 +12,7 @@ use crate::domain::fleet::staff::INTERRUPT;
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;
 use crate::domain::order::Order;
-use crate::domain::process::{After, Block, Conversation, Ending, Phase, Process, Stage, Turn};
+use crate::domain::process::{After, Block, Ending, Phase, Process, Stage, Turn};
 use crate::domain::snapshot::{Activity, Evidence, Level};
 use crate::domain::task::AttemptEnd;
 
@@ -171,18 +171,7 @@ impl Fleet {
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
-        if process
-            .conversations
-            .last()
-            .is_some_and(|last| last.id == conversation)
-        {
-            return;
-        }
-        process.conversations.push(Conversation {
-            id: conversation,
-            begun,
-            used: false,
-        });
+        process.converses(conversation, begun);
         self.touch(id);
     }
 
@@ -193,11 +182,8 @@ impl Fleet {
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
-        process.conversations.push(Conversation {
-            id: fresh,
-            begun,
-            used: false,
-        });
+        let lost = process.conversations.last().map(|last| last.id);
+        process.converses(fresh, begun);
         // What was stopped meanwhile stays stopped.
         if let Phase::Live(live) = &mut process.phase
             && live.after == After::Fail
@@ -211,6 +197,9 @@ impl Fleet {
         self.touch(id);
         self.note(id, LogKind::Error, &text);
         self.say(Level::Warning, Some(id), text);
+        if let Some(lost) = lost {
+            self.cannot_continue(lost);
+        }
     }
 
     /// The process lives but cannot work: its task goes back, no retry used.
@@ -236,8 +225,13 @@ impl Fleet {
         self.note(id, LogKind::Error, &text);
         self.say(Level::Error, Some(id), text);
         self.answer_waiters(id);
-        if matches!(turn, Turn::Task { ending: None, .. }) {
-            self.end_turn(id, AttemptEnd::Interrupted);
+        match turn {
+            Turn::Task { ending: None, .. } => self.end_turn(id, AttemptEnd::Interrupted),
+            // Not in the agent's hands yet: when its conversation is fresh, the task is not there.
+            Turn::Clearing { task, .. } => {
+                self.return_task(task, "its process cannot work at present");
+            }
+            Turn::Task { .. } | Turn::None => {}
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod accept;
 mod ask;
+mod continuing;
 mod due;
 mod facts;
 mod lifecycle;

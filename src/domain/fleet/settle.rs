@@ -26,13 +26,20 @@ impl Fleet {
             .map(|live| live.turn);
         match turn {
             Some(Turn::Clearing { task, message, .. }) if end.messages.contains(&message) => {
-                self.cleared(id, task, message);
+                self.cleared(id, task, message, &end);
             }
             Some(Turn::Task { task, ending }) => {
                 let lease = self.tasks.get(&task).and_then(|task| task.lease);
                 let ours = lease.is_some_and(|lease| end.messages.contains(&lease.message));
                 if ours {
                     self.withdraw_all(id);
+                    if let Some(conversation) = end.conversation {
+                        self.with_task(task, |task| {
+                            if let Some(attempt) = task.attempts.last_mut() {
+                                attempt.conversation = Some(conversation);
+                            }
+                        });
+                    }
                     self.settle(id, task, ending, &end);
                     self.turn_is_over(id);
                 } else {

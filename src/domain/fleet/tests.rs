@@ -1,5 +1,6 @@
 //! The fleet by its inputs and effects: no runtime, no sleep.
 
+mod continuing;
 mod lifecycle;
 mod property;
 mod queue;

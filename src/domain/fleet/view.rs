@@ -1,6 +1,6 @@
 //! Snapshots: what the company looks like to people.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::domain::fleet::Fleet;
@@ -119,6 +119,15 @@ impl Fleet {
             }
             (None, None) => "somebody".to_owned(),
         };
+        if let Some(gone) = target.process.filter(|_| fitting.is_empty()) {
+            let missing = !self.processes.contains_key(&gone);
+            let why = if missing {
+                "was removed"
+            } else {
+                "does not fit"
+            };
+            return format!("{who} {why}: take the task back").into();
+        }
         if fitting.is_empty() {
             format!("nobody fits: hire {who}").into()
         } else if up == 0 {
@@ -208,7 +217,7 @@ impl Fleet {
             updates: live.and_then(|live| live.updates.clone()),
             restart_when_idle: live.is_some_and(|live| live.restart_when_idle),
             conversation: process.conversations.last().map(|last| last.id),
-            conversations: u32::try_from(process.conversations.len()).unwrap_or(u32::MAX),
+            conversations: conversations(process),
             prompt_file: role.and_then(|role| role.prompt.clone()),
             prompt_hash: details.and_then(|details| details.prompt_hash.clone()),
             prompt_mode: role.map_or(PromptMode::Append, |role| role.prompt_mode),
@@ -278,6 +287,12 @@ impl Fleet {
             .get(&id)
             .map_or_else(|| id.to_string(), |task| format!("{id} {}", task.title()))
     }
+}
+
+/// How many it has had; one that was taken up again counts once.
+fn conversations(process: &Process) -> u32 {
+    let ids: BTreeSet<_> = process.conversations.iter().map(|one| one.id).collect();
+    u32::try_from(ids.len()).unwrap_or(u32::MAX)
 }
 
 /// Whether there is something new that nobody has put off.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::domain::event::TurnEnd;
+use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::log::LogKind;
@@ -64,7 +66,11 @@ impl Fleet {
             let Some(((_, task), place)) = next else {
                 return;
             };
-            self.lease(task, free.remove(place));
+            let process = free.remove(place);
+            match self.elsewhere(task, process) {
+                Some(conversation) => self.go_back(process, task, conversation),
+                None => self.lease(task, process),
+            }
         }
     }
 
@@ -97,18 +103,23 @@ impl Fleet {
             .get(&task)
             .and_then(|task| task.timeout)
             .or_else(|| self.role_of(id).map(|role| role.task_timeout));
+        let continues = self
+            .tasks
+            .get(&task)
+            .is_some_and(|task| task.continues.is_some());
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
         process.turn_taken = turn;
         process.record.assigned += 1;
         let fresh = process.conversations.last().is_none_or(|last| !last.used);
+        let stays = fresh || continues;
         let Phase::Live(live) = &mut process.phase else {
             return;
         };
         let run = live.run;
         live.settled = false;
-        live.turn = if fresh {
+        live.turn = if stays {
             Turn::Task { task, ending: None }
         } else {
             Turn::Clearing {
@@ -126,6 +137,7 @@ impl Fleet {
                 ended: None,
                 end: None,
                 reason: None,
+                conversation: None,
             });
             task.lease = Some(Lease {
                 process: id,
@@ -138,7 +150,7 @@ impl Fleet {
         });
         self.touch(id);
         self.note(id, LogKind::System, &format!("{task} assigned"));
-        if fresh {
+        if stays {
             self.deliver(id, task, message);
         } else {
             // A fresh conversation first; the task follows under its id.
@@ -151,9 +163,13 @@ impl Fleet {
             return;
         };
         let begun = self.now.wall;
+        let mut conversation = None;
         if let Some(process) = self.processes.get_mut(&id) {
             match process.conversations.last_mut() {
-                Some(last) => last.used = true,
+                Some(last) => {
+                    last.used = true;
+                    conversation = Some(last.id);
+                }
                 None => {
                     let id = Uuid::nil();
                     process.conversations.push(Conversation {
@@ -171,6 +187,9 @@ impl Fleet {
             if let Some(lease) = &mut task.lease {
                 lease.phase = LeasePhase::Delivered;
                 lease.message = message;
+            }
+            if let Some(attempt) = task.attempts.last_mut() {
+                attempt.conversation = conversation;
             }
         });
         self.send(
@@ -234,17 +253,24 @@ impl Fleet {
     }
 
     /// The conversation is fresh: the task follows, if it is still to be done.
-    pub(super) fn cleared(&mut self, id: ProcessId, task: TaskId, message: Uuid) {
+    pub(super) fn cleared(&mut self, id: ProcessId, task: TaskId, message: Uuid, end: &TurnEnd) {
         let still = self
             .tasks
             .get(&task)
             .and_then(|task| task.lease)
             .is_some_and(|lease| lease.process == id && lease.message == message);
-        if still {
+        if still && end.success {
             let message = self.uuid();
             self.deliver(id, task, message);
-        } else {
-            self.turn_is_over(id);
+            return;
+        }
+        self.turn_is_over(id);
+        if still {
+            // The task must not go into a conversation that it has nothing to do with.
+            self.return_task(task, "its process did not begin a fresh conversation");
+            let cause = format!("the agent did not begin a fresh conversation: {}", end.text);
+            let remedy = "nothing to do: it is started again";
+            self.fail_live(id, Fault::new(FaultCode::Crashed, cause, remedy));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::ProcessId;
+use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::role::Kind;
 use crate::domain::task::Priority;
 
@@ -80,6 +80,9 @@ pub struct TaskRequest {
     /// An idempotency key: a second task with it is the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The task whose conversation it goes on in.
+    #[serde(default, rename = "continue", skip_serializing_if = "Option::is_none")]
+    pub continues: Option<TaskId>,
 }
 
 /// Allows a request.

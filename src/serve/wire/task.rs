@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::snapshot::Snapshot;
@@ -54,6 +55,9 @@ pub struct AttemptDoc {
     pub end: Option<AttemptEnd>,
     /// Why it ended so.
     pub reason: Option<String>,
+    /// The agent's id for the conversation; `null` if it never got the task.
+    #[serde(default)]
+    pub session_id: Option<Uuid>,
 }
 
 impl From<&Attempt> for AttemptDoc {
@@ -65,6 +69,7 @@ impl From<&Attempt> for AttemptDoc {
             ended_at: attempt.ended,
             end: attempt.end,
             reason: attempt.reason.clone(),
+            session_id: attempt.conversation,
         }
     }
 }
@@ -92,6 +97,9 @@ pub struct TaskDoc {
     pub timeout_seconds: Option<f64>,
     /// How often it is tried again; `null`: the role's own.
     pub retries: Option<u32>,
+    /// The task whose conversation it goes on in.
+    #[serde(default)]
+    pub continues: Option<TaskId>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// Since when it has its state.
@@ -129,6 +137,7 @@ impl TaskDoc {
             key: task.key.clone(),
             timeout_seconds: task.timeout.map(seconds),
             retries: task.retries,
+            continues: task.continues.map(|continued| continued.task),
             created_at: task.created,
             since: task.since,
             waits_because: snapshot.why(task.id).map(str::to_owned),

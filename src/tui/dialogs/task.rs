@@ -8,10 +8,10 @@ use ratatui::widgets::Widget;
 use ratatui_textarea::{TextArea, WrapMode};
 
 use crate::domain::command::Command;
-use crate::domain::id::ProcessId;
+use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::role::Protocol;
 use crate::domain::snapshot::Snapshot;
-use crate::domain::task::{NewTask, Priority, Target};
+use crate::domain::task::{NewTask, Priority, Target, Task};
 use crate::tui::dialogs::{Heard, Order};
 use crate::tui::keys::Verb;
 use crate::tui::scene::Scene;
@@ -34,6 +34,8 @@ pub(crate) struct TaskDialog {
     targets: Vec<Target>,
     target: usize,
     priority: Priority,
+    /// The task whose result this one answers.
+    continues: Option<TaskId>,
     /// The order that is on its way, or the request for the person's editor.
     pub(crate) ticket: Option<u64>,
     error: Option<String>,
@@ -50,6 +52,26 @@ impl TaskDialog {
             targets,
             target: 0,
             priority: Priority::Normal,
+            continues: None,
+            ticket: None,
+            error: None,
+            leaving: false,
+        }
+    }
+
+    /// Opens for an answer to what a task brought: it goes to who has that conversation.
+    pub(crate) fn follow_up(task: &Task) -> Self {
+        let owner = task.conversation().map(|(process, _)| process);
+        Self {
+            area: editor(Vec::new()),
+            focus: Focus::Text,
+            targets: vec![Target {
+                process: owner,
+                ..Target::default()
+            }],
+            target: 0,
+            priority: task.priority,
+            continues: Some(task.id),
             ticket: None,
             error: None,
             leaving: false,
@@ -153,6 +175,7 @@ impl TaskDialog {
             text,
             priority: self.priority,
             target: self.targets.get(self.target).cloned().unwrap_or_default(),
+            continues: self.continues,
             ..NewTask::default()
         };
         Heard::Submitted(Order::new("add the task", Command::AddTask(Box::new(new))))
@@ -168,7 +191,11 @@ impl TaskDialog {
         } else {
             "Ctrl-S sends"
         };
-        pen.title(0, "New task", state, &palette);
+        let title = match self.continues {
+            Some(task) => format!("Answer to {task}"),
+            None => "New task".to_owned(),
+        };
+        pen.title(0, &title, state, &palette);
         let editor = Rect {
             x: area.x + 2.min(area.width),
             y: area.y + 1.min(area.height),
@@ -223,7 +250,10 @@ impl TaskDialog {
             } else {
                 cursor
             });
-            self.area.set_placeholder_text("What is to be done?");
+            self.area.set_placeholder_text(match self.continues {
+                Some(_) => "What do you say to that? It knows the conversation.",
+                None => "What is to be done?",
+            });
             self.area.set_placeholder_style(palette.dim);
             (&self.area).render(editor, buffer);
         }

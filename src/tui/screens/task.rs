@@ -82,6 +82,10 @@ fn write(task: &Task, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
         &task_facts::target(&task.target, snapshot),
         palette.plain,
     );
+    if let Some(continued) = task.continues {
+        let line = format!("the conversation of {}", continued.task);
+        sheet.field("Goes on in", &line, palette.plain);
+    }
     let asked = format!(
         "{} priority, since {}",
         task.priority.as_str(),

@@ -270,6 +270,7 @@ pub(crate) fn task(number: u64, text: &str, state: TaskState) -> Task {
         stored: true,
         cancelling: false,
         forgiven: 0,
+        continues: None,
     }
 }
 
@@ -281,6 +282,7 @@ fn attempt(process: u64, end: Option<AttemptEnd>, reason: Option<&str>) -> Attem
         ended: end.map(|_| ago(12)),
         end,
         reason: reason.map(str::to_owned),
+        conversation: end.map(|_| Uuid::from_u128(u128::from(process))),
     }
 }
 

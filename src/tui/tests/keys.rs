@@ -317,6 +317,33 @@ fn tasks_are_retried_and_released() {
 }
 
 #[test]
+fn a_result_is_answered_with_a_task_in_its_conversation() {
+    let mut screen = screen();
+    screen.keys("2/retry to<enter>");
+    let actions = screen.keys("<enter>AAnd the tests?<c-s>");
+    let [Action::Order { command, .. }] = actions.as_slice() else {
+        panic!("{actions:?}\n{}", screen.text());
+    };
+    let Command::AddTask(new) = command else {
+        panic!("{command:?}");
+    };
+    let answered = screen.snapshot.task(TaskId(27)).expect("it is there");
+    let owner = answered.conversation().map(|(process, _)| process);
+    assert_eq!(
+        (new.text.as_str(), new.continues, new.target.process),
+        ("And the tests?", Some(TaskId(27)), owner)
+    );
+    assert!(owner.is_some());
+    let mut screen = self::screen();
+    assert_eq!(orders(screen.keys("2A")), []);
+    let text = screen.text();
+    assert!(
+        text.contains("It can be answered when it is over"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_refused_order_is_shown_with_its_remedy() {
     let mut screen = screen();
     let actions = screen.keys("jr");

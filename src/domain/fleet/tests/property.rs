@@ -26,6 +26,8 @@ enum Op {
     Restart(usize),
     Remove(usize),
     Add(usize),
+    FollowUp(usize),
+    ResumeFails(usize),
     Cancel(usize),
     Retry(usize),
     Launched(usize),
@@ -54,6 +56,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => n.clone().prop_map(Op::Restart),
         1 => n.clone().prop_map(Op::Remove),
         4 => n.clone().prop_map(Op::Add),
+        3 => n.clone().prop_map(Op::FollowUp),
+        1 => n.clone().prop_map(Op::ResumeFails),
         1 => n.clone().prop_map(Op::Cancel),
         1 => n.clone().prop_map(Op::Retry),
         5 => n.clone().prop_map(Op::Launched),
@@ -135,6 +139,20 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
                 ..NewTask::default()
             };
             rig.order(Command::AddTask(Box::new(new)));
+        }
+        Op::FollowUp(n) => {
+            let new = NewTask {
+                text: "more".to_owned(),
+                continues: Some(task(rig, n)?),
+                ..NewTask::default()
+            };
+            rig.order(Command::AddTask(Box::new(new)));
+        }
+        Op::ResumeFails(n) => {
+            let run = launched(rig, n).filter(|run| !spoken_to(rig, *run))?;
+            let text = "No conversation found".to_owned();
+            rig.fact(run, Fact::ResumeFailed { text });
+            rig.exit(run, ExitStatus::Code(1));
         }
         Op::Cancel(n) => drop(rig.order(Command::CancelTask(task(rig, n)?))),
         Op::Retry(n) => drop(rig.order(Command::RetryTask(task(rig, n)?))),
@@ -252,6 +270,12 @@ fn check(rig: &mut Rig, before: &BTreeSet<RunId>) {
                 .process(lease.process)
                 .expect("a lease has a holder");
             assert_eq!((holder.run, holder.task), (Some(lease.run), Some(task.id)));
+            if let Some(continued) = task.continues {
+                assert_eq!(
+                    (holder.id, holder.conversation),
+                    (continued.process, Some(continued.conversation))
+                );
+            }
         }
         assert!(
             task.attempts

@@ -6,6 +6,7 @@ use super::rig::Rig;
 use crate::domain::command::{Command, Outcome, Refusal};
 use crate::domain::event::Fact;
 use crate::domain::exit::ExitStatus;
+use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::inbox::{Answer, Ask};
 use crate::domain::order::Order;
 use crate::domain::snapshot::Status;
@@ -38,6 +39,41 @@ fn the_first_task_goes_out_at_once_and_the_next_in_a_fresh_conversation() {
     assert!(matches!(&rig.sent[3].2, Order::Message { text, .. } if text == "two"));
     rig.turn_ends(run, true);
     assert_eq!(rig.task(second).state, TaskState::Succeeded);
+}
+
+/// A process that makes its conversation fresh for a second task.
+fn clearing() -> (Rig, ProcessId, RunId, TaskId) {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    rig.add("one", None);
+    let second = rig.add("two", None);
+    rig.turn_ends(run, true);
+    assert!(matches!(rig.sent[2].2, Order::Clear { .. }));
+    (rig, id, run, second)
+}
+
+#[test]
+fn a_process_that_is_blocked_while_it_clears_gets_no_task_and_no_retry_is_used() {
+    let (mut rig, id, run, second) = clearing();
+    let text = "no login".to_owned();
+    rig.fact(run, Fact::NotLoggedIn { text });
+    assert_eq!(rig.task(second).state, TaskState::Queued);
+    rig.turn_ends(run, true);
+    let task = rig.task(second);
+    assert_eq!((task.state, task.tries()), (TaskState::Queued, 0));
+    assert_eq!(rig.status(id), Status::Blocked);
+    assert!(matches!(rig.sent.last().unwrap().2, Order::Clear { .. }));
+}
+
+#[test]
+fn a_conversation_that_is_not_made_fresh_gets_no_task() {
+    let (mut rig, id, run, second) = clearing();
+    rig.turn_ends(run, false);
+    let task = rig.task(second);
+    assert_eq!((task.state, task.tries()), (TaskState::Queued, 0));
+    assert_eq!(rig.killed, [run]);
+    rig.exit(run, ExitStatus::Signal(9));
+    assert_eq!(rig.status(id), Status::Backoff);
 }
 
 #[test]
