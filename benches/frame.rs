@@ -80,6 +80,7 @@ fn process(number: u64, now: Timestamp) -> ProcessView {
         ask: vec![],
         allowed: vec![],
         working_directory: PathBuf::from("/work"),
+        worktree: None,
         environment: vec![],
         model: None,
         max_turns: None,

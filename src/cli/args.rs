@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::cli::duration;
 use crate::domain::role::Kind;
 use crate::domain::task::Priority;
+use crate::domain::worktree::UseWorktree;
 
 /// A terminal UI process manager for AI employees.
 #[derive(Debug, Clone, Parser)]
@@ -91,6 +92,29 @@ pub enum Verb {
     Rm(ProcArgs),
     /// Print the log of a process.
     Logs(LogsArgs),
+    /// Show what a process or a task changed in its git worktree.
+    Diff(DiffArgs),
+    /// Bring the work of a process to the branch that its worktree began from.
+    Merge(MergeArgs),
+    /// Keep what a process has in its worktree in a ref, and take the worktree back to its base.
+    Discard {
+        /// Which one.
+        #[arg(value_name = "PROC")]
+        process: String,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Print the work of a process as a patch for `git apply`.
+    Export {
+        /// Which one.
+        #[arg(value_name = "PROC")]
+        process: String,
+        /// A file to write it into.
+        #[arg(short, long, value_name = "F")]
+        output: Option<PathBuf>,
+    },
+    /// List what was kept of worktrees that went, or bring one of it back.
+    Restore(RestoreArgs),
     /// Work with the task queue.
     #[command(subcommand)]
     Task(TaskVerb),
@@ -129,6 +153,60 @@ pub enum Verb {
         #[command(flatten)]
         json: JsonArg,
     },
+}
+
+/// Whose changes.
+#[derive(Debug, Clone, Args)]
+pub struct DiffArgs {
+    /// A process or a task.
+    #[arg(value_name = "PROC|TASK")]
+    pub what: String,
+    /// The files alone.
+    #[arg(long)]
+    pub files: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How work is brought home.
+#[derive(Debug, Clone, Args)]
+pub struct MergeArgs {
+    /// Whose work.
+    #[arg(value_name = "PROC")]
+    pub process: String,
+    /// Its commits again, on top of the base, in place of a merge commit.
+    #[arg(long, conflicts_with = "squash")]
+    pub rebase: bool,
+    /// All of it as one commit.
+    #[arg(long)]
+    pub squash: bool,
+    /// Commit what is not committed first, under this message.
+    #[arg(long, value_name = "MESSAGE")]
+    pub commit: Option<String>,
+    /// Hand conflicts back to the employee as a task.
+    #[arg(long)]
+    pub hand_back: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is brought back.
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArgs {
+    /// The ref, its end, a commit, or a process: then the newest of it. Without, all are listed.
+    #[arg(value_name = "SAVED|PROC")]
+    pub name: Option<String>,
+    /// The new folder [default: `restored-…` in this one].
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// A folder of the repository [default: this one].
+    #[arg(long, value_name = "DIR")]
+    pub repository: Option<PathBuf>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Whether the answer is JSON.
@@ -186,12 +264,12 @@ pub struct CreateArgs {
     /// The model.
     #[arg(long, value_name = "M")]
     pub model: Option<String>,
+    /// Whether they work in git worktrees of their own [default: the role's].
+    #[arg(long, value_name = "WHEN")]
+    pub worktree: Option<WorktreeArg>,
     /// Hire only; do not start.
     #[arg(long)]
     pub no_start: bool,
-    /// Leave it down after a failure, whatever its role says.
-    #[arg(long)]
-    pub no_restart: bool,
     /// Whether the answer is JSON.
     #[command(flatten)]
     pub json: JsonArg,
@@ -371,6 +449,27 @@ impl From<KindArg> for Kind {
             KindArg::Batch => Self::Batch,
             KindArg::Monitoring => Self::Monitoring,
             KindArg::Utility => Self::Utility,
+        }
+    }
+}
+
+/// Whether there is a worktree, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WorktreeArg {
+    /// Where another process works in the same repository already.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl From<WorktreeArg> for UseWorktree {
+    fn from(when: WorktreeArg) -> Self {
+        match when {
+            WorktreeArg::Auto => Self::Auto,
+            WorktreeArg::Always => Self::Always,
+            WorktreeArg::Never => Self::Never,
         }
     }
 }

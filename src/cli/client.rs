@@ -71,6 +71,13 @@ impl Client {
         self.send(Method::GET, path, None::<&()>).await
     }
 
+    /// The body of the answer as it is.
+    pub(super) async fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        let mut answer = self.open(Method::GET, path, None::<&()>).await?;
+        let body = answer.response.body_mut().collect().await;
+        Ok(body.map_err(ClientError::Http)?.to_bytes().to_vec())
+    }
+
     pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.send(Method::DELETE, path, None::<&()>).await
     }

@@ -7,6 +7,7 @@ use crate::cli::client::ClientError;
 use crate::cli::exit::Code;
 use crate::cli::place::PlaceError;
 use crate::config::{InitError, Mistakes};
+use crate::domain::id::TaskId;
 use crate::serve::wire::{ErrorBody, ErrorKind, FaultDoc};
 
 /// Why a command did not do what was asked.
@@ -52,6 +53,14 @@ pub(super) enum CliError {
         #[source]
         cause: Option<Plain>,
     },
+    /// Work cannot be merged as it is.
+    #[error("both sides changed the same places in {}", files.join(", "))]
+    Conflicts {
+        /// In which files.
+        files: Vec<String>,
+        /// The task that asks the employee to resolve them.
+        task: Option<TaskId>,
+    },
     /// A name fits several things.
     #[error("`{text}` may mean {}", either(.candidates))]
     Ambiguous {
@@ -88,6 +97,15 @@ pub(super) enum CliError {
     /// A file that was named cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file that was named cannot be written.
+    #[error("cannot write {}", path.display())]
+    WriteFile {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -141,6 +159,8 @@ impl CliError {
             | Self::Mistakes(_)
             | Self::Init(_)
             | Self::Read { .. }
+            | Self::WriteFile { .. }
+            | Self::Conflicts { .. }
             | Self::Write(_)
             | Self::Screen(_) => Code::Failed,
         }
@@ -157,6 +177,13 @@ impl CliError {
             Self::Left { .. } => Some(
                 "a process in an unkillable wait ends when its disk or mount answers".to_owned(),
             ),
+            Self::Conflicts { task, .. } => Some(match task {
+                Some(task) => {
+                    format!("nothing was changed; {task} asks the employee to resolve them")
+                }
+                None => "nothing was changed; `--hand-back` asks the employee to resolve them"
+                    .to_owned(),
+            }),
             Self::Ambiguous { .. } => Some("use one of these ids".to_owned()),
             Self::Unknown { what, near, .. } => Some(match (near.first(), *what) {
                 (Some(near), _) => format!("the nearest is `{near}`"),

@@ -27,6 +27,7 @@ mod table;
 mod task;
 #[cfg(test)]
 mod tests;
+mod work;
 
 pub use args::{Cli, Verb};
 pub use run::main;

@@ -60,6 +60,11 @@ impl Output {
         write!(self.out, "{text}{end}").map_err(CliError::Write)
     }
 
+    /// Writes bytes as they are.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        self.out.write_all(bytes).map_err(CliError::Write)
+    }
+
     /// Writes a table.
     pub(super) fn table(&mut self, table: &Table) -> Result<(), CliError> {
         let text = table.draw(self.colour, self.width);

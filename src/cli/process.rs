@@ -108,8 +108,8 @@ fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
         name: args.name.clone(),
         kind: args.kind.map(Into::into),
         model: args.model.clone(),
+        worktree: args.worktree.map(Into::into),
         no_start: args.no_start,
-        auto_restart: args.no_restart.then_some(false),
     })
 }
 

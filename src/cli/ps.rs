@@ -197,6 +197,16 @@ fn details(process: &ProcessDoc, now: Timestamp) -> Fields {
     fields.maybe("asks for", joined(&process.ask_rules));
     fields.maybe("allowed", joined(&process.allowed_rules));
     fields.add("folder", process.working_directory.display());
+    fields.maybe(
+        "worktree",
+        process.worktree.as_ref().map(|worktree| {
+            let (branch, base) = (&worktree.branch, &worktree.base);
+            format!(
+                "branch {branch}, from {base} of {}",
+                worktree.repository.display()
+            )
+        }),
+    );
     let variables = process.environment.iter();
     let variables: Vec<String> = variables
         .map(|(name, value)| format!("{name}={value}"))

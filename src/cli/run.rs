@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Code;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
-use crate::cli::{doctor, inbox, init, instance, logs, process, ps, roles, task};
+use crate::cli::{doctor, inbox, init, instance, logs, process, ps, roles, task, work};
 
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
@@ -95,6 +95,14 @@ pub(super) async fn carry_out(
         }
         Verb::Rm(args) => process::act(process::Act::Remove, &args, place, output).await,
         Verb::Logs(args) => logs::run(&args, place, output).await,
+        Verb::Diff(args) => work::diff(&args, place, output).await,
+        Verb::Merge(args) => work::merge(&args, place, output).await,
+        Verb::Discard { process, json } => work::discard(&process, json, place, output).await,
+        Verb::Export {
+            process,
+            output: file,
+        } => work::export(&process, file.as_deref(), place, output).await,
+        Verb::Restore(args) => work::restore(&args, place, output).await,
         Verb::Task(verb) => task::run(verb, place, output).await,
         Verb::Inbox(json) => inbox::list(json, place, output).await,
         Verb::Approve {

@@ -386,7 +386,7 @@ async fn change(
 }
 
 /// The task that is meant: its id, or the beginning of one.
-async fn task_id(text: &str, client: &Client) -> Result<TaskId, CliError> {
+pub(super) async fn task_id(text: &str, client: &Client) -> Result<TaskId, CliError> {
     if let Ok(id) = text.parse::<TaskId>()
         && id.to_string() == text
     {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use toml::Spanned;
 
 use crate::domain::role::{Kind, PromptMode, WhenCut};
+use crate::domain::worktree::UseWorktree;
 
 use super::reader::{Table, Value};
-use super::restart::Restart;
 
 /// More cores than any machine has.
 const MOST_CORES: f64 = 65_536.0;
@@ -58,7 +58,41 @@ pub(super) struct Layer {
     pub(super) task_retries: Set<u32>,
     pub(super) task_retry_delay: Set<Duration>,
     pub(super) when_cut: Set<WhenCut>,
-    pub(super) auto_restart: Restart,
+    pub(super) worktree: Worktree,
+}
+
+/// The `worktree` table of a layer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Worktree {
+    pub(super) when: Set<UseWorktree>,
+    pub(super) base: Set<String>,
+    pub(super) setup: Option<Vec<Spanned<String>>>,
+    pub(super) copy: Option<Vec<Spanned<String>>>,
+}
+
+impl Worktree {
+    fn read(table: &Table<'_>) -> Self {
+        let Some(table) = table.table("worktree") else {
+            return Self::default();
+        };
+        let worktree = Self {
+            when: table.read("when", use_worktree),
+            base: table.read("base", Value::text),
+            setup: texts(&table, "setup"),
+            copy: texts(&table, "copy"),
+        };
+        table.finish();
+        worktree
+    }
+
+    fn over(self, outer: Self) -> Self {
+        Self {
+            when: self.when.or(outer.when),
+            base: self.base.or(outer.base),
+            setup: self.setup.or(outer.setup),
+            copy: self.copy.or(outer.copy),
+        }
+    }
 }
 
 impl Layer {
@@ -99,7 +133,7 @@ impl Layer {
             when_cut: task
                 .as_ref()
                 .and_then(|task| task.read("when_cut", when_cut)),
-            auto_restart: Restart::read(table),
+            worktree: Worktree::read(table),
         };
         stop.into_iter().chain(task).for_each(Table::finish);
         check_unused(table);
@@ -132,7 +166,7 @@ impl Layer {
             task_retries: self.task_retries.or(outer.task_retries),
             task_retry_delay: self.task_retry_delay.or(outer.task_retry_delay),
             when_cut: self.when_cut.or(outer.when_cut),
-            auto_restart: self.auto_restart.over(outer.auto_restart),
+            worktree: self.worktree.over(outer.worktree),
         }
     }
 }
@@ -230,6 +264,14 @@ fn prompt_mode(value: &Value<'_>) -> Option<PromptMode> {
     value.choice(&[
         ("append", PromptMode::Append),
         ("replace", PromptMode::Replace),
+    ])
+}
+
+fn use_worktree(value: &Value<'_>) -> Option<UseWorktree> {
+    value.choice(&[
+        ("auto", UseWorktree::Auto),
+        ("always", UseWorktree::Always),
+        ("never", UseWorktree::Never),
     ])
 }
 

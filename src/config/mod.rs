@@ -20,7 +20,6 @@ pub mod prompt;
 mod reader;
 mod reference;
 mod resolve;
-mod restart;
 mod source;
 pub mod tools;
 mod values;

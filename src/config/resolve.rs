@@ -8,10 +8,11 @@ use bytesize::ByteSize;
 use toml::Spanned;
 
 use crate::domain::role::{self as domain, Catalogue, Protocol};
+use crate::domain::worktree::{UseWorktree, WorktreeRule};
 
 use super::document::{self, Document, value_or};
 use super::environment::Parent;
-use super::layer::Bounds;
+use super::layer::{self, Bounds};
 use super::mistakes::{Mistake, Report};
 use super::source::Source;
 use super::tools;
@@ -42,7 +43,7 @@ impl Resolver<'_> {
         let mut catalogue = Catalogue {
             tools: self.aliases(),
             agents: self.agents(parent),
-            auto_restart: self.document.auto_restart.clone().resolve(),
+            auto_restart: self.document.auto_restart,
             ..Catalogue::default()
         };
         self.check_layers(&catalogue);
@@ -179,10 +180,7 @@ impl Resolver<'_> {
             task_retries: value_or(layer.task_retries, 2),
             task_retry_delay: value_or(layer.task_retry_delay, Duration::from_secs(30)),
             when_cut: value_or(layer.when_cut, domain::WhenCut::default()),
-            auto_restart: layer
-                .auto_restart
-                .over(self.document.auto_restart.clone())
-                .resolve(),
+            worktree: worktree(layer.worktree),
         })
     }
 
@@ -303,4 +301,17 @@ fn title_of(key: &str) -> String {
             .unwrap_or_default()
     };
     key.split('_').map(capital).collect::<Vec<_>>().join(" ")
+}
+
+fn worktree(layer: layer::Worktree) -> WorktreeRule {
+    WorktreeRule {
+        when: value_or(layer.when, UseWorktree::default()),
+        base: layer.base.map(Spanned::into_inner),
+        setup: plain(layer.setup).unwrap_or_default(),
+        copy: plain(layer.copy)
+            .unwrap_or_default()
+            .into_iter()
+            .map(PathBuf::from)
+            .collect(),
+    }
 }

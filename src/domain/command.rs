@@ -10,6 +10,7 @@ use crate::domain::fault::Fault;
 use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::role::Kind;
 use crate::domain::task::NewTask;
+use crate::domain::worktree::UseWorktree;
 
 /// Who orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,12 +50,12 @@ pub struct NewProcess {
     pub model: Option<String>,
     /// Turns a task may take.
     pub max_turns: Option<u32>,
+    /// Whether it works in a git worktree of its own.
+    #[serde(default)]
+    pub worktree: Option<UseWorktree>,
     /// Whether it is left down.
     #[serde(default)]
     pub no_start: bool,
-    /// Whether it is started again after a failure; the role says where it is not given.
-    #[serde(default)]
-    pub auto_restart: Option<bool>,
 }
 
 /// A prompt of one process in place of its role's.

@@ -11,6 +11,7 @@ use crate::domain::log::LogKind;
 use crate::domain::order::Numbered;
 use crate::domain::role::{Agent, Role};
 use crate::domain::updates::Fingerprint;
+use crate::domain::worktree::{Worktree, WorktreePlan};
 
 /// Where an answer goes; the runtime keeps the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,8 +43,10 @@ pub struct LaunchPlan {
     pub simulated: bool,
     /// What the process has of its own.
     pub spec: NewProcess,
-    /// Where it works.
+    /// Where it works; in its worktree, where it has one.
     pub working_directory: PathBuf,
+    /// Whether it gets a worktree of its own.
+    pub worktree: WorktreePlan,
     /// Rules that a person allowed for it.
     pub allowed: Vec<String>,
     /// The conversation.
@@ -137,6 +140,17 @@ pub enum Effect {
         run: RunId,
         /// Up to where.
         mark: Mark,
+    },
+    /// Note what its worktree holds as the beginning or the end of a task.
+    Mark {
+        /// Which process.
+        process: ProcessId,
+        /// Its worktree.
+        worktree: Box<Worktree>,
+        /// The task.
+        task: TaskId,
+        /// Whether it is the end.
+        end: bool,
     },
     /// Write a line into a process's log.
     Note {

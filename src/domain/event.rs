@@ -15,6 +15,7 @@ use crate::domain::role::Catalogue;
 use crate::domain::snapshot::{Machine, Usage};
 use crate::domain::task::Tokens;
 use crate::domain::updates::{Fingerprint, Updates};
+use crate::domain::worktree::Worktree;
 
 /// What an agent said, in the words of the domain. Made by the drivers, in the order of its lines.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,6 +170,15 @@ pub enum Event {
         run: RunId,
         /// What it runs with.
         details: Box<RunDetails>,
+    },
+    /// It is known where a run that is being started will work.
+    Placed {
+        /// Which run.
+        run: RunId,
+        /// Its worktree; `None` where it works in its folder.
+        worktree: Option<Box<Worktree>>,
+        /// What a person should know of it.
+        notes: Vec<String>,
     },
     /// Nothing was started.
     LaunchFailed {

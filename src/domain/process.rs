@@ -1,6 +1,6 @@
 //! A process: one agent with its configuration, over all of its runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::Fault;
 use crate::domain::id::{EmployeeId, ProcessId, RunId, TaskId};
 use crate::domain::order::Numbered;
-use crate::domain::restart::Failures;
 use crate::domain::role::Protocol;
 use crate::domain::snapshot::{Activity, Evidence, Status};
 use crate::domain::task::{AttemptEnd, Tokens};
 use crate::domain::time::Mono;
 use crate::domain::updates::{Fingerprint, Updates};
+use crate::domain::worktree::Worktree;
 
 /// How far a live run has come. Each waiting stage holds its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,9 +184,6 @@ pub struct Live {
     pub settle_by: Option<Mono>,
     /// It lives but cannot work, until its cause is gone or this time has come.
     pub blocked: Option<Block>,
-    /// Since when it has been ready for work.
-    #[serde(default)]
-    pub up_since: Option<Mono>,
     /// What it runs with.
     pub details: Option<RunDetails>,
     /// What the agent calls its version.
@@ -220,15 +217,12 @@ pub struct Live {
 }
 
 /// A cause outside that keeps a process from working.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// When it is over by itself, where that is known.
     pub until: Option<Mono>,
     /// The same on the other clock.
     pub until_wall: Option<Timestamp>,
-    /// When it is tried whether the cause is gone, where nobody knows how long it lasts.
-    #[serde(default)]
-    pub look: Option<Mono>,
 }
 
 /// Where a process stands.
@@ -293,8 +287,11 @@ pub struct Process {
     pub name: String,
     /// What it was hired with.
     pub spec: NewProcess,
-    /// Where it works.
+    /// Where it was hired to work; see [`Process::folder`].
     pub working_directory: PathBuf,
+    /// The git worktree that it works in, once it has one.
+    #[serde(default)]
+    pub worktree: Option<Worktree>,
     /// How its agent is driven.
     pub protocol: Protocol,
     /// Where it stands.
@@ -309,12 +306,6 @@ pub struct Process {
     pub since: Timestamp,
     /// Failed starts and crashes in a row.
     pub tries: u32,
-    /// Failures within the policy's window, whatever came between them.
-    #[serde(default)]
-    pub failures: Failures,
-    /// How often it was looked in vain whether the cause of a block is gone.
-    #[serde(default)]
-    pub looks: u32,
     /// The last fault, until a good start.
     pub fault: Option<Fault>,
     /// Append-only, oldest first.
@@ -351,11 +342,13 @@ impl Process {
         }
     }
 
-    /// A person has taken it in hand, or it shows that it works: what failed before does not count.
-    pub fn forget_failures(&mut self) {
-        self.tries = 0;
-        self.looks = 0;
-        self.failures.clear();
+    /// Where it works: in its worktree, where it has one.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        match &self.worktree {
+            Some(worktree) => &worktree.folder,
+            None => &self.working_directory,
+        }
     }
 
     /// Takes note that the agent is in this conversation from now on, be it new or one of before.
@@ -388,7 +381,7 @@ impl Process {
         match &self.phase {
             Phase::Down | Phase::Failed => None,
             Phase::Backoff { at, .. } => Some(*at),
-            Phase::Blocked(block) => block.until.or(block.look),
+            Phase::Blocked(block) => block.until,
             Phase::Live(live) => {
                 let ending = match live.turn {
                     Turn::Task {

@@ -15,6 +15,7 @@ use crate::domain::inbox::Request;
 use crate::domain::role::{Catalogue, Kind, PromptMode, Protocol, Range};
 use crate::domain::task::{Task, TaskState, Tokens};
 use crate::domain::updates::Updates;
+use crate::domain::worktree::Worktree;
 
 /// Where a process stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -250,8 +251,11 @@ pub struct ProcessView {
     pub ask: Vec<String>,
     /// Rules that a person allowed for this process.
     pub allowed: Vec<String>,
-    /// Where it works.
+    /// Where it works; in its worktree, where it has one.
     pub working_directory: PathBuf,
+    /// The git worktree of its own.
+    #[serde(default)]
+    pub worktree: Option<Worktree>,
     /// The environment it runs with, secrets masked.
     pub environment: Vec<(String, String)>,
     /// The model that was asked for.

@@ -1,5 +1,6 @@
 //! One actor a process: it alone owns the run, its shim's channel, its offset and its log.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
 
@@ -10,10 +11,11 @@ use tokio::time::{Instant, sleep_until};
 use crate::domain::effect::LaunchPlan;
 use crate::domain::event::{Event, Mark};
 use crate::domain::exit::Exit;
-use crate::domain::id::{ProcessId, RunId};
+use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::log::LogKind;
 use crate::domain::order::{Numbered, Order};
 use crate::domain::role::Protocol;
+use crate::domain::worktree::Worktree;
 use crate::os::cgroup::Leaf;
 use crate::os::link::{LinkError, Shim};
 use crate::os::run_folder::RunFolder;
@@ -55,6 +57,11 @@ pub(crate) enum Told {
         run: RunId,
         mark: Mark,
     },
+    Mark {
+        worktree: Box<Worktree>,
+        task: TaskId,
+        end: bool,
+    },
     Note {
         kind: LogKind,
         text: String,
@@ -81,7 +88,9 @@ pub(crate) struct Adoption {
 pub(crate) struct Actor {
     pub(crate) id: ProcessId,
     pub(crate) context: Arc<Context>,
-    told: mpsc::UnboundedReceiver<Told>,
+    pub(super) told: mpsc::UnboundedReceiver<Told>,
+    /// What came while something else had to be done first, oldest first.
+    pub(super) put_off: VecDeque<Told>,
     pub(crate) log: LogFile,
     pub(crate) raw: LogFile,
     pub(crate) run: Option<Box<Run>>,
@@ -113,6 +122,7 @@ impl Actor {
             id,
             context,
             told,
+            put_off: VecDeque::new(),
             log,
             raw,
             run: None,
@@ -131,6 +141,13 @@ impl Actor {
     /// Serves until the hub is gone or the process is removed.
     pub(crate) async fn serve(mut self) {
         loop {
+            if let Some(told) = self.put_off.pop_front() {
+                if matches!(told, Told::Forget) {
+                    break;
+                }
+                self.told(told).await;
+                continue;
+            }
             let silent_at = self.run.as_ref().and_then(|run| run.answer_by);
             let Self {
                 told,
@@ -184,6 +201,11 @@ impl Actor {
             Told::Kill { run } => self.kill(run).await,
             Told::Acknowledge { run } => self.acknowledge(run).await,
             Told::Consumed { run, mark } => self.consumed(run, mark),
+            Told::Mark {
+                worktree,
+                task,
+                end,
+            } => self.mark(&worktree, task, end).await,
             Told::Note { kind, text } => self.note(kind, &text).await,
             Told::Forget => {}
         }

@@ -12,6 +12,7 @@ use crate::domain::id::ProcessId;
 use crate::domain::role::Catalogue;
 use crate::os::cgroup::Cgroups;
 use crate::os::orphans::Children;
+use crate::runtime::git::Worktrees;
 use crate::runtime::handle::{Growth, Mail};
 use crate::runtime::logs::Logs;
 
@@ -26,6 +27,8 @@ pub struct Folders {
     pub runs: PathBuf,
     /// `logs/`, a log a process.
     pub logs: PathBuf,
+    /// `worktrees/`, a git worktree a process.
+    pub worktrees: PathBuf,
 }
 
 impl Folders {
@@ -37,6 +40,7 @@ impl Folders {
             database: state.join("headcount.db"),
             runs: state.join("runs"),
             logs: state.join("logs"),
+            worktrees: state.join("worktrees"),
             state,
         }
     }
@@ -59,8 +63,9 @@ pub(crate) struct Context {
     pub(crate) cgroups: Option<Cgroups>,
     pub(crate) logs: Arc<Logs>,
     pub(crate) growth: Growth,
+    pub(crate) worktrees: Worktrees,
     pub(crate) mail: mpsc::Sender<Mail>,
-    /// The shims that this instance started.
+    /// The programs that this instance started: shims, and git.
     pub(crate) children: Children,
     catalogue: Mutex<Arc<Catalogue>>,
     shims: watch::Sender<Shims>,
@@ -82,6 +87,7 @@ pub(crate) struct Parts {
 
 impl Context {
     pub(crate) fn new(parts: Parts) -> Self {
+        let children = Children::default();
         let logs = Logs::new(parts.folders.logs.clone(), parts.folders.runs.clone());
         Self {
             folders: parts.folders,
@@ -94,8 +100,9 @@ impl Context {
             cgroups: Cgroups::detect(),
             logs: Arc::new(logs),
             growth: Growth::default(),
+            worktrees: Worktrees::new(children.clone()),
             mail: parts.mail,
-            children: Children::default(),
+            children,
             catalogue: Mutex::new(parts.catalogue),
             shims: watch::Sender::default(),
         }

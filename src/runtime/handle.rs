@@ -15,6 +15,7 @@ use crate::domain::log::{LogFound, LogQuery, LogSearch, LogWindow};
 use crate::domain::snapshot::Snapshot;
 use crate::os::ancestry;
 use crate::runtime::context::Shims;
+use crate::runtime::git::Worktrees;
 use crate::runtime::logs::{LogError, Logs};
 
 /// Where the answer to an order goes.
@@ -101,6 +102,7 @@ pub struct Handle {
     view: watch::Receiver<Arc<Snapshot>>,
     logs: Arc<Logs>,
     growth: Growth,
+    pub(super) worktrees: Worktrees,
     shims: watch::Receiver<Shims>,
 }
 
@@ -110,6 +112,7 @@ impl Handle {
         view: watch::Receiver<Arc<Snapshot>>,
         logs: Arc<Logs>,
         growth: Growth,
+        worktrees: Worktrees,
         shims: watch::Receiver<Shims>,
     ) -> Self {
         Self {
@@ -117,6 +120,7 @@ impl Handle {
             view,
             logs,
             growth,
+            worktrees,
             shims,
         }
     }
@@ -126,6 +130,10 @@ impl Handle {
     /// # Errors
     /// Why it was refused or failed; [`Refusal::Gone`] if the instance ended first.
     pub async fn order(&self, origin: Origin, command: Command) -> Result<Outcome, Refusal> {
+        if let Command::Remove(id) = command {
+            // First: what cannot be kept must not lose the one whose work it is.
+            self.clear_worktree(id).await?;
+        }
         let (reply, answer) = oneshot::channel();
         let order = Mail::Order {
             origin,

@@ -170,6 +170,19 @@ impl Hub {
                     self.tell(process, Told::Consumed { run, mark });
                 }
             }
+            Effect::Mark {
+                process,
+                worktree,
+                task,
+                end,
+            } => self.tell(
+                process,
+                Told::Mark {
+                    worktree,
+                    task,
+                    end,
+                },
+            ),
             Effect::Note {
                 process,
                 kind,

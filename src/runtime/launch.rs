@@ -55,6 +55,7 @@ impl Actor {
     async fn try_launch(&mut self, plan: &LaunchPlan) -> Result<(), LaunchFailure> {
         let folder = RunFolder::create(&self.context.folders.runs, plan.run)
             .map_err(|error| start_failed(&StartError::Folder(error)))?;
+        let plan = &self.place(plan).await?;
         let prepared = {
             let context = std::sync::Arc::clone(&self.context);
             let (plan, path) = (plan.clone(), folder.path().to_owned());
@@ -271,7 +272,7 @@ impl Actor {
     }
 }
 
-fn cancelled() -> LaunchFailure {
+pub(super) fn cancelled() -> LaunchFailure {
     let fault = Fault::new(
         FaultCode::FailedToStart,
         "it was stopped before it was started",

@@ -4,15 +4,18 @@
 //! instance, and serves until a shutdown is done. `docs/ARCHITECTURE.md` explains the flow.
 
 mod actor;
+mod children;
 mod clock;
 mod context;
 mod exits;
+pub mod git;
 pub mod handle;
 mod hub;
 mod journal;
 mod launch;
 pub mod logs;
 mod lookup;
+mod place;
 mod prepare;
 mod reading;
 mod reaper;
@@ -20,6 +23,7 @@ mod run;
 mod sampler;
 mod start;
 mod updates;
+pub mod work;
 
 pub use context::Folders;
 pub use start::{Running, RuntimeOptions, StartError, start};

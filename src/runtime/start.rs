@@ -168,6 +168,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         snapshots.clone(),
         Arc::clone(&context.logs),
         context.growth.clone(),
+        context.worktrees.clone(),
         context.shims(),
     );
     know_shims(&context, &fleet);

@@ -7,7 +7,9 @@ use axum::response::{IntoResponse, Response};
 use crate::domain::command::Refusal;
 use crate::domain::fault::Fault;
 use crate::domain::id::ProcessId;
+use crate::runtime::git::GitError;
 use crate::runtime::logs::LogError;
+use crate::runtime::work::WorkError;
 use crate::serve::wire::{ErrorBody, ErrorDoc, ErrorKind};
 
 /// Why a request is not carried out.
@@ -19,6 +21,9 @@ pub(super) enum ApiError {
     /// A log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// Git could not.
+    #[error(transparent)]
+    Git(GitError),
     /// No such path.
     #[error("there is nothing at this path")]
     NoPath,
@@ -47,6 +52,15 @@ pub(super) enum ApiError {
     Ending,
 }
 
+impl From<WorkError> for ApiError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Refused(refusal) => Self::Refusal(refusal),
+            WorkError::Git(error) => Self::Git(error),
+        }
+    }
+}
+
 impl ApiError {
     fn kind(&self) -> ErrorKind {
         match self {
@@ -63,6 +77,8 @@ impl ApiError {
                 Refusal::Gone => ErrorKind::Gone,
             },
             Self::Log(_) => ErrorKind::NotStored,
+            Self::Git(GitError::NotSaved { .. }) => ErrorKind::NotFound,
+            Self::Git(_) => ErrorKind::Refused,
             Self::NoPath => ErrorKind::NotFound,
             Self::Invalid(_) | Self::TooLong | Self::WrongMethod => ErrorKind::Invalid,
             Self::Forbidden { .. } => ErrorKind::Forbidden,
@@ -85,6 +101,7 @@ impl ApiError {
         let remedy = match self {
             Self::Refusal(refusal) => refusal.remedy(),
             Self::Forbidden { remedy, .. } => remedy.clone(),
+            Self::Git(error) => error.remedy(),
             Self::Fault(fault) => Some(fault.remedy.clone()),
             _ => None,
         };

@@ -17,6 +17,7 @@ use crate::domain::snapshot::{
 use crate::domain::task::{
     Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens,
 };
+use crate::domain::worktree::WorktreeRule;
 
 /// 2026-11-23 10:40:00 UTC and so many seconds.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -89,6 +90,7 @@ pub(crate) fn ada() -> ProcessView {
         ask: vec!["Bash(git push *)".to_owned()],
         allowed: vec![],
         working_directory: "/home/me/shop".into(),
+        worktree: None,
         environment: vec![("EDITOR".to_owned(), "nano".to_owned())],
         model: None,
         max_turns: None,
@@ -262,7 +264,7 @@ fn role(key: &str, title: &str, department: &str) -> Role {
         task_retries: 2,
         task_retry_delay: Duration::from_secs(30),
         when_cut: WhenCut::Retry,
-        auto_restart: crate::domain::restart::AutoRestart::default(),
+        worktree: WorktreeRule::default(),
     }
 }
 

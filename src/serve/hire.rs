@@ -46,8 +46,8 @@ pub(super) fn new_process(
         prompt,
         model: request.model,
         max_turns: request.max_turns,
+        worktree: request.worktree,
         no_start: request.no_start,
-        auto_restart: request.auto_restart,
     })
 }
 

@@ -24,5 +24,6 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 pub mod wire;
+mod worktrees;
 
 pub use server::run;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::event::Event;
 use crate::domain::snapshot::Snapshot;
+use crate::runtime::git::Worktrees;
 use crate::runtime::handle::{Caller, Growth, Handle, Mail};
 use crate::runtime::logs::Logs;
 use crate::serve::server;
@@ -68,7 +69,14 @@ impl Scripted {
             folder.path().join("logs"),
             folder.path().join("runs"),
         ));
-        let handle = Handle::new(mail, seen, logs, growth.clone(), shims);
+        let handle = Handle::new(
+            mail,
+            seen,
+            logs,
+            growth.clone(),
+            Worktrees::default(),
+            shims,
+        );
         let shutdown = CancellationToken::new();
         let listener = UnixListener::bind(&socket).unwrap();
         let orders: Arc<Mutex<Vec<(Origin, Command)>>> = Arc::default();

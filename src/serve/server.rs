@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::runtime::handle::{Handle, Peer};
 use crate::serve::door::{Door, Judge};
 use crate::serve::error::ApiError;
-use crate::serve::{approvals, body, gate, instance, logs, processes, roles, tasks};
+use crate::serve::{approvals, body, gate, instance, logs, processes, roles, tasks, worktrees};
 
 /// How long answers that are under way may take to leave once the instance ends.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -89,6 +89,14 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .route("/api/processes/{id}/stop", post(processes::stop))
         .route("/api/processes/{id}/force-stop", post(processes::kill))
         .route("/api/processes/{id}/restart", post(processes::restart))
+        .route("/api/processes/{id}/changes", get(worktrees::changes))
+        .route("/api/processes/{id}/diff", get(worktrees::diff))
+        .route("/api/processes/{id}/export", get(worktrees::export))
+        .route("/api/processes/{id}/merge", post(worktrees::merge))
+        .route("/api/processes/{id}/discard", post(worktrees::discard))
+        .route("/api/saved", get(worktrees::saved))
+        .route("/api/saved/restore", post(worktrees::restore))
+        .route("/api/tasks/{id}/diff", get(worktrees::task_diff))
         .route("/api/processes/{id}/logs", get(logs::page))
         .route("/api/processes/{id}/logs/follow", get(logs::follow))
         .route("/api/tasks", get(tasks::list).post(tasks::add))

@@ -218,7 +218,7 @@ async fn change(
     .map(Json)
 }
 
-fn task_id(text: &str) -> Result<TaskId, ApiError> {
+pub(super) fn task_id(text: &str) -> Result<TaskId, ApiError> {
     text.parse()
         .map_err(|error: IdError| ApiError::Invalid(error.to_string()))
 }

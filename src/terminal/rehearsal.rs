@@ -17,6 +17,7 @@ use crate::domain::command::Command;
 use crate::domain::event::Event;
 use crate::domain::id::ProcessId;
 use crate::domain::snapshot::Snapshot;
+use crate::runtime::git::Worktrees;
 use crate::runtime::handle::{Growth, Handle, Mail};
 use crate::runtime::logs::Logs;
 use crate::terminal::host::Host;
@@ -46,7 +47,14 @@ impl Stage {
         ));
         let shims = shims.into_iter().map(|(pid, process)| (pid, Some(process)));
         let (_, shims) = watch::channel(Arc::new(shims.collect::<HashMap<_, _>>()));
-        let handle = Handle::new(sender, snapshots, logs, Growth::default(), shims);
+        let handle = Handle::new(
+            sender,
+            snapshots,
+            logs,
+            Growth::default(),
+            Worktrees::default(),
+            shims,
+        );
         let shutdown = CancellationToken::new();
         Self {
             host: Host::new(handle.clone(), shutdown.clone()),

@@ -68,6 +68,7 @@ mod tests {
     use crate::domain::id::ProcessId;
     use crate::domain::log::{LogChoice, LogForm, LogSeek, LogWords};
     use crate::domain::snapshot::Snapshot;
+    use crate::runtime::git::Worktrees;
     use crate::runtime::handle::Growth;
     use crate::runtime::logs::Logs;
 
@@ -95,7 +96,14 @@ mod tests {
             folder.path().to_owned(),
         ));
         let (_shims, shims) = watch::channel(Arc::new(HashMap::new()));
-        let handle = Handle::new(mail, snapshots, logs, Growth::default(), shims);
+        let handle = Handle::new(
+            mail,
+            snapshots,
+            logs,
+            Growth::default(),
+            Worktrees::default(),
+            shims,
+        );
         let mut searches = Searches::default();
         searches.want(vec![search("one"), search("two")], &handle);
         searches.want(vec![search("two")], &handle);

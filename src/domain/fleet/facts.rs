@@ -79,7 +79,14 @@ impl Fleet {
                     "run `claude` once and log in, or set ANTHROPIC_API_KEY for headcount, \
                      then restart this process",
                 );
-                self.block_live(id, fault, Block::default());
+                self.block_live(
+                    id,
+                    fault,
+                    Block {
+                        until: None,
+                        until_wall: None,
+                    },
+                );
             }
             Fact::UsageLimit { until } => {
                 let wait = until.map_or(LIMIT_UNKNOWN, |until| {
@@ -95,7 +102,6 @@ impl Fleet {
                 let block = Block {
                     until: Some(until),
                     until_wall: Some(self.wall_of(until)),
-                    look: None,
                 };
                 self.block_live(id, fault, block);
             }

@@ -18,6 +18,7 @@ mod staff;
 mod update;
 mod view;
 mod work;
+mod worktree;
 
 #[cfg(test)]
 mod tests;
@@ -183,8 +184,6 @@ pub struct Fleet {
     queue: Queue,
     keys: HashMap<String, TaskId>,
     meta: Meta,
-    // When a process was last started by the program itself.
-    last_start: Option<Mono>,
     waiters: BTreeMap<ProcessId, Vec<Waiter>>,
     shutdown: Option<Vec<ReplyId>>,
     // Answered when the batch that removes the process is on disk.
@@ -325,6 +324,11 @@ impl Fleet {
     fn event(&mut self, event: Event) {
         match event {
             Event::Launched { run, details } => self.launched(run, *details),
+            Event::Placed {
+                run,
+                worktree,
+                notes,
+            } => self.placed(run, worktree.map(|worktree| *worktree), &notes),
             Event::LaunchFailed { run, failure } => self.launch_failed(run, failure),
             Event::Adopted {
                 run,
@@ -347,7 +351,6 @@ impl Fleet {
                 self.stale.extend(self.processes.keys().copied());
                 self.changed = true;
                 self.compare();
-                self.look_again();
             }
             Event::Compared { run, updates } => self.compared(run, updates),
             Event::Misconfigured { report } => {

@@ -112,7 +112,6 @@ impl Fleet {
             queue,
             keys,
             meta,
-            last_start: None,
             waiters: BTreeMap::new(),
             shutdown: None,
             figures: BTreeMap::new(),
@@ -188,7 +187,9 @@ impl Fleet {
     }
 
     /// The answer to an order that the shutdown overtook.
-    #[must_use]
+    ///
+    /// # Errors
+    /// What was ordered is not done, and will not be.
     pub fn last_answer(&self, reply: ReplyId) -> Result<Outcome, Refusal> {
         let asked = |replies: &Vec<ReplyId>| replies.contains(&reply);
         if self.shutdown.as_ref().is_some_and(asked) {
@@ -337,15 +338,9 @@ fn answers(effect: &Effect, to: ReplyId) -> bool {
 
 /// Nothing of before a reboot runs, and nothing of it is acted on.
 fn after_reboot(process: &mut Process, now: Now) {
-    // Their clock began anew.
-    process.failures.clear();
     match &mut process.phase {
         Phase::Backoff { at, at_wall } => *at = rebased(*at_wall, now),
-        Phase::Blocked(block) => {
-            block.until = block.until_wall.map(|wall| rebased(wall, now));
-            // What kept it down may have gone with the reboot.
-            block.look = block.look.map(|_| now.mono);
-        }
+        Phase::Blocked(block) => block.until = block.until_wall.map(|wall| rebased(wall, now)),
         Phase::Down | Phase::Failed | Phase::Live(_) => {}
     }
 }

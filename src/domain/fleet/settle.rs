@@ -136,6 +136,9 @@ impl Fleet {
     /// Closes the open attempt of a task and frees its lease.
     pub(super) fn end_attempt(&mut self, task: TaskId, end: AttemptEnd, reason: &str) {
         let now = self.now.wall;
+        if let Some(lease) = self.tasks.get(&task).and_then(|task| task.lease) {
+            self.mark_task(lease.process, task, true);
+        }
         self.with_task(task, |task| {
             task.lease = None;
             task.cancelling = false;

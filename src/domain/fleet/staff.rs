@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::command::{NewProcess, Outcome, Refusal};
 use crate::domain::effect::{Begin, Effect, LaunchPlan, ReplyId};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::fleet::{Fleet, Undo, Until, Waiter};
+use crate::domain::fleet::{Fleet, Undo, Until, Waiter, worktree};
 use crate::domain::id::{EmployeeId, ProcessId, RunId};
 use crate::domain::log::LogKind;
 use crate::domain::names;
@@ -14,7 +14,6 @@ use crate::domain::order::{Numbered, Order};
 use crate::domain::process::{
     After, Block, Conversation, Live, Phase, Process, Record, Stage, Turn,
 };
-use crate::domain::restart::{Failures, next_look};
 use crate::domain::role::{Agent, Protocol, Role};
 use crate::domain::snapshot::{Activity, Evidence, Level, Status};
 
@@ -57,6 +56,7 @@ impl Fleet {
             employee: EmployeeId(self.meta.employee),
             name,
             working_directory,
+            worktree: None,
             protocol,
             phase: Phase::Down,
             evidence: Evidence {
@@ -67,8 +67,6 @@ impl Fleet {
             shown: (Status::Stopped, Activity::Unknown),
             since: self.now.wall,
             tries: 0,
-            failures: Failures::default(),
-            looks: 0,
             fault: None,
             conversations: Vec::new(),
             allowed: Vec::new(),
@@ -111,7 +109,7 @@ impl Fleet {
             }
             Phase::Live(_) => {}
             Phase::Down | Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => {
-                process.forget_failures();
+                process.tries = 0;
                 self.launch(id);
             }
         }
@@ -245,6 +243,7 @@ impl Fleet {
         let now = self.now;
         let catalogue = self.catalogue.clone();
         let demo = self.options.demo;
+        let others = self.colleagues_folders(id);
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
@@ -280,13 +279,15 @@ impl Fleet {
                 Begin::New(fresh)
             }
         };
-        let plan = plan(process, role, agent, (run, begin, demo));
+        let mut plan = plan(process, role, agent, (run, begin, demo));
+        plan.worktree.others = others;
+        let set_up = worktree::time_to_set_up(&plan.worktree);
         process.phase = Phase::Live(Box::new(Live {
             run,
             started: now.wall,
             started_mono: now.mono,
             stage: Stage::Launching {
-                by: now.mono + LAUNCH,
+                by: now.mono + LAUNCH + set_up,
             },
             after: After::Fail,
             turn: Turn::None,
@@ -294,7 +295,6 @@ impl Fleet {
             settled: false,
             settle_by: None,
             blocked: None,
-            up_since: None,
             details: None,
             version: None,
             mark: crate::domain::event::Mark::default(),
@@ -454,7 +454,7 @@ impl Fleet {
         };
         process.phase = Phase::Down;
         process.fault = None;
-        process.forget_failures();
+        process.tries = 0;
         process.reason = reason.to_owned();
         process.evidence = Evidence {
             source: "order".to_owned(),
@@ -470,27 +470,18 @@ impl Fleet {
             return;
         };
         let text = format!("{} is blocked: {fault}", process.name);
-        // What was looked at in vain is known already.
-        let news = process.looks == 0 || process.fault.as_ref() != Some(&fault);
-        let look = next_look(process.looks);
-        process.looks = process.looks.saturating_add(1);
-        process.phase = Phase::Blocked(block.unwrap_or_default());
+        process.phase = Phase::Blocked(block.unwrap_or(Block {
+            until: None,
+            until_wall: None,
+        }));
         process.fault = Some(fault);
         process.evidence = Evidence {
             source: "launch".to_owned(),
             at: self.now.wall,
         };
-        let look = self.slot(id, self.now.mono + look);
-        if let Some(Phase::Blocked(block)) = self.processes.get_mut(&id).map(|p| &mut p.phase)
-            && block.until.is_none()
-        {
-            block.look = Some(look);
-        }
         self.touch(id);
         self.note(id, LogKind::Error, &text);
-        if news {
-            self.say(Level::Error, Some(id), text);
-        }
+        self.say(Level::Error, Some(id), text);
         self.answer_waiters(id);
     }
 
@@ -589,7 +580,8 @@ pub(super) fn plan(
         agent: agent.clone(),
         simulated,
         spec: process.spec.clone(),
-        working_directory: process.working_directory.clone(),
+        working_directory: process.folder().to_owned(),
+        worktree: worktree::plan(process, role),
         allowed: process.allowed.clone(),
         begin,
     }

@@ -4,7 +4,6 @@ mod continuing;
 mod lifecycle;
 mod property;
 mod queue;
-mod restart;
 mod rig;
 mod storage;
 mod update;

@@ -169,7 +169,7 @@ impl Fleet {
             Phase::Live(live) => live.blocked.and_then(|block| block.until_wall),
             Phase::Down | Phase::Failed => None,
         };
-        let policy = self.restart_policy(id);
+        let policy = self.catalogue.auto_restart;
         let nothing = Range { min: 0.0, max: 0.0 };
         ProcessView {
             id,
@@ -224,7 +224,8 @@ impl Fleet {
             tools: tools(process, role),
             ask: role.map(|role| role.ask.clone()).unwrap_or_default(),
             allowed: process.allowed.clone(),
-            working_directory: process.working_directory.clone(),
+            working_directory: process.folder().to_owned(),
+            worktree: process.worktree.clone(),
             environment: details
                 .map(|details| details.environment.clone())
                 .unwrap_or_default(),
@@ -255,7 +256,7 @@ impl Fleet {
                 .next()
                 .map_or_else(String::new, |request| request.ask.line()),
             Status::Backoff => {
-                let most = self.restart_policy(process.id).max_retries;
+                let most = self.catalogue.auto_restart.max_retries;
                 format!("{}, try {} of {most}", fault(), process.tries)
             }
             Status::Blocked | Status::Error => fault(),

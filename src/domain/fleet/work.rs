@@ -192,6 +192,7 @@ impl Fleet {
                 attempt.conversation = conversation;
             }
         });
+        self.mark_task(id, task, false);
         self.send(
             id,
             Order::Message {

@@ -11,6 +11,7 @@ mod requests;
 mod role;
 mod status;
 mod task;
+mod worktree;
 
 pub use approval::{ApprovalDoc, QuestionDoc};
 pub use error::{ErrorBody, ErrorDoc, ErrorKind};
@@ -25,6 +26,10 @@ pub use requests::{
 pub use role::RoleDoc;
 pub use status::{InstanceDoc, ProcessCounts, StatusDoc, TaskCountsDoc};
 pub use task::{AttemptDoc, TaskDoc, TaskResultDoc};
+pub use worktree::{
+    ChangesDoc, DiffDoc, FileDoc, MergeDoc, MergeRequest, RestoreRequest, SavedDoc, SavedQuery,
+    WorktreeDoc,
+};
 
 use std::time::Duration;
 

@@ -13,6 +13,7 @@ use crate::domain::id::{EmployeeId, ProcessId, RequestId, TaskId};
 use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::snapshot::{Activity, Evidence, Health, ProcessView, Status};
 use crate::domain::task::Tokens;
+use crate::serve::wire::worktree::WorktreeDoc;
 
 /// A fault: code, cause and remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,6 +233,9 @@ pub struct ProcessDoc {
     pub allowed_rules: Vec<String>,
     /// Where it works.
     pub working_directory: PathBuf,
+    /// The git worktree of its own; `null` where it works in a folder that others may use as well.
+    #[serde(default)]
+    pub worktree: Option<WorktreeDoc>,
     /// What it runs with, secrets masked.
     pub environment: BTreeMap<String, String>,
     /// The command line that runs, without secrets.
@@ -302,6 +306,7 @@ impl ProcessDoc {
             ask_rules: view.ask.clone(),
             allowed_rules: view.allowed.clone(),
             working_directory: view.working_directory.clone(),
+            worktree: view.worktree.as_ref().map(WorktreeDoc::from),
             environment: view.environment.iter().cloned().collect(),
             command: view.command.clone(),
             limits: LimitsDoc {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::role::Kind;
 use crate::domain::task::Priority;
+use crate::domain::worktree::UseWorktree;
 
 /// A process as it is asked for. What is not given comes from the role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -45,12 +46,12 @@ pub struct HireRequest {
     /// The model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Whether it works in a git worktree of its own: `auto`, `always` or `never`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<UseWorktree>,
     /// Whether it is hired but not started.
     #[serde(default)]
     pub no_start: bool,
-    /// Whether it is started again after a failure; the role says if it is not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auto_restart: Option<bool>,
 }
 
 /// A task as it is asked for.

@@ -17,9 +17,8 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::{Answer, Ask, Choice, Question, Request};
 use crate::domain::log::{LogFound, LogKind, LogLine, LogQuery, LogSearch, LogSeek, LogWindow};
-use crate::domain::restart::AutoRestart;
 use crate::domain::role::{
-    Agent, Catalogue, Department, Kind, PromptMode, Protocol, Range, Role, WhenCut,
+    Agent, AutoRestart, Catalogue, Department, Kind, PromptMode, Protocol, Range, Role, WhenCut,
 };
 use crate::domain::snapshot::{
     Activity, Evidence, Health, Level, Machine, Message, ProcessView, Snapshot, Status, TaskCounts,
@@ -29,6 +28,7 @@ use crate::domain::task::{
     Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens,
 };
 use crate::domain::updates::{Fingerprint, Updates};
+use crate::domain::worktree::WorktreeRule;
 use crate::tui::format::Present;
 use crate::tui::look::{Capabilities, ColourDepth};
 use crate::tui::view::View;
@@ -104,7 +104,7 @@ fn role(key: &str, title: &str, department: &Department) -> Role {
         task_retries: 2,
         task_retry_delay: Duration::from_secs(30),
         when_cut: WhenCut::Retry,
-        auto_restart: AutoRestart::default(),
+        worktree: WorktreeRule::default(),
     }
 }
 
@@ -223,6 +223,7 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
         tools: role.tools.clone(),
         ask: role.ask.clone(),
         allowed: vec![],
+        worktree: None,
         working_directory: PathBuf::from("/home/me/src/shop"),
         environment: vec![
             ("ANTHROPIC_API_KEY".to_owned(), "••••••••".to_owned()),

@@ -1,0 +1,139 @@
+//! What a worktree holds beyond its base.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::command::Git;
+use super::error::GitError;
+use super::repository::uncommitted;
+use crate::domain::worktree::{ChangedFile, Changes, FileChange, Worktree};
+
+/// A copy of the index that goes when it is dropped: files that git does not know yet can be told to it there, and the
+/// user's own staging is left alone.
+#[derive(Debug)]
+pub(super) struct ScratchIndex(PathBuf);
+
+impl Drop for ScratchIndex {
+    fn drop(&mut self) {
+        // It may never have been written.
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+impl ScratchIndex {
+    /// A copy of the index of a checkout.
+    pub(super) async fn of(git: &Git) -> Result<(Self, Git), GitError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let index = git
+            .path(&["rev-parse", "--path-format=absolute", "--git-path", "index"])
+            .await?;
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let scratch = index.with_file_name(format!("headcount-index-{}-{n}", std::process::id()));
+        // Before the first `add` there is none.
+        if index.exists() {
+            fs::copy(&index, &scratch).map_err(|source| GitError::File {
+                act: "copy",
+                path: index,
+                source,
+            })?;
+        }
+        let git = git.with_index(&scratch);
+        Ok((Self(scratch), git))
+    }
+}
+
+/// The commit where a worktree left its base: what it is compared with.
+pub(super) async fn left_at(git: &Git, worktree: &Worktree) -> Result<String, GitError> {
+    match git.line(&["merge-base", "HEAD", &worktree.base]).await {
+        Ok(commit) => Ok(commit),
+        // The base is gone, or shares nothing with it any more.
+        Err(GitError::Failed { .. }) => Ok(worktree.begun.clone()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Branch, distance and files.
+pub(super) async fn changes(git: &Git, worktree: &Worktree) -> Result<Changes, GitError> {
+    let left = left_at(git, worktree).await?;
+    let (ahead, behind) = distance(git, worktree).await?;
+    let open: BTreeSet<String> = uncommitted(git).await?.into_iter().collect();
+    let (_scratch, with_new) = ScratchIndex::of(git).await?;
+    with_new.run(&["add", "--intent-to-add", "--all"]).await?;
+    let range = ["--no-renames", "-z", "--no-ext-diff", left.as_str()];
+    let kinds = with_new
+        .fields(&[["diff", "--name-status"].as_slice(), &range].concat())
+        .await?;
+    let counts = with_new
+        .fields(&[["diff", "--numstat"].as_slice(), &range].concat())
+        .await?;
+    let files = kinds
+        .chunks_exact(2)
+        .zip(&counts)
+        .map(|(kind, count)| file(kind, count, &open))
+        .collect();
+    Ok(Changes {
+        branch: worktree.branch.clone(),
+        base: worktree.base.clone(),
+        ahead,
+        behind,
+        files,
+        uncommitted: u32::try_from(open.len()).unwrap_or(u32::MAX),
+    })
+}
+
+fn file(kind: &[Vec<u8>], count: &[u8], open: &BTreeSet<String>) -> ChangedFile {
+    let path = String::from_utf8_lossy(&kind[1]).into_owned();
+    let change = match kind[0].first() {
+        Some(b'A') => FileChange::Added,
+        Some(b'D') => FileChange::Deleted,
+        Some(b'R') => FileChange::Renamed,
+        Some(b'T') => FileChange::TypeChanged,
+        _ => FileChange::Modified,
+    };
+    // `12\t3\tpath`, with dashes for a binary file.
+    let mut numbers = count
+        .splitn(3, |byte| *byte == b'\t')
+        .map(|number| std::str::from_utf8(number).ok()?.parse().ok());
+    ChangedFile {
+        uncommitted: open.contains(&path),
+        path,
+        change,
+        added: numbers.next().flatten(),
+        removed: numbers.next().flatten(),
+    }
+}
+
+/// Commits that only the branch has, and that only its base has.
+async fn distance(git: &Git, worktree: &Worktree) -> Result<(u32, u32), GitError> {
+    let base = if git.commit(&worktree.base).await?.is_some() {
+        &worktree.base
+    } else {
+        &worktree.begun
+    };
+    let range = format!("{base}...HEAD");
+    let line = git
+        .line(&["rev-list", "--left-right", "--count", &range])
+        .await?;
+    let mut numbers = line.split_whitespace().map(|n| n.parse().unwrap_or(0));
+    let behind = numbers.next().unwrap_or(0);
+    Ok((numbers.next().unwrap_or(0), behind))
+}
+
+/// All of it as a diff, files that are not committed and new ones included; the whole of it with binary files can be applied elsewhere.
+pub(super) async fn patch(
+    git: &Git,
+    worktree: &Worktree,
+    whole: bool,
+) -> Result<Vec<u8>, GitError> {
+    let left = left_at(git, worktree).await?;
+    let (_scratch, with_new) = ScratchIndex::of(git).await?;
+    with_new.run(&["add", "--intent-to-add", "--all"]).await?;
+    let mut args = vec!["diff", "--no-ext-diff", "--no-textconv", "--find-renames"];
+    if whole {
+        args.extend(["--binary", "--full-index"]);
+    }
+    args.push(&left);
+    with_new.run(&args).await
+}

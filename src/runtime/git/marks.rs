@@ -1,0 +1,53 @@
+//! The state of a worktree when a task began and ended, so that its own changes can be told from those before.
+
+use super::changes::ScratchIndex;
+use super::command::Git;
+use super::error::GitError;
+use crate::domain::id::TaskId;
+use crate::domain::worktree::task_ref;
+
+/// Keeps what the worktree holds now, new files included, as the beginning or the end of a task.
+pub(super) async fn mark(git: &Git, task: TaskId, end: bool) -> Result<(), GitError> {
+    let (_scratch, scratch) = ScratchIndex::of(git).await?;
+    scratch.run(&["add", "--all"]).await?;
+    let tree = scratch.line(&["write-tree"]).await?;
+    let name = task_ref(task, end);
+    let message = format!("{name} of {}", git.folder().display());
+    let commit = git
+        .as_headcount()
+        .line(&["commit-tree", &tree, "-p", "HEAD", "-m", &message])
+        .await?;
+    git.run(&["update-ref", &name, &commit]).await?;
+    Ok(())
+}
+
+/// What a task changed, by git; `None` if it was not marked. A task that has not ended is compared with what is there now.
+pub(super) async fn patch(git: &Git, task: TaskId) -> Result<Option<Vec<u8>>, GitError> {
+    let Some(before) = git.commit(&task_ref(task, false)).await? else {
+        return Ok(None);
+    };
+    let args = ["diff", "--no-ext-diff", "--no-textconv", "--find-renames"];
+    let printed = if let Some(after) = git.commit(&task_ref(task, true)).await? {
+        git.run(&[args.as_slice(), &[&before, &after]].concat())
+            .await?
+    } else {
+        let (_scratch, scratch) = ScratchIndex::of(git).await?;
+        scratch.run(&["add", "--intent-to-add", "--all"]).await?;
+        scratch.run(&[args.as_slice(), &[&before]].concat()).await?
+    };
+    Ok(Some(printed))
+}
+
+/// The files that a task changed, by git; empty if it was not marked.
+pub(super) async fn files(git: &Git, task: TaskId) -> Result<Vec<String>, GitError> {
+    let (before, after) = (task_ref(task, false), task_ref(task, true));
+    if git.commit(&before).await?.is_none() || git.commit(&after).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let args = ["diff", "--name-only", "-z", "--no-renames", &before, &after];
+    let fields = git.fields(&args).await?;
+    Ok(fields
+        .iter()
+        .map(|path| String::from_utf8_lossy(path).into_owned())
+        .collect())
+}

@@ -1,0 +1,66 @@
+//! Where a run works: the actor's dealings with git worktrees.
+
+use crate::domain::effect::LaunchPlan;
+use crate::domain::event::{Event, LaunchFailure};
+use crate::domain::id::TaskId;
+use crate::domain::worktree::Worktree;
+use crate::runtime::actor::{Actor, Told};
+use crate::runtime::git::Wanted;
+use crate::runtime::launch::cancelled;
+
+impl Actor {
+    /// Finds or makes the worktree of a process that has or wants one, and returns the plan with the folder in it.
+    ///
+    /// That may take minutes; an order to end the run meanwhile is heard.
+    pub(super) async fn place(&mut self, plan: &LaunchPlan) -> Result<LaunchPlan, LaunchFailure> {
+        let context = std::sync::Arc::clone(&self.context);
+        let place = context.folders.worktrees.join(plan.process.to_string());
+        let known = plan.worktree.known.as_ref();
+        let settling = context.worktrees.settle(Wanted {
+            folder: known.map_or(&plan.working_directory, |known| &known.repository),
+            place: &place,
+            name: &plan.name,
+            rule: &plan.worktree.rule,
+            known,
+            others: &plan.worktree.others,
+        });
+        tokio::pin!(settling);
+        let settled = loop {
+            tokio::select! {
+                biased;
+                settled = &mut settling => break settled,
+                Some(told) = self.told.recv() => match told {
+                    Told::Terminate { run } | Told::Kill { run } if run == plan.run => {
+                        return Err(cancelled());
+                    }
+                    other => self.put_off.push_back(other),
+                },
+            }
+        };
+        let settled = settled.map_err(|error| LaunchFailure {
+            fault: error.fault(),
+            permanent: true,
+        })?;
+        let mut placed = plan.clone();
+        if let Some(worktree) = &settled.worktree {
+            placed.working_directory.clone_from(&worktree.folder);
+        }
+        if settled.worktree.is_some() || !settled.notes.is_empty() {
+            self.context
+                .tell(Event::Placed {
+                    run: plan.run,
+                    worktree: settled.worktree.map(Box::new),
+                    notes: settled.notes,
+                })
+                .await;
+        }
+        Ok(placed)
+    }
+
+    /// Notes the state of the worktree; a failure costs the comparison and nothing else.
+    pub(super) async fn mark(&mut self, worktree: &Worktree, task: TaskId, end: bool) {
+        if let Err(error) = self.context.worktrees.mark(worktree, task, end).await {
+            tracing::warn!(process = %self.id, %task, %error, "cannot note the worktree's state");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Employees who share a repository: each in a worktree of its own, the way home, conflicts, and nothing lost.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failure of a helper is a failure of the test"
+)]
+
+#[path = "support/instance.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod instance;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use instance::Instance;
+
+/// A company beside a repository with one commit.
+struct Shop {
+    company: Instance,
+    repository: PathBuf,
+}
+
+fn git(folder: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(args)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()
+        .expect("git runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "git {args:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+impl Shop {
+    fn open() -> Self {
+        let company = Instance::demo();
+        let repository = company.workspace().join("shop");
+        fs::create_dir(&repository).unwrap();
+        git(&repository, &["init", "-q", "-b", "main"]);
+        git(&repository, &["config", "user.name", "Test"]);
+        git(&repository, &["config", "user.email", "test@localhost"]);
+        fs::write(repository.join("a.txt"), "one\n").unwrap();
+        git(&repository, &["add", "-A"]);
+        git(&repository, &["commit", "-qm", "first"]);
+        Self {
+            company,
+            repository,
+        }
+    }
+
+    fn hire(&self, name: &str, more: &[&str]) -> serde_json::Value {
+        let folder = self.repository.to_str().unwrap();
+        let words = [
+            "create",
+            "senior_developer",
+            "--name",
+            name,
+            "--cwd",
+            folder,
+        ];
+        self.company.json(&[&words, more].concat())
+    }
+
+    /// Has an employee do something, to its end.
+    fn work(&self, who: &str, command: &str) -> String {
+        let text = format!("TOOL Bash {command} ;; SAY done");
+        let task = self.company.ok(&["task", "add", &text, "--process", who]);
+        self.company.ok(&["task", "wait", task.trim()]);
+        task.trim().to_owned()
+    }
+
+    fn refused(&self, words: &[&str]) -> String {
+        let output = self.company.run(words);
+        assert!(!output.status.success(), "{words:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+}
+
+#[test]
+fn the_second_in_a_repository_works_apart_and_brings_its_work_home() {
+    let shop = Shop::open();
+    let ada = shop.hire("Ada", &[]);
+    assert_eq!(
+        ada["worktree"],
+        serde_json::Value::Null,
+        "the first works in the folder itself"
+    );
+    let linus = shop.hire("Linus", &[]);
+    assert_eq!(linus["worktree"]["branch"], "headcount/linus");
+    assert_eq!(linus["worktree"]["base"], "main");
+    assert_ne!(linus["working_directory"], ada["working_directory"]);
+
+    let task = shop.work(
+        "linus",
+        "echo linus > b.txt && git add b.txt && git commit -qm b; echo open > c.txt",
+    );
+    assert!(
+        !shop.repository.join("b.txt").exists(),
+        "it is not in Ada's way"
+    );
+    let files = shop.company.ok(&["diff", "linus", "--files"]);
+    assert!(
+        files.contains("headcount/linus from main: 1 commit ahead, 0 behind, 1 file not committed"),
+        "{files}"
+    );
+    assert!(files.contains("c.txt (not committed)"), "{files}");
+    let diff = shop.company.ok(&["diff", "linus"]);
+    assert!(diff.contains("+linus") && diff.contains("+open"), "{diff}");
+    assert_eq!(
+        shop.company.ok(&["diff", &task, "--files"]),
+        "b.txt\nc.txt\n"
+    );
+    let second = shop.work("linus", "echo more >> b.txt");
+    let diff = shop.company.ok(&["diff", &second]);
+    assert!(diff.contains("+more") && !diff.contains("+linus"), "{diff}");
+    let none = shop.refused(&["diff", "ada"]);
+    assert!(none.contains("without a git worktree of its own"), "{none}");
+
+    let open = shop.refused(&["merge", "linus"]);
+    assert!(
+        open.contains("has 2 files that are not committed: b.txt, c.txt"),
+        "{open}"
+    );
+    let home = shop.company.ok(&["merge", "linus", "--commit", "the rest"]);
+    assert!(home.starts_with("2 commits brought home"), "{home}");
+    assert_eq!(
+        fs::read_to_string(shop.repository.join("b.txt")).unwrap(),
+        "linus\nmore\n"
+    );
+    assert_eq!(
+        shop.company.ok(&["merge", "linus"]),
+        "nothing to bring home\n"
+    );
+    shop.company.close();
+}
+
+#[test]
+fn a_conflict_is_handed_back_and_resolved() {
+    let shop = Shop::open();
+    shop.hire("Ada", &["--worktree", "always"]);
+    shop.hire("Linus", &["--worktree", "always"]);
+    for who in ["ada", "linus"] {
+        shop.work(who, &format!("echo {who} > a.txt && git commit -qam {who}"));
+    }
+    shop.company.ok(&["merge", "ada"]);
+    let output = shop
+        .company
+        .run(&["merge", "linus", "--hand-back", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let merged: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&merged["outcome"], &merged["files"][0]),
+        (&"conflicts".into(), &"a.txt".into())
+    );
+    let task = merged["task"].as_str().expect("a task");
+    shop.company.ok(&["task", "wait", task]);
+    let text = shop.company.json(&["task", "show", task])["text"].to_string();
+    assert!(
+        text.contains("git merge main") && text.contains("a.txt"),
+        "{text}"
+    );
+    // What such a task asks for; the simulated employee has to be told each step.
+    shop.work(
+        "linus",
+        "git merge main; printf 'ada\\nlinus\\n' > a.txt && git commit -qam both",
+    );
+    shop.company.ok(&["merge", "linus", "--squash"]);
+    assert_eq!(
+        fs::read_to_string(shop.repository.join("a.txt")).unwrap(),
+        "ada\nlinus\n"
+    );
+    shop.company.close();
+}
+
+#[test]
+fn removing_a_process_keeps_what_its_worktree_held() {
+    let shop = Shop::open();
+    let ada = shop.hire("Ada", &["--worktree", "always"]);
+    let top = PathBuf::from(ada["worktree"]["folder"].as_str().unwrap());
+    shop.work("ada", "echo unfinished > draft.txt");
+    let up = shop.refused(&["rm", "ada"]);
+    assert!(up.contains("stop it first") && top.exists(), "{up}");
+    shop.company.ok(&["stop", "ada"]);
+    shop.company.ok(&["rm", "ada"]);
+    assert!(!top.exists());
+    let folder = shop.repository.to_str().unwrap();
+    let listed = shop.company.json(&["restore", "--repository", folder]);
+    assert_eq!(
+        (&listed[0]["process"], &listed[0]["files"]),
+        (&ada["id"], &2.into())
+    );
+    let back = shop.company.workspace().join("back");
+    let to = back.to_str().unwrap();
+    shop.company
+        .ok(&["restore", "proc_001", "--repository", folder, "--to", to]);
+    assert_eq!(
+        fs::read_to_string(back.join("draft.txt")).unwrap(),
+        "unfinished\n"
+    );
+    let taken = shop.refused(&["restore", "proc_001", "--repository", folder, "--to", to]);
+    assert!(
+        taken.contains("is there already and is not empty"),
+        "{taken}"
+    );
+    shop.company.close();
+}
+
+#[test]
+fn what_cannot_be_kept_is_not_removed() {
+    let shop = Shop::open();
+    let ada = shop.hire("Ada", &["--worktree", "always"]);
+    let top = PathBuf::from(ada["worktree"]["folder"].as_str().unwrap());
+    shop.work("ada", "git init -q inner && echo x > inner/file");
+    shop.company.ok(&["stop", "ada"]);
+    let kept = shop.refused(&["rm", "ada"]);
+    assert!(
+        kept.contains("is a repository of its own") && kept.contains("nothing was removed"),
+        "{kept}"
+    );
+    assert!(top.join("inner/file").exists());
+    assert_eq!(shop.company.json(&["inspect", "ada"])["name"], "Ada");
+    shop.company.close();
+}
+
+#[test]
+fn without_a_repository_a_worktree_is_refused_in_plain_words() {
+    let company = Instance::demo();
+    let output = company.run(&["create", "senior_developer", "--worktree", "always"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("is in no git repository") && said.contains("git init"),
+        "{said}"
+    );
+    company.close();
+}
