@@ -72,7 +72,7 @@ pub(super) enum CliError {
     /// A name fits nothing.
     #[error("there is no {what} `{text}`")]
     Unknown {
-        /// `process`, `task`, `request` or `role`.
+        /// `process`, `task`, `request`, `role` or `template`.
         what: &'static str,
         /// What was given.
         text: String,
@@ -91,6 +91,9 @@ pub(super) enum CliError {
     /// The configuration has mistakes; they are drawn as they are.
     #[error("{} has {}", .0.path().display(), count(.0.len()))]
     Mistakes(Box<Mistakes>),
+    /// A file of tasks has mistakes; they are drawn as they are.
+    #[error("{} has {}; nothing was added", .0.path().display(), count(.0.len()))]
+    TaskFile(Box<Mistakes>),
     /// A shipped file cannot be written.
     #[error(transparent)]
     Init(#[from] InitError),
@@ -146,7 +149,7 @@ impl CliError {
                 ErrorKind::Fault | ErrorKind::NotStored => Code::Failed,
                 ErrorKind::Gone => Code::NoInstance,
             },
-            Self::Ambiguous { .. } | Self::Usage(_) => Code::Usage,
+            Self::Ambiguous { .. } | Self::Usage(_) | Self::TaskFile(_) => Code::Usage,
             Self::Unknown { .. } => Code::NotFound,
             Self::TimedOut(_) => Code::TimedOut,
             Self::Place(error) if error.is_refusal() => Code::Refused,
@@ -189,6 +192,9 @@ impl CliError {
                 (Some(near), _) => format!("the nearest is `{near}`"),
                 (None, "role") => "list the roles with `headcount roles`".to_owned(),
                 (None, "task") => "list the tasks with `headcount task ls`".to_owned(),
+                (None, "template") => {
+                    "list the templates with `headcount task templates`".to_owned()
+                }
                 (None, "request") => "list what waits with `headcount inbox`".to_owned(),
                 (None, _) => "list the processes with `headcount ps`".to_owned(),
             }),
@@ -196,6 +202,7 @@ impl CliError {
             Self::Mistakes(_) => {
                 Some("mend the file; `headcount doctor` checks it again".to_owned())
             }
+            Self::TaskFile(_) => Some("mend the file and add it again".to_owned()),
             _ => None,
         }
     }

@@ -72,6 +72,38 @@ async fn pages(
     }
 }
 
+/// Prints what stands between two offsets, or from one to the end.
+pub(super) async fn span(
+    client: &Client,
+    process: ProcessId,
+    from: u64,
+    to: Option<u64>,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let mut at = from;
+    let mut end = to;
+    loop {
+        let path = format!("/api/processes/{process}/logs?lines={PAGE}&after={at}");
+        let page: LogDoc = client.get(&path).await?;
+        let end = *end.get_or_insert(page.end);
+        if at < page.begin {
+            output.note(format_args!(
+                "({} bytes were rotated away)",
+                page.begin - at
+            ));
+        }
+        let is_over = page.lines.is_empty() || page.next >= end;
+        at = page.next;
+        print(
+            page.lines.into_iter().filter(|line| line.offset < end),
+            output,
+        )?;
+        if is_over {
+            return Ok(());
+        }
+    }
+}
+
 /// Where the last so many lines begin.
 async fn back(
     client: &Client,

@@ -25,6 +25,7 @@ mod roles;
 mod run;
 mod table;
 mod task;
+mod task_add;
 #[cfg(test)]
 mod tests;
 mod work;

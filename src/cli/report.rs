@@ -32,7 +32,7 @@ pub(super) fn report(error: &CliError, colour: bool, width: usize) -> String {
     if let Some(remedy) = error.remedy() {
         line("try", "36", &remedy);
     }
-    if let CliError::Mistakes(mistakes) = error {
+    if let CliError::Mistakes(mistakes) | CliError::TaskFile(mistakes) = error {
         text = format!("{}{text}", mistakes.fancy(colour, width));
     }
     text
@@ -99,6 +99,7 @@ mod tests {
             remedy: Some("the nearest is `senior_developer`".to_owned()),
             code: Some(FaultCode::PromptNotFound),
             process: None,
+            tasks: Vec::new(),
         };
         insta::assert_snapshot!(lines(&CliError::Api(body)), @r"
         error: there is no prompt `seniour`

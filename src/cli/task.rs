@@ -1,26 +1,23 @@
-//! Tasks: add, list, look, wait, cancel, retry, release.
+//! Tasks: list, look, wait, and what is done to them; [`crate::cli::task_add`] adds them.
 
-use std::io::Read as _;
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::cli::args::{JsonArg, TaskAddArgs, TaskVerb, TasksArgs};
+use crate::cli::args::{JsonArg, TaskEditArgs, TaskMoveArgs, TaskVerb, TasksArgs};
 use crate::cli::client::Client;
 use crate::cli::error::{CliError, Plain};
 use crate::cli::exit::Code;
 use crate::cli::fields::Fields;
 use crate::cli::format::{counted, dollars, first_line, moment, or_dash, safe, since, took};
-use crate::cli::instance::started;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
-use crate::cli::process::one;
 use crate::cli::resolve::{Candidate, bare, resolve};
 use crate::cli::table::{Align, Table};
+use crate::cli::{logs, task_add};
 use crate::domain::id::TaskId;
 use crate::domain::task::TaskState;
-use crate::serve::wire::{ProcessDoc, RoleDoc, TaskDoc, TaskRequest};
+use crate::serve::wire::{EditRequest, MoveRequest, TaskDoc};
 
 pub(super) async fn run(
     verb: TaskVerb,
@@ -28,8 +25,16 @@ pub(super) async fn run(
     output: &mut Output,
 ) -> Result<(), CliError> {
     match verb {
-        TaskVerb::Add(args) => add(&args, place, output).await,
-        TaskVerb::Ls { only, json } => ls(only.as_deref(), json, place, output).await,
+        TaskVerb::Add(args) => task_add::add(&args, place, output).await,
+        TaskVerb::Ls {
+            only,
+            search,
+            limit,
+            json,
+        } => {
+            let query = query(only.as_deref(), search.as_deref(), limit)?;
+            ls(&query, json, place, output).await
+        }
         TaskVerb::Show { task, json } => show(&task, json, place, output).await,
         TaskVerb::Wait {
             tasks,
@@ -39,124 +44,64 @@ pub(super) async fn run(
         TaskVerb::Cancel(args) => change("cancel", &args, place, output).await,
         TaskVerb::Retry(args) => change("retry", &args, place, output).await,
         TaskVerb::Release(args) => change("release", &args, place, output).await,
+        TaskVerb::Hold(args) => change("hold", &args, place, output).await,
+        TaskVerb::Rm(args) => change("rm", &args, place, output).await,
+        TaskVerb::Edit(args) => edit(&args, place, output).await,
+        TaskVerb::Move(args) => shift(&args, place, output).await,
+        TaskVerb::Log { task, attempt } => log(&task, attempt, place, output).await,
+        TaskVerb::Templates(json) => task_add::templates(json, place, output),
     }
 }
 
-async fn add(args: &TaskAddArgs, place: &Place, output: &mut Output) -> Result<(), CliError> {
-    let texts = texts(args)?;
-    let client = started(place).await?;
-    let process = match &args.process {
-        Some(text) => {
-            let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
-            Some(one(text, &processes)?.id)
-        }
-        None => None,
-    };
-    let role = match &args.role {
-        Some(text) => {
-            let roles: Vec<RoleDoc> = client.get("/api/roles").await?;
-            let candidates: Vec<Candidate> = roles.iter().map(Candidate::from).collect();
-            Some(resolve("role", text, &candidates)?.id.clone())
-        }
-        None => None,
-    };
-    let continues = match &args.continues {
-        Some(text) => Some(task_id(text, &client).await?),
-        None => None,
-    };
-    let requests: Vec<TaskRequest> = texts
-        .into_iter()
-        .map(|text| TaskRequest {
-            text,
-            priority: args.priority.into(),
-            role: role.clone(),
-            process,
-            skills: args.skills.clone(),
-            timeout_seconds: args.timeout.map(|time| time.as_secs_f64()),
-            retries: args.retries,
-            key: args.key.clone(),
-            continues,
-        })
-        .collect();
-    let tasks: Vec<TaskDoc> = match requests.as_slice() {
-        [request] if args.file.is_none() => vec![client.post("/api/tasks", request).await?],
-        requests => client.post("/api/tasks", &requests).await?,
-    };
-    if args.json {
-        return match tasks.as_slice() {
-            [task] if args.file.is_none() => output.json(task),
-            tasks => output.json(&tasks),
-        };
-    }
-    for task in tasks {
-        output.line(task.id)?;
-    }
-    Ok(())
-}
-
-/// What is to be done: the argument, standard input or a file.
-fn texts(args: &TaskAddArgs) -> Result<Vec<String>, CliError> {
-    let read = |path: &Path, source| CliError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let texts = match (&args.file, args.text.as_deref()) {
-        (Some(path), _) => {
-            split(&std::fs::read_to_string(path).map_err(|error| read(path, error))?)
-        }
-        (None, Some("-")) => {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .map_err(|error| read(Path::new("standard input"), error))?;
-            vec![text.trim().to_owned()]
-        }
-        (None, text) => vec![text.unwrap_or_default().to_owned()],
-    };
-    if texts.is_empty() || texts.iter().any(|text| text.trim().is_empty()) {
-        return Err(CliError::Usage("the task has no text".to_owned()));
-    }
-    Ok(texts)
-}
-
-/// The tasks of a file: one a line; where a line is `---`, what stands between such lines.
-fn split(text: &str) -> Vec<String> {
-    let is_rule = |line: &str| line.trim_end() == "---";
-    let parts: Vec<String> = if text.lines().any(is_rule) {
-        let lines: Vec<&str> = text.lines().collect();
-        lines
-            .split(|line| is_rule(line))
-            .map(|part| part.join("\n"))
-            .collect()
-    } else {
-        text.lines().map(str::to_owned).collect()
-    };
-    parts
-        .into_iter()
-        .map(|part| part.trim().to_owned())
-        .filter(|part| !part.is_empty())
-        .collect()
-}
-
-async fn ls(
+/// The query of a list.
+fn query(
     state: Option<&str>,
-    json: JsonArg,
-    place: &Place,
-    output: &mut Output,
-) -> Result<(), CliError> {
+    search: Option<&str>,
+    limit: Option<usize>,
+) -> Result<String, CliError> {
     if let Some(state) = state.filter(|state| *state != "open") {
         let quoted = serde_json::Value::from(state);
         if serde_json::from_value::<TaskState>(quoted).is_err() {
             return Err(CliError::Usage(format!("`{state}` is no state of a task")));
         }
     }
-    let path = state.map_or_else(
-        || "/api/tasks".to_owned(),
-        |state| format!("/api/tasks?state={state}"),
-    );
+    let parts = [
+        state.map(|state| format!("state={state}")),
+        search.map(|words| format!("search={}", escaped(words))),
+        limit.map(|limit| format!("limit={limit}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    Ok(parts.join("&"))
+}
+
+/// A value as it may stand in a query.
+fn escaped(value: &str) -> String {
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    value.bytes().fold(String::new(), |mut text, byte| {
+        if plain(byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+        text
+    })
+}
+
+async fn ls(
+    query: &str,
+    json: JsonArg,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let path = format!("/api/tasks?{query}");
     let tasks: Vec<TaskDoc> = place.client().await.get(&path).await?;
     if json.json {
         return output.json(&tasks);
+    }
+    if tasks.is_empty() && !query.is_empty() {
+        output.note("no such task; see all of them with `headcount task ls`");
+        return Ok(());
     }
     if tasks.is_empty() {
         output.note("no tasks; add one with `headcount task add TEXT`");
@@ -231,6 +176,8 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
     );
     fields.maybe("continues", task.continues);
     fields.maybe("key", task.key.as_ref());
+    let after: Vec<String> = task.after.iter().map(TaskId::to_string).collect();
+    fields.maybe("after", (!after.is_empty()).then(|| after.join(" ")));
     fields.add("added", moment(task.created_at, now));
     for attempt in &task.attempts {
         let how = attempt.end.and_then(|end| {
@@ -248,6 +195,18 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
                 why.unwrap_or_default()
             ),
         );
+    }
+    if let Some(last) = task.attempts.last() {
+        let tools = last
+            .tools
+            .iter()
+            .map(|(tool, count)| format!("{tool} {count}"));
+        let tools: Vec<String> = tools.collect();
+        fields.maybe("tools", (!tools.is_empty()).then(|| tools.join(", ")));
+        for file in &last.files {
+            let line = format!("{} +{} -{}", file.path, file.added, file.removed);
+            fields.add("changed", line);
+        }
     }
     fields.add("text", task.text.trim_end());
     if let Some(result) = &task.result {
@@ -354,10 +313,14 @@ async fn change(
     for task in &args.tasks {
         let id = task_id(task, &client).await?;
         let nothing = serde_json::json!({});
-        match client
-            .post(&format!("/api/tasks/{id}/{verb}"), &nothing)
-            .await
-        {
+        let done = match verb {
+            "rm" => client.delete(&format!("/api/tasks/{id}")).await,
+            verb => {
+                let path = format!("/api/tasks/{id}/{verb}");
+                client.post(&path, &nothing).await
+            }
+        };
+        match done {
             Ok(task) => changed.push(task),
             Err(error) => {
                 let error = CliError::from(error);
@@ -379,10 +342,106 @@ async fn change(
             } else {
                 ""
             };
-            output.line(format_args!("{} {}{ending}", task.id, task.state.as_str()))?;
+            let state = match verb {
+                "rm" => "deleted",
+                _ => task.state.as_str(),
+            };
+            output.line(format_args!("{} {state}{ending}", task.id))?;
         }
     }
     worst.map_or(Ok(()), |code| Err(CliError::Said(code)))
+}
+
+async fn edit(args: &TaskEditArgs, place: &Place, output: &mut Output) -> Result<(), CliError> {
+    let client = place.client().await;
+    let id = task_id(&args.task, &client).await?;
+    let text = match args.text.as_deref() {
+        Some("-") => Some(task_add::standard_input()?.trim().to_owned()),
+        text => text.map(str::to_owned),
+    };
+    let given = |list: &Vec<String>| -> Vec<String> {
+        let given = list.iter().map(|one| one.trim());
+        given
+            .filter(|one| !one.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let request = EditRequest {
+        text,
+        priority: args.priority.map(Into::into),
+        role: task_add::role(args.role.as_deref(), &client).await?,
+        process: task_add::process(args.process.as_deref(), &client).await?,
+        skills: args.skills.as_ref().map(given),
+        anyone: args.anyone,
+        timeout_seconds: args.timeout.map(|time| Some(time.as_secs_f64())),
+        retries: args.retries.map(Some),
+        after: args.after.as_ref().map(given),
+    };
+    if request == EditRequest::default() {
+        let text = "say what is to be different; see `headcount task edit --help`";
+        return Err(CliError::Usage(text.to_owned()));
+    }
+    let path = format!("/api/tasks/{id}/edit");
+    changed(&client.post(&path, &request).await?, args.json, output)
+}
+
+async fn shift(args: &TaskMoveArgs, place: &Place, output: &mut Output) -> Result<(), CliError> {
+    let client = place.client().await;
+    let id = task_id(&args.task, &client).await?;
+    if let Some(priority) = args.priority {
+        let request = EditRequest {
+            priority: Some(priority.into()),
+            ..EditRequest::default()
+        };
+        let path = format!("/api/tasks/{id}/edit");
+        return changed(&client.post(&path, &request).await?, args.json, output);
+    }
+    let before = match &args.before {
+        Some(other) => Some(task_id(other, &client).await?),
+        None => None,
+    };
+    let request = MoveRequest {
+        first: args.first,
+        last: args.last,
+        before,
+    };
+    let path = format!("/api/tasks/{id}/move");
+    changed(&client.post(&path, &request).await?, args.json, output)
+}
+
+fn changed(task: &TaskDoc, json: bool, output: &mut Output) -> Result<(), CliError> {
+    if json {
+        return output.json(task);
+    }
+    let why = task.waits_because.as_ref();
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    output.line(format_args!("{} {}{why}", task.id, task.state.as_str()))
+}
+
+/// Prints the part of its process's log that an attempt is.
+async fn log(
+    task: &str,
+    attempt: Option<u32>,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let client = place.client().await;
+    let id = task_id(task, &client).await?;
+    let task: TaskDoc = client.get(&format!("/api/tasks/{id}")).await?;
+    let count = task.attempts.len();
+    let number = attempt.map_or(count, |number| number as usize);
+    let Some(attempt) = number.checked_sub(1).and_then(|at| task.attempts.get(at)) else {
+        return Err(CliError::Usage(match count {
+            0 => format!("{id} has not been begun yet"),
+            1 => format!("{id} has one attempt"),
+            count => format!("{id} has {count} attempts"),
+        }));
+    };
+    let Some(from) = attempt.log_from else {
+        let text = format!("where {id} stands in the log is not known: an older build ran it");
+        return Err(CliError::Usage(text));
+    };
+    logs::span(&client, attempt.process, from, attempt.log_to, output).await
 }
 
 /// The task that is meant: its id, or the beginning of one.
@@ -400,16 +459,4 @@ pub(super) async fn task_id(text: &str, client: &Client) -> Result<TaskId, CliEr
         text: text.to_owned(),
         near: Vec::new(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_holds_one_task_a_line_or_parts_between_rules() {
-        assert_eq!(split("one\n\n  two\n"), ["one", "two"]);
-        assert_eq!(split("one\nmore\n---\n\ntwo\n---\n"), ["one\nmore", "two"]);
-        assert!(split(" \n").is_empty());
-    }
 }

@@ -135,6 +135,7 @@ impl Resolver<'_> {
         }
     }
 
+    /// Roles that clusters and templates name must be there.
     pub(super) fn check_members(&self) {
         let roles: Vec<&str> = self
             .document
@@ -147,6 +148,12 @@ impl Resolver<'_> {
             .members
             .iter()
             .filter_map(|member| member.role.as_ref());
+        let templates = &self.document.templates;
+        let named = named.chain(
+            templates
+                .iter()
+                .filter_map(|template| template.role.as_ref()),
+        );
         for role in named.filter(|role| !roles.contains(&role.get_ref().as_str())) {
             self.unknown("role", role, roles.iter().copied());
         }

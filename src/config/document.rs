@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::domain::role::{AutoRestart, Protocol};
+use crate::domain::role::{AutoRestart, LoadBalancing, Protocol};
+use crate::domain::task::Priority;
 
 use super::layer::{self, Layer, Set};
 use super::mistakes::{Mistake, Report};
@@ -22,6 +24,20 @@ pub(super) struct Document {
     pub(super) agents: Vec<Agent>,
     pub(super) members: Vec<Member>,
     pub(super) auto_restart: AutoRestart,
+    pub(super) load_balancing: LoadBalancing,
+    pub(super) templates: Vec<Template>,
+}
+
+/// A `[templates.…]` table.
+#[derive(Debug)]
+pub(super) struct Template {
+    pub(super) key: Spanned<String>,
+    pub(super) text: Set<String>,
+    pub(super) role: Set<String>,
+    pub(super) skills: Vec<String>,
+    pub(super) priority: Set<Priority>,
+    pub(super) timeout: Set<Duration>,
+    pub(super) retries: Set<u32>,
 }
 
 /// A `[departments.…]` table.
@@ -86,6 +102,10 @@ impl Document {
                 .flatten()
                 .collect(),
             auto_restart: root.table("automation").map(automation).unwrap_or_default(),
+            load_balancing: root.table("tasks").map(tasks).unwrap_or_default(),
+            templates: keyed(&root, "templates", report, |key, table| {
+                template(key, table, report)
+            }),
         };
         check_unused(&root);
         root.finish();
@@ -199,9 +219,7 @@ fn aliases(table: &Table<'_>) -> Vec<(Spanned<String>, Vec<Spanned<String>>)> {
 
 /// Clusters are part of the format; of them only the roles that they name are looked at later.
 fn cluster(table: Table<'_>) -> Vec<Member> {
-    table.read("load_balancing", |value| {
-        value.choice(&[("round_robin", ()), ("least_busy", ()), ("fastest", ())])
-    });
+    table.read("load_balancing", load_balancing);
     if let Some(health) = table.table("health") {
         health.read("interval", Value::interval);
         health.read("timeout", Value::interval);
@@ -232,6 +250,57 @@ fn cluster(table: Table<'_>) -> Vec<Member> {
         .into_iter()
         .map(Spanned::into_inner)
         .collect()
+}
+
+fn load_balancing(value: &Value<'_>) -> Option<LoadBalancing> {
+    let rules = [
+        LoadBalancing::RoundRobin,
+        LoadBalancing::LeastBusy,
+        LoadBalancing::Fastest,
+    ];
+    value.choice(&rules.map(|rule| (rule.as_str(), rule)))
+}
+
+fn tasks(table: Table<'_>) -> LoadBalancing {
+    let rule = table.read("load_balancing", load_balancing);
+    table.finish();
+    value_or(rule, LoadBalancing::default())
+}
+
+fn template(key: Spanned<String>, table: Table<'_>, report: &Report) -> Template {
+    if table.lacks("text") {
+        let message = format!("the template `{}` has no text", shown(key.get_ref()));
+        report.add(
+            Mistake::at(key.span(), message)
+                .label("no text")
+                .help("add `text = \"…\"`, with {{name}} where something is to be filled in"),
+        );
+    }
+    let template = Template {
+        text: table.read("text", Value::any_text),
+        role: table.read("role", Value::text),
+        skills: layer::texts(&table, "skills")
+            .unwrap_or_default()
+            .into_iter()
+            .map(Spanned::into_inner)
+            .collect(),
+        priority: table.read("priority", priority),
+        timeout: table.read("timeout", Value::interval),
+        retries: table.read("retries", |value| value.whole(0..=1000)),
+        key,
+    };
+    if let Some(text) = &template.text
+        && text.get_ref().trim().is_empty()
+    {
+        report.add(Mistake::at(text.span(), "a template without a text").label("nothing in it"));
+    }
+    table.finish();
+    template
+}
+
+/// The priority of a task.
+pub(super) fn priority(value: &Value<'_>) -> Option<Priority> {
+    value.choice(&Priority::ALL.map(|priority| (priority.as_str(), priority)))
 }
 
 fn automation(table: Table<'_>) -> AutoRestart {

@@ -21,6 +21,7 @@ mod reader;
 mod reference;
 mod resolve;
 mod source;
+mod tasks;
 pub mod tools;
 mod values;
 
@@ -32,3 +33,4 @@ pub use mistakes::{MistakeEntry, Mistakes};
 pub use nearest::nearest;
 pub use resolve::COMMAND_OVERRIDE;
 pub use source::{FindError, Origin, ROLES_FILE, Source, UserFolders, find, find_with};
+pub use tasks::{FileTask, TaskFile};

@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use toml::Spanned;
 
 use crate::domain::role::{self as domain, Catalogue, Protocol};
+use crate::domain::task::Priority;
 use crate::domain::worktree::{UseWorktree, WorktreeRule};
 
 use super::document::{self, Document, value_or};
@@ -44,6 +45,8 @@ impl Resolver<'_> {
             tools: self.aliases(),
             agents: self.agents(parent),
             auto_restart: self.document.auto_restart,
+            load_balancing: self.document.load_balancing,
+            templates: self.templates(),
             ..Catalogue::default()
         };
         self.check_layers(&catalogue);
@@ -61,6 +64,19 @@ impl Resolver<'_> {
             .filter_map(|role| self.role(role, &catalogue))
             .collect();
         catalogue
+    }
+
+    fn templates(&self) -> Vec<domain::Template> {
+        let template = |template: &document::Template| domain::Template {
+            key: template.key.get_ref().clone(),
+            text: value_or(template.text.clone(), String::new()),
+            role: template.role.as_ref().map(|role| role.get_ref().clone()),
+            skills: template.skills.clone(),
+            priority: value_or(template.priority.clone(), Priority::default()),
+            timeout: template.timeout.as_ref().map(|time| *time.get_ref()),
+            retries: template.retries.as_ref().map(|retries| *retries.get_ref()),
+        };
+        self.document.templates.iter().map(template).collect()
     }
 
     fn aliases(&self) -> BTreeMap<String, Vec<String>> {

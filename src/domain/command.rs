@@ -9,7 +9,7 @@ use crate::domain::exit::Exit;
 use crate::domain::fault::Fault;
 use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::role::Kind;
-use crate::domain::task::NewTask;
+use crate::domain::task::{Move, NewTask, TaskChange};
 use crate::domain::worktree::UseWorktree;
 
 /// Who orders.
@@ -93,6 +93,26 @@ pub enum Command {
     Remove(ProcessId),
     /// Accepts a task: answered when it is on disk.
     AddTask(Box<NewTask>),
+    /// Accepts several tasks, all of them or none: answered when they are on disk.
+    AddTasks(Vec<NewTask>),
+    /// Changes a task that waits.
+    EditTask {
+        /// Which one.
+        task: TaskId,
+        /// What is to be different.
+        change: Box<TaskChange>,
+    },
+    /// Moves a task that waits.
+    MoveTask {
+        /// Which one.
+        task: TaskId,
+        /// Where.
+        to: Move,
+    },
+    /// Holds a task that waits until a person releases it.
+    HoldTask(TaskId),
+    /// Deletes a task that no process holds.
+    RemoveTask(TaskId),
     /// Takes a task back; a process that works on it is interrupted.
     CancelTask(TaskId),
     /// Puts a task that ended without success back into the queue.
@@ -155,6 +175,8 @@ pub enum Outcome {
     TaskAdded(TaskId),
     /// An idempotency key was known: the first task stands.
     TaskKnown(TaskId),
+    /// Accepted and on disk, in the order of the list; whether each was known by its key.
+    TasksAdded(Vec<(TaskId, bool)>),
 }
 
 /// Why an order was refused or failed.
@@ -186,6 +208,9 @@ pub enum Refusal {
     /// The request makes no sense as it stands.
     #[error("{0}")]
     Invalid(String),
+    /// Some of the tasks make no sense; none is accepted.
+    #[error("{}", mistaken(.0))]
+    Tasks(Vec<TaskMistake>),
     /// It was tried and did not come up; the process exists.
     #[error("{process} did not start: {fault}")]
     Fault {
@@ -200,6 +225,23 @@ pub enum Refusal {
     /// The instance ended before it was answered.
     #[error("the instance ended")]
     Gone,
+}
+
+/// What is wrong with one task of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskMistake {
+    /// Which one, the first being 0.
+    pub index: usize,
+    /// What is wrong.
+    pub text: String,
+}
+
+fn mistaken(mistakes: &[TaskMistake]) -> String {
+    let lines: Vec<String> = mistakes
+        .iter()
+        .map(|mistake| format!("task {}: {}", mistake.index + 1, mistake.text))
+        .collect();
+    lines.join("; ")
 }
 
 fn nearest(near: &[String]) -> String {

@@ -13,7 +13,7 @@ use crate::domain::id::{ProcessId, RunId};
 use crate::domain::inbox::Ask;
 use crate::domain::role::Catalogue;
 use crate::domain::snapshot::{Machine, Usage};
-use crate::domain::task::Tokens;
+use crate::domain::task::{FileChange, Tokens};
 use crate::domain::updates::{Fingerprint, Updates};
 use crate::domain::worktree::Worktree;
 
@@ -67,6 +67,15 @@ pub enum Fact {
         /// The agent's id for it.
         key: String,
     },
+    /// It called a tool.
+    ToolUsed {
+        /// The tool's name.
+        tool: String,
+        /// What the tool acts on, in a few words.
+        subject: String,
+    },
+    /// A tool changed a file.
+    FileChanged(FileChange),
     /// A call to its model failed and is tried again.
     Retrying {
         /// HTTP status, where there was one.

@@ -126,6 +126,9 @@ pub struct Request {
     pub answer: Option<Answer>,
     /// When it was answered.
     pub answered: Option<Timestamp>,
+    /// Whether headcount itself asks, about a task that was cut: no agent waits for the answer.
+    #[serde(default)]
+    pub own: bool,
 }
 
 impl Request {

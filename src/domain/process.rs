@@ -214,6 +214,9 @@ pub struct Live {
     /// What it is up to besides, for example the retry of a call; gone with the next sign of life.
     #[serde(skip)]
     pub hint: Option<String>,
+    /// What it did last for its task, by its own tool events.
+    #[serde(skip)]
+    pub progress: Option<String>,
 }
 
 /// A cause outside that keeps a process from working.
@@ -274,6 +277,15 @@ pub struct Record {
     pub tokens: Tokens,
     /// Restarts.
     pub restarts: u32,
+    /// Seconds at work lately, as of `load_at`; see [`Record::load`].
+    #[serde(default)]
+    pub load_seconds: f64,
+    /// When that was.
+    #[serde(default)]
+    pub load_at: Option<Timestamp>,
+    /// Seconds that a task takes it, the last ones counting more.
+    #[serde(default)]
+    pub pace_seconds: Option<f64>,
 }
 
 /// One agent with its configuration; keeps its id over restarts.
@@ -331,6 +343,21 @@ impl Process {
         match &self.phase {
             Phase::Live(live) => Some(live),
             _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn live_mut(&mut self) -> Option<&mut Live> {
+        match &mut self.phase {
+            Phase::Live(live) => Some(live),
+            _ => None,
+        }
+    }
+
+    /// What it did last is no longer what it does.
+    pub fn forget_progress(&mut self) {
+        if let Some(live) = self.live_mut() {
+            live.progress = None;
         }
     }
 

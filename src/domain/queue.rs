@@ -1,33 +1,26 @@
 //! The order of work: which queued task comes next.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
-
-use jiff::Timestamp;
 
 use crate::domain::id::TaskId;
-use crate::domain::task::{Priority, Target, Task, TaskState};
+use crate::domain::task::{Place, Target, Task, TaskState};
 use crate::domain::time::Mono;
-
-/// A task of one priority comes level with a fresh one of the next after this long, so that nothing
-/// starves behind a steady stream of more urgent work.
-pub const AGEING: Duration = Duration::from_secs(30 * 60);
 
 /// Queued tasks in the order of work. An index only: the tasks themselves are the fleet's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Queue {
-    // Each sorted by rank, then by id: first come, first served. By target, since thousands of tasks
+    // Each in the order of work: first come, first served. By target, since thousands of tasks
     // have few, and whoever is free fits all of one target or none. No set is empty.
-    ready: HashMap<Target, BTreeSet<(i64, TaskId)>>,
+    ready: HashMap<Target, BTreeSet<(Place, TaskId)>>,
     // Not before a time.
     delayed: BTreeSet<(Mono, TaskId)>,
     // Where each task stands in the two.
-    places: BTreeMap<TaskId, Place>,
+    places: BTreeMap<TaskId, Where>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
-    Ready(i64, Target),
+enum Where {
+    Ready(Place, Target),
     Delayed(Mono),
 }
 
@@ -39,15 +32,15 @@ impl Queue {
             return;
         }
         let place = task.not_before.map_or_else(
-            || Place::Ready(rank(task), task.target.clone()),
-            Place::Delayed,
+            || Where::Ready(task.place(), task.target.clone()),
+            Where::Delayed,
         );
         match &place {
-            Place::Ready(rank, target) => {
+            Where::Ready(at, target) => {
                 let same = self.ready.entry(target.clone()).or_default();
-                same.insert((*rank, task.id))
+                same.insert((*at, task.id))
             }
-            Place::Delayed(at) => self.delayed.insert((*at, task.id)),
+            Where::Delayed(at) => self.delayed.insert((*at, task.id)),
         };
         self.places.insert(task.id, place);
     }
@@ -55,22 +48,22 @@ impl Queue {
     /// Takes a task out.
     pub fn remove(&mut self, id: TaskId) {
         match self.places.remove(&id) {
-            Some(Place::Ready(rank, target)) => {
+            Some(Where::Ready(at, target)) => {
                 if let Some(same) = self.ready.get_mut(&target) {
-                    same.remove(&(rank, id));
+                    same.remove(&(at, id));
                     if same.is_empty() {
                         self.ready.remove(&target);
                     }
                 }
             }
-            Some(Place::Delayed(at)) => drop(self.delayed.remove(&(at, id))),
+            Some(Where::Delayed(at)) => drop(self.delayed.remove(&(at, id))),
             None => {}
         }
     }
 
-    /// The first task of each target that may be worked on, with its rank; the smallest of them is
+    /// The first task of each target that may be worked on, with its place; the smallest of them is
     /// the next of all. In no order.
-    pub fn first_of_each(&self) -> impl Iterator<Item = (&Target, (i64, TaskId))> {
+    pub fn first_of_each(&self) -> impl Iterator<Item = (&Target, (Place, TaskId))> {
         self.ready
             .iter()
             .filter_map(|(target, same)| Some((target, *same.first()?)))
@@ -96,17 +89,4 @@ impl Queue {
             .map(|(_, id)| *id)
             .collect()
     }
-}
-
-/// The smaller, the sooner: the time of its coming, later by one [`AGEING`] for each step down in
-/// priority.
-fn rank(task: &Task) -> i64 {
-    let steps = match task.priority {
-        Priority::Urgent => 0,
-        Priority::High => 1,
-        Priority::Normal => 2,
-        Priority::Low => 3,
-    };
-    let ageing = i64::try_from(AGEING.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::as_millisecond(task.created).saturating_add(ageing.saturating_mul(steps))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::task::Priority;
 use crate::domain::worktree::WorktreeRule;
 
 /// How long-lived work reaches a process.
@@ -184,6 +185,50 @@ impl Default for AutoRestart {
     }
 }
 
+/// Who of several free ones gets a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadBalancing {
+    /// Whoever was asked longest ago.
+    #[default]
+    RoundRobin,
+    /// Whoever has worked least of late.
+    LeastBusy,
+    /// Whoever takes the least time for a task.
+    Fastest,
+}
+
+impl LoadBalancing {
+    /// The word that is shown and accepted.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round_robin",
+            Self::LeastBusy => "least_busy",
+            Self::Fastest => "fastest",
+        }
+    }
+}
+
+/// A task that is asked for often, with `{{name}}` where something is to be filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Template {
+    /// The key, for example `review`.
+    pub key: String,
+    /// What to do.
+    pub text: String,
+    /// Any process of this role.
+    pub role: Option<String>,
+    /// Any process whose role has all of these skills.
+    pub skills: Vec<String>,
+    /// How urgent.
+    pub priority: Priority,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+    /// How often it is tried again.
+    pub retries: Option<u32>,
+}
+
 /// Everything that `roles.toml` says, resolved. Replaced as a whole, never edited.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct Catalogue {
@@ -197,6 +242,12 @@ pub struct Catalogue {
     pub agents: BTreeMap<String, Agent>,
     /// Automatic restarts.
     pub auto_restart: AutoRestart,
+    /// Who of several free ones gets a task.
+    #[serde(default)]
+    pub load_balancing: LoadBalancing,
+    /// Tasks that are asked for often, in the order of the file.
+    #[serde(default)]
+    pub templates: Vec<Template>,
 }
 
 impl Catalogue {

@@ -272,6 +272,9 @@ pub struct ProcessView {
     pub last_exit: Option<Exit>,
     /// The command line that runs, without secrets.
     pub command: Option<String>,
+    /// What it did last for its task, by its own tool events.
+    #[serde(default)]
+    pub progress: Option<String>,
 }
 
 impl ProcessView {
@@ -375,7 +378,7 @@ pub struct Snapshot {
     pub processes: Vec<Arc<ProcessView>>,
     /// By id.
     pub tasks: Vec<Arc<Task>>,
-    /// Why each queued task waits, by task id and in its order; only for queued ones.
+    /// Why each waiting task waits, by task id and in its order; only for queued, held and blocked ones.
     pub waits: Vec<(TaskId, Arc<str>)>,
     /// Open requests, longest waiting first, then up to 200 answered ones, newest first.
     pub requests: Vec<Arc<Request>>,

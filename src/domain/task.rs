@@ -1,5 +1,6 @@
 //! A unit of work: what was asked, who may do it, every attempt, and what came of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,6 +9,10 @@ use uuid::Uuid;
 
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::time::Mono;
+
+/// A task of one priority comes level with a fresh one of the next after this long, so that nothing
+/// starves behind a steady stream of more urgent work.
+pub const AGEING: Duration = Duration::from_secs(30 * 60);
 
 /// How urgent a task is; the order of the variants is the order of work.
 #[derive(
@@ -135,6 +140,15 @@ pub struct NewTask {
     /// The task whose conversation it goes on in; a fresh one where it is not given.
     #[serde(default)]
     pub continues: Option<TaskId>,
+    /// Tasks that must have succeeded before: ids, keys, or names of the same list.
+    #[serde(default)]
+    pub after: Vec<String>,
+    /// What other tasks of the same list call it; kept nowhere.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Whether it is held until a person releases it.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// The conversation that a task goes on in. It is settled when the task is accepted: what becomes of
@@ -147,6 +161,108 @@ pub struct Continued {
     pub process: ProcessId,
     /// The agent's id for it.
     pub conversation: Uuid,
+}
+
+/// What is to be different of a task that waits; what is not given stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct TaskChange {
+    /// What to do.
+    pub text: Option<String>,
+    /// How urgent; it takes its place among its equals again.
+    pub priority: Option<Priority>,
+    /// Who may do it.
+    pub target: Option<Target>,
+    /// How long one attempt may take; `Some(None)` for the role's own.
+    pub timeout: Option<Option<Duration>>,
+    /// How often it is tried again; `Some(None)` for the role's own.
+    pub retries: Option<Option<u32>>,
+    /// Tasks that must have succeeded before, in place of those it has.
+    pub after: Option<Vec<String>>,
+}
+
+/// Where a waiting task is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Move {
+    /// Before everything that waits.
+    First,
+    /// Behind everything that waits.
+    Last,
+    /// Just before another one that waits.
+    Before(TaskId),
+}
+
+/// A place in the order of work: the smaller, the sooner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// Milliseconds of the wall clock: when it came, later for each step down in priority.
+    pub at: i64,
+    /// The order among those of one millisecond, with room between any two.
+    pub step: i64,
+}
+
+/// What lies between two neighbours of one millisecond that nobody has moved.
+pub const STEP: i64 = 1 << 32;
+
+/// A file that an attempt changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChange {
+    /// Its path, as the agent calls it.
+    pub path: String,
+    /// Lines that came.
+    pub added: u64,
+    /// Lines that went.
+    pub removed: u64,
+}
+
+/// What an attempt did, from the agent's own tool events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Work {
+    /// How often each tool was called.
+    #[serde(default)]
+    pub tools: BTreeMap<String, u32>,
+    /// Files that were changed, in the order of their first change.
+    #[serde(default)]
+    pub files: Vec<FileChange>,
+}
+
+impl Work {
+    /// More names than this are not kept apart: they come from an agent.
+    const MOST: usize = 500;
+
+    /// Counts a call of a tool.
+    pub fn used(&mut self, tool: &str) {
+        if let Some(count) = self.tools.get_mut(tool) {
+            *count = count.saturating_add(1);
+        } else if self.tools.len() < Self::MOST {
+            self.tools.insert(tool.to_owned(), 1);
+        }
+    }
+
+    /// Adds a change of a file.
+    pub fn changed(&mut self, change: &FileChange) {
+        if let Some(known) = self.files.iter_mut().find(|file| file.path == change.path) {
+            known.added = known.added.saturating_add(change.added);
+            known.removed = known.removed.saturating_add(change.removed);
+        } else if self.files.len() < Self::MOST {
+            self.files.push(change.clone());
+        }
+    }
+
+    /// Whether nothing is known of it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tools.is_empty() && self.files.is_empty()
+    }
+}
+
+/// Where an attempt stands in the log of its process, in bytes of the log as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSpan {
+    /// Where it begins.
+    pub from: u64,
+    /// Where it ends; `None` while it goes on.
+    pub to: Option<u64>,
 }
 
 /// Tokens that a turn took.
@@ -219,6 +335,12 @@ pub struct Attempt {
     /// In which conversation; `None` if the agent never got it.
     #[serde(default)]
     pub conversation: Option<Uuid>,
+    /// What it did.
+    #[serde(default)]
+    pub work: Work,
+    /// Where it stands in the log.
+    #[serde(default)]
+    pub log: Option<LogSpan>,
 }
 
 /// How far a leased task has come.
@@ -297,6 +419,12 @@ pub struct Task {
     /// The conversation that it goes on in, where it does not begin one.
     #[serde(default)]
     pub continues: Option<Continued>,
+    /// Tasks that must have succeeded before it is worked on.
+    #[serde(default)]
+    pub after: Vec<TaskId>,
+    /// Where a person has put it in the order of work.
+    #[serde(default)]
+    pub moved: Option<Place>,
 }
 
 /// What is read from disk is on disk.
@@ -330,6 +458,35 @@ impl Task {
     pub fn conversation(&self) -> Option<(ProcessId, Uuid)> {
         let mut latest_first = self.attempts.iter().rev();
         latest_first.find_map(|attempt| Some((attempt.process, attempt.conversation?)))
+    }
+
+    /// Where it stands in the order of work.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.moved.unwrap_or_else(|| {
+            let steps = match self.priority {
+                Priority::Urgent => 0,
+                Priority::High => 1,
+                Priority::Normal => 2,
+                Priority::Low => 3,
+            };
+            let ageing = i64::try_from(AGEING.as_millis()).unwrap_or(i64::MAX);
+            let id = i64::try_from(self.id.0).unwrap_or(i64::MAX);
+            Place {
+                at: Timestamp::as_millisecond(self.created)
+                    .saturating_add(ageing.saturating_mul(steps)),
+                step: id.saturating_mul(STEP),
+            }
+        })
+    }
+
+    /// Whether it waits and no process holds it: then it may be changed.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        matches!(
+            self.state,
+            TaskState::Queued | TaskState::Held | TaskState::Blocked
+        )
     }
 
     /// The process that has it, or had it last.

@@ -71,7 +71,7 @@ impl ApiError {
                 | Refusal::UnknownRole { .. } => ErrorKind::NotFound,
                 Refusal::State(_) => ErrorKind::Refused,
                 Refusal::Forbidden(_) => ErrorKind::Forbidden,
-                Refusal::Invalid(_) => ErrorKind::Invalid,
+                Refusal::Invalid(_) | Refusal::Tasks(_) => ErrorKind::Invalid,
                 Refusal::Fault { .. } => ErrorKind::Fault,
                 Refusal::NotStored(_) => ErrorKind::NotStored,
                 Refusal::Gone => ErrorKind::Gone,
@@ -107,12 +107,17 @@ impl ApiError {
         };
         // The code has a field of its own, so the cause stands here without it.
         let message = fault.map_or_else(|| chain(self), |fault| fault.cause.clone());
+        let tasks = match self {
+            Self::Refusal(Refusal::Tasks(mistakes)) => mistakes.clone(),
+            _ => Vec::new(),
+        };
         ErrorBody {
             kind: self.kind(),
             message,
             remedy,
             code: fault.map(|fault| fault.code),
             process,
+            tasks,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::snapshot::{
     Activity, Evidence, Health, Machine, ProcessView, Snapshot, Status, TaskCounts, Usage,
 };
 use crate::domain::task::{
-    Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens,
+    Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens, Work,
 };
 use crate::domain::worktree::WorktreeRule;
 
@@ -102,6 +102,7 @@ pub(crate) fn ada() -> ProcessView {
         requests: vec![RequestId(1)],
         last_exit: Some(exit()),
         command: Some("claude -p".to_owned()),
+        progress: None,
     }
 }
 
@@ -186,6 +187,8 @@ pub(crate) fn task(id: u64, state: TaskState) -> Task {
                 end: is_over.then_some(AttemptEnd::Succeeded),
                 reason: None,
                 conversation: None,
+                work: Work::default(),
+                log: None,
             }]
         },
         lease: None,
@@ -205,6 +208,8 @@ pub(crate) fn task(id: u64, state: TaskState) -> Task {
         cancelling: false,
         forgiven: 0,
         continues: None,
+        after: vec![],
+        moved: None,
     }
 }
 
@@ -227,6 +232,7 @@ pub(crate) fn request() -> Request {
         asked: at(-180),
         answer: None,
         answered: None,
+        own: false,
     }
 }
 

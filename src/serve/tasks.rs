@@ -1,4 +1,4 @@
-//! Tasks: list, look, add, wait, cancel, retry, release.
+//! Tasks: list, look, add, wait, change, delete.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::id::{IdError, TaskId};
 use crate::domain::snapshot::Snapshot;
-use crate::domain::task::{NewTask, Target};
+use crate::domain::task::{Move, NewTask, Target, Task, TaskChange};
 use crate::runtime::handle::Handle;
 use crate::serve::body::{self, Body, OneOrMany, Params};
 use crate::serve::error::ApiError;
 use crate::serve::fresh::settled;
 use crate::serve::processes::unexpected;
-use crate::serve::wire::{TaskDoc, TaskRequest};
+use crate::serve::wire::{EditRequest, MoveRequest, TaskDoc, TaskRequest};
 
 /// Which tasks are listed.
 #[derive(Debug, Deserialize)]
@@ -29,6 +29,25 @@ pub(super) struct ListQuery {
     state: Option<String>,
     /// The newest so many.
     limit: Option<usize>,
+    /// Words that must all stand in its id, key, text, result or error, in any case.
+    search: Option<String>,
+}
+
+/// Whether all words stand in what is told of a task.
+fn says(task: &Task, words: &[String]) -> bool {
+    let id = task.id.to_string();
+    let result = task.result.as_ref().map_or("", |result| &result.text);
+    let parts = [
+        id.as_str(),
+        task.key.as_deref().unwrap_or(""),
+        &task.text,
+        result,
+        task.error.as_deref().unwrap_or(""),
+    ];
+    let parts = parts.map(str::to_lowercase);
+    words
+        .iter()
+        .all(|word| parts.iter().any(|part| part.contains(word)))
 }
 
 pub(super) async fn list(
@@ -36,10 +55,19 @@ pub(super) async fn list(
     Params(query): Params<ListQuery>,
 ) -> Json<Vec<TaskDoc>> {
     let snapshot = handle.snapshot();
-    let fits = |task: &&Arc<crate::domain::task::Task>| match query.state.as_deref() {
-        None => true,
-        Some("open") => !task.state.is_final(),
-        Some(state) => task.state.as_str() == state,
+    let words: Vec<String> = query
+        .search
+        .iter()
+        .flat_map(|words| words.split_whitespace())
+        .map(str::to_lowercase)
+        .collect();
+    let fits = |task: &&Arc<Task>| {
+        let state = match query.state.as_deref() {
+            None => true,
+            Some("open") => !task.state.is_final(),
+            Some(state) => task.state.as_str() == state,
+        };
+        state && (words.is_empty() || says(task, &words))
     };
     let fitting: Vec<_> = snapshot.tasks.iter().filter(fits).collect();
     let skip = query
@@ -74,20 +102,13 @@ pub(super) async fn add(
         OneOrMany::Many(requests) => {
             let tasks: Result<Vec<NewTask>, ApiError> =
                 requests.into_iter().map(new_task).collect();
-            let mut documents = Vec::new();
-            // One after the other, so that their ids stand in the order of the list.
-            for task in tasks? {
-                documents.push(add_one(&handle, origin.clone(), task).await?.1);
-            }
+            let documents = add_all(&handle, origin, tasks?).await?;
             Ok((StatusCode::CREATED, Json(documents)).into_response())
         }
     }
 }
 
 fn new_task(request: TaskRequest) -> Result<NewTask, ApiError> {
-    if request.text.trim().is_empty() {
-        return Err(ApiError::Invalid("the task has no text".to_owned()));
-    }
     Ok(NewTask {
         text: request.text,
         priority: request.priority,
@@ -103,6 +124,9 @@ fn new_task(request: TaskRequest) -> Result<NewTask, ApiError> {
         retries: request.retries,
         key: request.key,
         continues: request.continues,
+        after: request.after,
+        name: request.name,
+        held: request.held,
     })
 }
 
@@ -129,6 +153,24 @@ async fn add_one(
     )
     .await?;
     Ok((code, document))
+}
+
+/// All of them or none, in one batch on disk.
+async fn add_all(
+    handle: &Handle,
+    origin: Origin,
+    tasks: Vec<NewTask>,
+) -> Result<Vec<TaskDoc>, ApiError> {
+    let ids: Vec<TaskId> = match handle.order(origin, Command::AddTasks(tasks)).await? {
+        Outcome::TasksAdded(tasks) => tasks.into_iter().map(|(id, _)| id).collect(),
+        outcome => return Err(unexpected(&outcome)),
+    };
+    settled(
+        handle,
+        |snapshot| ids.iter().all(|id| snapshot.task(*id).is_some()),
+        |snapshot| ids.iter().map(|id| document(snapshot, *id)).collect(),
+    )
+    .await
 }
 
 /// How long a wait may take.
@@ -193,6 +235,99 @@ pub(super) async fn release(
 ) -> Result<Json<TaskDoc>, ApiError> {
     let id = task_id(&id)?;
     change(&handle, origin, Command::ReleaseTask(id), id).await
+}
+
+pub(super) async fn hold(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<Json<TaskDoc>, ApiError> {
+    let id = task_id(&id)?;
+    change(&handle, origin, Command::HoldTask(id), id).await
+}
+
+/// Moves a waiting task, or gives it another priority.
+pub(super) async fn r#move(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+    Body(bytes): Body,
+) -> Result<Json<TaskDoc>, ApiError> {
+    let task = task_id(&id)?;
+    let request: MoveRequest = body::read(&bytes)?;
+    let to = match (request.first, request.last, request.before) {
+        (true, false, None) => Move::First,
+        (false, true, None) => Move::Last,
+        (false, false, Some(before)) => Move::Before(before),
+        _ => {
+            let text = "give one of `first`, `last` and `before`".to_owned();
+            return Err(ApiError::Invalid(text));
+        }
+    };
+    handle.order(origin, Command::MoveTask { task, to }).await?;
+    document(&handle.snapshot(), task).map(Json)
+}
+
+/// Changes a waiting task.
+pub(super) async fn edit(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+    Body(bytes): Body,
+) -> Result<Json<TaskDoc>, ApiError> {
+    let task = task_id(&id)?;
+    let request: EditRequest = body::read(&bytes)?;
+    let snapshot = handle.snapshot();
+    let present = snapshot.task(task).ok_or(Refusal::UnknownTask(task))?;
+    let anyone = request.anyone;
+    let targeted =
+        anyone || request.role.is_some() || request.process.is_some() || request.skills.is_some();
+    let target = targeted.then(|| {
+        let known = if anyone {
+            Target::default()
+        } else {
+            present.target.clone()
+        };
+        Target {
+            // Whoever names a role means anybody of it.
+            process: request
+                .process
+                .or(known.process.filter(|_| request.role.is_none())),
+            role: request
+                .role
+                .map(|role| role.replace('-', "_"))
+                .or(known.role),
+            skills: request.skills.unwrap_or(known.skills),
+        }
+    });
+    let timeout = request
+        .timeout_seconds
+        .map(|time| time.map(|time| span("timeoutSeconds", time)).transpose());
+    let change = TaskChange {
+        text: request.text,
+        priority: request.priority,
+        target,
+        timeout: timeout.transpose()?,
+        retries: request.retries,
+        after: request.after,
+    };
+    let change = Box::new(change);
+    handle
+        .order(origin, Command::EditTask { task, change })
+        .await?;
+    document(&handle.snapshot(), task).map(Json)
+}
+
+/// Deletes a task, and answers with what it was.
+pub(super) async fn remove(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<Json<TaskDoc>, ApiError> {
+    let id = task_id(&id)?;
+    let was = document(&handle.snapshot(), id)?;
+    handle.order(origin, Command::RemoveTask(id)).await?;
+    Ok(Json(was))
 }
 
 async fn change(

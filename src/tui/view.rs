@@ -347,6 +347,10 @@ impl View {
                     Outcome::TaskKnown(task) => {
                         self.note(Level::Info, format!("{task} was there already."));
                     }
+                    Outcome::TasksAdded(tasks) => {
+                        let line = format!("{} tasks are accepted and on disk.", tasks.len());
+                        self.note(Level::Info, line);
+                    }
                     // The rest is seen in the next snapshot, or said by a message of the company.
                     Outcome::Done
                     | Outcome::Created(_)

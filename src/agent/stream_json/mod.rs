@@ -18,6 +18,7 @@ mod rule;
 mod text;
 mod turn;
 mod value;
+mod work;
 
 pub(super) use command::command_line;
 pub use encode::encode;

@@ -11,7 +11,7 @@ use crate::agent::stream_json::framing::{Framing, LONGEST_LINE, Line};
 use crate::agent::stream_json::render::Lines;
 use crate::agent::stream_json::text::{first_line, readable};
 use crate::agent::stream_json::value::{count, is, list, text, uuid};
-use crate::agent::stream_json::{ask, turn};
+use crate::agent::stream_json::{ask, turn, work};
 use crate::domain::event::Fact;
 use crate::domain::log::LogKind;
 
@@ -148,7 +148,10 @@ impl State {
             "command_lifecycle" => self.lifecycle(message, facts),
             "system" => self.system(message, facts, lines),
             "assistant" => self.assistant(message, facts, lines),
-            "user" => lines.results(message),
+            "user" => {
+                lines.results(message);
+                facts.extend(work::changed(message).map(Fact::FileChanged));
+            }
             "result" => self.result(message, facts, lines),
             "control_response" => answer(message, facts),
             "control_request" => request(message, facts, lines),
@@ -241,6 +244,7 @@ impl State {
         if let Some(calls) = &mut self.calls {
             *calls += turn::calls(message);
         }
+        work::used(message, self.directory.as_deref(), facts);
         let error = text(message, "error");
         if error.is_empty() {
             return;

@@ -277,7 +277,7 @@ fn blocks(message: &Value) -> &[Value] {
 }
 
 /// A path below the working directory without that directory.
-fn within<'a>(subject: &'a str, directory: Option<&str>) -> &'a str {
+pub(super) fn within<'a>(subject: &'a str, directory: Option<&str>) -> &'a str {
     directory
         .and_then(|directory| subject.strip_prefix(directory)?.strip_prefix('/'))
         .filter(|rest| !rest.is_empty())

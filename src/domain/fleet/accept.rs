@@ -1,23 +1,22 @@
-//! Orders about tasks: add, take back, try again, release.
+//! Orders about tasks: add one or several, take back, try again, release.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::domain::command::{Outcome, Refusal};
+use crate::domain::command::{Outcome, Refusal, TaskMistake};
 use crate::domain::effect::ReplyId;
-use crate::domain::fleet::{Fleet, Undo};
+use crate::domain::fleet::{Fleet, Undo, graph};
 use crate::domain::id::TaskId;
 use crate::domain::nearest::{nearest, owned};
 use crate::domain::process::Turn;
-use crate::domain::task::{AttemptEnd, NewTask, Task, TaskState};
+use crate::domain::task::{AttemptEnd, Continued, NewTask, Task, TaskState};
 
 /// A task's text is a message to an agent, not a file transfer.
 const TEXT: usize = 1024 * 1024;
 
 impl Fleet {
     pub(super) fn add_task(&mut self, reply: ReplyId, mut new: NewTask) -> Result<(), Refusal> {
-        if self.shutdown.is_some() {
-            return Err(Refusal::State("headcount is shutting down".to_owned()));
-        }
+        self.check_open()?;
         if let Some(known) = new.key.as_ref().and_then(|key| self.keys.get(key)) {
             let known = *known;
             self.reply_known(reply, known);
@@ -25,16 +24,147 @@ impl Fleet {
         }
         self.check_task(&new)?;
         let continues = self.continued(&mut new)?;
-        self.meta.task += 1;
+        let id = TaskId(self.meta.task + 1);
+        let (after, text) = match self.parents(&new.after, &new.text, &HashMap::new()) {
+            Ok(parents) => parents,
+            Err(mistakes) => return Err(Refusal::Invalid(mistakes.join("; "))),
+        };
+        self.take_in(id, new, continues, after, text);
+        self.undo.push(Undo::Task(id, reply));
+        self.reply_durably(reply, Ok(Outcome::TaskAdded(id)));
+        Ok(())
+    }
+
+    /// Accepts several at once, all of them or none; they may wait for each other in any order.
+    pub(super) fn add_tasks(&mut self, reply: ReplyId, new: Vec<NewTask>) -> Result<(), Refusal> {
+        self.check_open()?;
+        if new.is_empty() {
+            return Err(Refusal::Invalid("the list of tasks is empty".to_owned()));
+        }
+        let mut mistakes = Vec::new();
+        let mut ids = Vec::new();
+        let mut names: HashMap<&str, TaskId> = HashMap::new();
+        let mut next = self.meta.task;
+        for (index, task) in new.iter().enumerate() {
+            let mut wrong = |text: String| mistakes.push(TaskMistake { index, text });
+            let known = task
+                .key
+                .as_ref()
+                .and_then(|key| self.keys.get(key))
+                .copied();
+            let id = known.unwrap_or_else(|| {
+                next += 1;
+                TaskId(next)
+            });
+            let stored = |id| self.tasks.get(&id).is_some_and(|task| task.stored);
+            if known.is_some_and(|known| !stored(known)) {
+                wrong("its key is being written for another task; try again".to_owned());
+            }
+            ids.push((id, known.is_some()));
+            let name = task
+                .name
+                .as_deref()
+                .filter(|name| task.key.as_deref() != Some(*name));
+            for name in task.key.as_deref().into_iter().chain(name) {
+                if name.trim() != name || name.is_empty() || name.parse::<TaskId>().is_ok() {
+                    wrong(format!("`{name}` cannot be the name of a task"));
+                } else if names.insert(name, id).is_some() {
+                    wrong(format!(
+                        "another task of the list is called `{name}` as well"
+                    ));
+                }
+            }
+        }
+        let mut accepted = Vec::new();
+        for (index, (task, (id, known))) in new.iter().zip(&ids).enumerate() {
+            if *known {
+                continue;
+            }
+            let mut wrong = |text: String| mistakes.push(TaskMistake { index, text });
+            if let Err(refusal) = self.check_task(task) {
+                wrong(refusal.to_string());
+            }
+            let mut one = task.clone();
+            let continues = self.continued(&mut one).unwrap_or_else(|refusal| {
+                wrong(refusal.to_string());
+                None
+            });
+            match self.parents(&task.after, &task.text, &names) {
+                Ok((after, text)) => accepted.push((index, *id, after, (one, continues, text))),
+                Err(texts) => texts.into_iter().for_each(wrong),
+            }
+        }
+        let parents: HashMap<TaskId, &[TaskId]> = accepted
+            .iter()
+            .map(|(_, id, after, _)| (*id, after.as_slice()))
+            .collect();
+        // A known task waits for none of these, so a circle lies among the new ones.
+        let after = |id: TaskId| parents.get(&id).copied().unwrap_or_default();
+        let mut told = BTreeSet::new();
+        for (index, id, first, _) in &accepted {
+            if let Some(way) = graph::circle(*id, first, after)
+                && !told.contains(id)
+            {
+                let called = |one: &TaskId| {
+                    let at = ids.iter().position(|(id, _)| id == one).unwrap_or(0);
+                    let named = new
+                        .get(at)
+                        .and_then(|task| task.name.as_ref().or(task.key.as_ref()));
+                    named
+                        .cloned()
+                        .unwrap_or_else(|| format!("number {}", at + 1))
+                };
+                let words: Vec<String> = way.iter().map(called).collect();
+                told.extend(way);
+                let text = format!("they would wait for each other: {}", words.join(" after "));
+                mistakes.push(TaskMistake {
+                    index: *index,
+                    text,
+                });
+            }
+        }
+        if !mistakes.is_empty() {
+            mistakes.sort_by_key(|mistake| mistake.index);
+            return Err(Refusal::Tasks(mistakes));
+        }
+        let mut added = Vec::new();
+        for (_, id, after, (task, continues, text)) in accepted {
+            self.take_in(id, task, continues, after, text);
+            added.push(id);
+        }
+        self.undo.push(Undo::Tasks(added, reply));
+        self.reply_durably(reply, Ok(Outcome::TasksAdded(ids)));
+        Ok(())
+    }
+
+    fn check_open(&self) -> Result<(), Refusal> {
+        if self.shutdown.is_some() {
+            return Err(Refusal::State("headcount is shutting down".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn take_in(
+        &mut self,
+        id: TaskId,
+        new: NewTask,
+        continues: Option<Continued>,
+        after: Vec<TaskId>,
+        text: String,
+    ) {
+        self.meta.task = self.meta.task.max(id.0);
         self.dirty.meta = true;
-        let id = TaskId(self.meta.task);
         if let Some(key) = &new.key {
             self.keys.insert(key.clone(), id);
         }
         let task = Task {
             id,
-            text: new.text,
-            state: TaskState::Queued,
+            text,
+            state: if new.held {
+                TaskState::Held
+            } else {
+                TaskState::Queued
+            },
             priority: new.priority,
             target: new.target,
             timeout: new.timeout,
@@ -51,15 +181,15 @@ impl Fleet {
             cancelling: false,
             forgiven: 0,
             continues,
+            after,
+            moved: None,
         };
+        self.graph.link(&task);
         self.tasks.insert(id, Arc::new(task));
         self.dirty.tasks.insert(id);
-        self.undo.push(Undo::Task(id, reply));
-        self.reply_durably(reply, Ok(Outcome::TaskAdded(id)));
-        Ok(())
     }
 
-    fn check_task(&self, new: &NewTask) -> Result<(), Refusal> {
+    pub(super) fn check_task(&self, new: &NewTask) -> Result<(), Refusal> {
         if new.text.trim().is_empty() {
             return Err(Refusal::Invalid("the task has no text".to_owned()));
         }
@@ -149,7 +279,10 @@ impl Fleet {
             let text = format!("{id} is {}, not held", task.state.as_str());
             return Err(Refusal::State(text));
         }
-        self.with_task(id, |task| task.state = TaskState::Queued);
+        self.with_task(id, |task| {
+            task.state = TaskState::Queued;
+            task.not_before = None;
+        });
         self.reply_durably(reply, Ok(Outcome::Done));
         Ok(())
     }

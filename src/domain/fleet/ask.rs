@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::ReplyId;
 use crate::domain::fleet::Fleet;
+use crate::domain::fleet::revise::{GIVE_UP, TRY_AGAIN};
 use crate::domain::id::{ProcessId, RequestId, RunId};
 use crate::domain::inbox::{Answer, Ask, Request};
 use crate::domain::log::LogKind;
@@ -19,7 +20,7 @@ impl Fleet {
     pub(super) fn open_requests(&self, id: ProcessId) -> impl Iterator<Item = &Arc<Request>> {
         self.requests
             .values()
-            .filter(move |request| request.process == id && request.is_open())
+            .filter(move |request| request.process == id && request.is_open() && !request.own)
     }
 
     pub(super) fn asked(
@@ -83,6 +84,7 @@ impl Fleet {
                 asked: now.wall,
                 answer: None,
                 answered: None,
+                own: false,
             }),
         );
         self.dirty.requests.insert(request);
@@ -96,6 +98,10 @@ impl Fleet {
 
     pub(super) fn approve(&mut self, reply: ReplyId, id: RequestId) -> Result<(), Refusal> {
         let request = self.open_request(id)?;
+        if request.own {
+            let answer = Answer::Once;
+            return self.decide(reply, &request, true, answer);
+        }
         if let Ask::Question { .. } = request.ask {
             let text = format!("{id} is a question: answer it with `headcount answer {id} TEXT`");
             return Err(Refusal::Invalid(text));
@@ -156,6 +162,10 @@ impl Fleet {
         let reason = reason
             .filter(|reason| !reason.trim().is_empty())
             .unwrap_or_else(|| "A person refused this.".to_owned());
+        if request.own {
+            let answer = Answer::Denied { reason };
+            return self.decide(reply, &request, false, answer);
+        }
         let order = Order::Deny {
             key: request.agent_key.clone(),
             reason: reason.clone(),
@@ -188,6 +198,15 @@ impl Fleet {
             .map(|question| question.text.clone())
             .zip(answers.iter().cloned())
             .collect();
+        if request.own {
+            let said = answers.first().map_or("", |(_, answer)| answer.trim());
+            let again = said.eq_ignore_ascii_case(TRY_AGAIN);
+            if !again && !said.eq_ignore_ascii_case(GIVE_UP) {
+                let text = format!("answer `{TRY_AGAIN}` or `{GIVE_UP}`");
+                return Err(Refusal::Invalid(text));
+            }
+            return self.decide(reply, &request, again, Answer::Answered { answers });
+        }
         let mut input = request.input.clone();
         if let Some(fields) = input.as_object_mut() {
             let given = answers
@@ -234,7 +253,7 @@ impl Fleet {
         self.reply_durably(reply, Ok(Outcome::Done));
     }
 
-    fn mark_answered(&mut self, id: RequestId, answer: Answer) {
+    pub(super) fn mark_answered(&mut self, id: RequestId, answer: Answer) {
         let at = self.now.wall;
         if let Some(request) = self.requests.get_mut(&id) {
             let request = Arc::make_mut(request);

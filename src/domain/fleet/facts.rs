@@ -59,6 +59,8 @@ impl Fleet {
             Fact::Idle => self.agent_is(id, Activity::Idle),
             Fact::Busy | Fact::RequiresAction => self.agent_is(id, Activity::Busy),
             Fact::Asked { key, ask, input } => self.asked(id, run, key, ask, input),
+            Fact::ToolUsed { tool, subject } => self.tool_used(id, &tool, &subject),
+            Fact::FileChanged(change) => self.file_changed(id, &change),
             Fact::Withdrawn { key } => self.withdrawn(id, &key),
             Fact::Retrying {
                 status,

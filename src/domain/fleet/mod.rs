@@ -7,11 +7,14 @@
 
 mod accept;
 mod ask;
+mod assign;
 mod continuing;
 mod due;
 mod facts;
+mod graph;
 mod lifecycle;
 mod restart;
+mod revise;
 mod saved;
 mod settle;
 mod staff;
@@ -36,6 +39,7 @@ use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::effect::{Effect, ReplyId};
 use crate::domain::event::Event;
 use crate::domain::fault::Fault;
+use crate::domain::fleet::graph::Graph;
 use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::Request;
 use crate::domain::log::LogKind;
@@ -136,9 +140,10 @@ struct Again {
 }
 
 /// What is taken back when a batch could not be written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Undo {
     Task(TaskId, ReplyId),
+    Tasks(Vec<TaskId>, ReplyId),
     Process(ProcessId, ReplyId),
 }
 
@@ -182,6 +187,7 @@ pub struct Fleet {
     tasks: BTreeMap<TaskId, Arc<Task>>,
     requests: BTreeMap<RequestId, Arc<Request>>,
     queue: Queue,
+    graph: Graph,
     keys: HashMap<String, TaskId>,
     meta: Meta,
     waiters: BTreeMap<ProcessId, Vec<Waiter>>,
@@ -224,6 +230,7 @@ impl Fleet {
             Input::Deadline => self.deadlines(),
         }
         self.restart_idle_ones();
+        self.settle_dependents();
         self.dispatch();
         self.flush();
         *fx = std::mem::take(&mut self.fx);
@@ -300,6 +307,11 @@ impl Fleet {
             Command::Update { process, when } => self.update(reply, process, when),
             Command::Remove(id) => self.remove(reply, id),
             Command::AddTask(new) => self.add_task(reply, *new),
+            Command::AddTasks(new) => self.add_tasks(reply, new),
+            Command::EditTask { task, change } => self.edit_task(reply, task, *change),
+            Command::MoveTask { task, to } => self.move_task(reply, task, to),
+            Command::HoldTask(id) => self.hold_task(reply, id),
+            Command::RemoveTask(id) => self.remove_task(reply, id),
             Command::CancelTask(id) => self.cancel_task(reply, id),
             Command::RetryTask(id) => self.retry_task(reply, id),
             Command::ReleaseTask(id) => self.release_task(reply, id),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::{Batch, Effect, ReplyId};
+use crate::domain::fleet::graph::Graph;
 use crate::domain::fleet::{Again, Dirty, Fleet, Meta, Options, Pending, Undo};
 use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::inbox::Request;
@@ -62,6 +63,7 @@ impl Fleet {
         }
         let mut tasks = BTreeMap::new();
         let mut queue = Queue::default();
+        let mut graph = Graph::default();
         let mut keys = HashMap::new();
         for document in &saved.tasks {
             let mut task: Task = serde_json::from_str(document)?;
@@ -79,6 +81,7 @@ impl Fleet {
                 keys.insert(key.clone(), task.id);
             }
             queue.update(&task);
+            graph.link(&task);
             tasks.insert(task.id, Arc::new(task));
         }
         let mut requests = BTreeMap::new();
@@ -110,6 +113,7 @@ impl Fleet {
             tasks,
             requests,
             queue,
+            graph,
             keys,
             meta,
             waiters: BTreeMap::new(),
@@ -290,11 +294,13 @@ impl Fleet {
         self.changed = true;
         match undo {
             Undo::Task(id, reply) => {
-                if let Some(key) = self.tasks.remove(&id).and_then(|task| task.key.clone()) {
-                    self.keys.remove(&key);
+                self.take_task_back(id, pending);
+                reply
+            }
+            Undo::Tasks(ids, reply) => {
+                for id in ids {
+                    self.take_task_back(id, pending);
                 }
-                self.queue.remove(id);
-                pending.dirty.tasks.remove(&id);
                 reply
             }
             Undo::Process(id, reply) => {
@@ -312,6 +318,19 @@ impl Fleet {
                 reply
             }
         }
+    }
+
+    fn take_task_back(&mut self, id: TaskId, pending: &mut Pending) {
+        if let Some(task) = self.tasks.remove(&id) {
+            self.graph.unlink(&task);
+            if let Some(key) = &task.key
+                && self.keys.get(key) == Some(&id)
+            {
+                self.keys.remove(key);
+            }
+        }
+        self.queue.remove(id);
+        pending.dirty.tasks.remove(&id);
     }
 
     pub(super) fn write_again_if_due(&mut self) {

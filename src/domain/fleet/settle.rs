@@ -1,5 +1,6 @@
 //! What came of a task: turns end, runs end, time runs out.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::event::TurnEnd;
@@ -139,6 +140,14 @@ impl Fleet {
         if let Some(lease) = self.tasks.get(&task).and_then(|task| task.lease) {
             self.mark_task(lease.process, task, true);
         }
+        let logs: BTreeMap<ProcessId, u64> = self
+            .tasks
+            .get(&task)
+            .and_then(|task| self.processes.get(&task.lease?.process))
+            .and_then(|process| Some((process.id, process.live()?.mark.log)))
+            .into_iter()
+            .collect();
+        let mut worked = None;
         self.with_task(task, |task| {
             task.lease = None;
             task.cancelling = false;
@@ -148,8 +157,20 @@ impl Fleet {
                 attempt.end = Some(end);
                 attempt.ended = Some(now);
                 attempt.reason = Some(reason.to_owned());
+                if let Some(log) = &mut attempt.log {
+                    log.to = logs.get(&attempt.process).copied();
+                }
+                worked = Some((attempt.process, now.duration_since(attempt.started)));
             }
         });
+        if let Some((id, time)) = worked
+            && let Some(process) = self.processes.get_mut(&id)
+        {
+            let succeeded = end == AttemptEnd::Succeeded;
+            process.record.worked(time.as_secs_f64(), succeeded, now);
+            process.forget_progress();
+            self.touch(id);
+        }
     }
 
     /// Back to the queue, and no retry is used.
@@ -171,6 +192,11 @@ impl Fleet {
         reason: &str,
         retryable: bool,
     ) {
+        let run = self
+            .tasks
+            .get(&task)
+            .and_then(|task| task.lease)
+            .map(|lease| lease.run);
         self.end_attempt(task, end, reason);
         let role = self.role_of(id);
         let delay = role.map_or(Duration::from_secs(30), |role| role.task_retry_delay);
@@ -202,6 +228,13 @@ impl Fleet {
         });
         if let Some(process) = self.processes.get_mut(&id) {
             process.record.failed += 1;
+        }
+        let held = self
+            .tasks
+            .get(&task)
+            .is_some_and(|task| task.state == TaskState::Held);
+        if held && let Some(run) = run {
+            self.ask_about(task, id, run, reason);
         }
         self.remember(id, task);
         self.say(Level::Warning, Some(id), line);

@@ -308,6 +308,7 @@ impl Fleet {
             stuck: Vec::new(),
             held: None,
             hint: None,
+            progress: None,
         }));
         process.evidence = Evidence {
             source: "order".to_owned(),

@@ -1,7 +1,9 @@
 //! The fleet by its inputs and effects: no runtime, no sleep.
 
 mod continuing;
+mod graph;
 mod lifecycle;
+mod model;
 mod property;
 mod queue;
 mod rig;

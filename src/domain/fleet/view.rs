@@ -9,7 +9,7 @@ use crate::domain::inbox::Request;
 use crate::domain::process::{Live, Phase, Process};
 use crate::domain::role::{PromptMode, Range, Role};
 use crate::domain::snapshot::{Activity, Health, ProcessView, Snapshot, Status, TaskCounts};
-use crate::domain::task::{Target, TaskState};
+use crate::domain::task::TaskState;
 
 /// Answered requests that a snapshot keeps.
 const ANSWERED: usize = 200;
@@ -39,18 +39,28 @@ impl Fleet {
         let mut waits = Vec::new();
         // Thousands of tasks have few targets, and a reason looks at every process.
         let mut reasons = HashMap::new();
-        let later: Arc<str> = "waits before the next try".into();
+        let mut obstacles: HashMap<TaskId, Arc<str>> = HashMap::new();
+        let held: Arc<str> = "held until you release it".into();
         for task in self.tasks.values().filter(|task| task.stored) {
             counts.add(task.state);
-            if task.state == TaskState::Queued {
-                let reason = if task.not_before.is_some() {
-                    Arc::clone(&later)
-                } else {
-                    let reason = reasons
+            let reason = match (task.state, task.not_before) {
+                (TaskState::Queued, Some(at)) => Some(self.why_later(at).into()),
+                (TaskState::Queued, None) => Some(Arc::clone(
+                    reasons
                         .entry(&task.target)
-                        .or_insert_with(|| self.why_waiting(&task.target));
+                        .or_insert_with(|| self.why_waiting(&task.target)),
+                )),
+                (TaskState::Blocked, _) => self.obstacle(task).map(|by| {
+                    let reason = obstacles.entry(by).or_insert_with(|| self.why_blocked(by));
                     Arc::clone(reason)
-                };
+                }),
+                (TaskState::Held, _) => Some(match &task.error {
+                    Some(error) => format!("{error}; {held}").into(),
+                    None => Arc::clone(&held),
+                }),
+                _ => None,
+            };
+            if let Some(reason) = reason {
                 waits.push((task.id, reason));
             }
             tasks.push(Arc::clone(task));
@@ -95,46 +105,6 @@ impl Fleet {
             .filter(|request| !request.is_open())
             .cloned();
         open.chain(answered.take(ANSWERED)).collect()
-    }
-
-    /// Why a task of this target waits, in words for a person.
-    fn why_waiting(&self, target: &Target) -> Arc<str> {
-        let fitting: Vec<&Process> = self
-            .processes
-            .values()
-            .filter(|process| self.fits(target, process.id))
-            .collect();
-        let up = fitting
-            .iter()
-            .filter(|process| process.live().is_some())
-            .count();
-        let who = match (&target.process, &target.role) {
-            (Some(process), _) => self.name_of(*process),
-            (None, Some(role)) => self
-                .catalogue
-                .role(role)
-                .map_or_else(|| role.clone(), |role| format!("a {}", role.title)),
-            (None, None) if !target.skills.is_empty() => {
-                format!("somebody with {}", target.skills.join(", "))
-            }
-            (None, None) => "somebody".to_owned(),
-        };
-        if let Some(gone) = target.process.filter(|_| fitting.is_empty()) {
-            let missing = !self.processes.contains_key(&gone);
-            let why = if missing {
-                "was removed"
-            } else {
-                "does not fit"
-            };
-            return format!("{who} {why}: take the task back").into();
-        }
-        if fitting.is_empty() {
-            format!("nobody fits: hire {who}").into()
-        } else if up == 0 {
-            format!("nobody who fits is up: start {who}").into()
-        } else {
-            format!("waits for {who} to be free").into()
-        }
     }
 
     fn renew(&mut self, id: ProcessId) {
@@ -238,6 +208,7 @@ impl Fleet {
             memory: role.map_or(Range { min: 0, max: 0 }, |role| role.memory),
             requests: self.open_requests(id).map(|request| request.id).collect(),
             last_exit: process.last_exit.clone(),
+            progress: live.and_then(|live| live.progress.clone()),
             command: details.map(|details| details.command.clone()),
         }
     }

@@ -11,8 +11,8 @@ use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::log::LogKind;
 use crate::domain::order::Order;
-use crate::domain::process::{Conversation, Ending, Phase, Turn};
-use crate::domain::task::{Attempt, Lease, LeasePhase, Target, Task, TaskState};
+use crate::domain::process::{Conversation, Ending, Phase, Process, Turn};
+use crate::domain::task::{Attempt, FileChange, Lease, LeasePhase, LogSpan, Task, TaskState, Work};
 
 /// How long an agent may take to begin a fresh conversation.
 const CLEAR: Duration = Duration::from_secs(30);
@@ -29,6 +29,7 @@ impl Fleet {
         change(task);
         if task.state != before {
             task.since = now;
+            self.graph.turned(task, before);
         }
         self.queue.update(task);
         self.dirty.tasks.insert(id);
@@ -36,64 +37,12 @@ impl Fleet {
         if let Some(process) = task.process() {
             self.stale.insert(process);
         }
-    }
-
-    /// Gives queued tasks to free processes: in the order of work, round robin among those that fit.
-    pub(super) fn dispatch(&mut self) {
-        if self.queue.is_empty() || self.shutdown.is_some() {
-            return;
-        }
-        let mut free: Vec<ProcessId> = self
-            .processes
-            .values()
-            .filter(|process| process.is_free())
-            .map(|process| process.id)
-            .collect();
-        free.sort_by_key(|id| {
-            self.processes
-                .get(id)
-                .map_or(0, |process| process.turn_taken)
-        });
-        while !free.is_empty() {
-            let next = self
-                .queue
-                .first_of_each()
-                .filter_map(|(target, first)| {
-                    let place = free.iter().position(|one| self.fits(target, *one))?;
-                    Some((first, place))
-                })
-                .min();
-            let Some(((_, task), place)) = next else {
-                return;
-            };
-            let process = free.remove(place);
-            match self.elsewhere(task, process) {
-                Some(conversation) => self.go_back(process, task, conversation),
-                None => self.lease(task, process),
-            }
+        if before == TaskState::Held && task.state != before {
+            self.void_question(id);
         }
     }
 
-    /// Whether a process is one that may do a task of this target, be it free or not.
-    pub(super) fn fits(&self, target: &Target, id: ProcessId) -> bool {
-        let Some(process) = self.processes.get(&id) else {
-            return false;
-        };
-        target.process.is_none_or(|wanted| wanted == id)
-            && target
-                .role
-                .as_ref()
-                .is_none_or(|role| *role == process.spec.role)
-            && (target.skills.is_empty()
-                || self.catalogue.role(&process.spec.role).is_some_and(|role| {
-                    target
-                        .skills
-                        .iter()
-                        .all(|skill| role.skills.contains(skill))
-                }))
-    }
-
-    fn lease(&mut self, task: TaskId, id: ProcessId) {
+    pub(super) fn lease(&mut self, task: TaskId, id: ProcessId) {
         let message = self.uuid();
         let now = self.now;
         self.meta.turn += 1;
@@ -118,6 +67,7 @@ impl Fleet {
             return;
         };
         let run = live.run;
+        let begins = live.mark.log;
         live.settled = false;
         live.turn = if stays {
             Turn::Task { task, ending: None }
@@ -138,6 +88,11 @@ impl Fleet {
                 end: None,
                 reason: None,
                 conversation: None,
+                work: Work::default(),
+                log: Some(LogSpan {
+                    from: begins,
+                    to: None,
+                }),
             });
             task.lease = Some(Lease {
                 process: id,
@@ -159,7 +114,7 @@ impl Fleet {
     }
 
     fn deliver(&mut self, id: ProcessId, task: TaskId, message: Uuid) {
-        let Some(text) = self.tasks.get(&task).map(|task| task.text.clone()) else {
+        let Some(text) = self.tasks.get(&task).map(|task| self.filled(task)) else {
             return;
         };
         let begun = self.now.wall;
@@ -208,6 +163,39 @@ impl Fleet {
 
     pub(super) fn task_running(&mut self, id: ProcessId, message: Uuid) {
         self.lease_comes_to(id, message, LeasePhase::Running);
+    }
+
+    /// The agent called a tool.
+    pub(super) fn tool_used(&mut self, id: ProcessId, tool: &str, subject: &str) {
+        let line = if subject.is_empty() {
+            tool.to_owned()
+        } else {
+            format!("{tool}  {subject}")
+        };
+        if let Some(live) = self.processes.get_mut(&id).and_then(Process::live_mut) {
+            live.progress = Some(line);
+        }
+        self.refresh(id);
+        self.work_of(id, |work| work.used(tool));
+    }
+
+    /// The agent changed a file.
+    pub(super) fn file_changed(&mut self, id: ProcessId, change: &FileChange) {
+        self.work_of(id, |work| work.changed(change));
+    }
+
+    fn work_of(&mut self, id: ProcessId, change: impl FnOnce(&mut Work)) {
+        let turn = self.processes.get(&id).and_then(Process::live);
+        let Some(Turn::Task { task, .. }) = turn.map(|live| live.turn) else {
+            return;
+        };
+        self.with_task(task, |task| {
+            if let Some(attempt) = task.attempts.last_mut()
+                && attempt.end.is_none()
+            {
+                change(&mut attempt.work);
+            }
+        });
     }
 
     fn lease_comes_to(&mut self, id: ProcessId, message: Uuid, phase: LeasePhase) {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::command::TaskMistake;
 use crate::domain::fault::FaultCode;
 use crate::domain::id::ProcessId;
 
@@ -41,6 +42,9 @@ pub struct ErrorBody {
     /// The process that the fault is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessId>,
+    /// What is wrong with which tasks of a list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskMistake>,
 }
 
 /// An error as a document.

@@ -21,11 +21,12 @@ pub use process::{
     TokensDoc,
 };
 pub use requests::{
-    AnswerRequest, ApproveRequest, DenyRequest, HireRequest, ShutdownRequest, TaskRequest,
+    AnswerRequest, ApproveRequest, DenyRequest, EditRequest, HireRequest, MoveRequest,
+    ShutdownRequest, TaskRequest,
 };
 pub use role::RoleDoc;
 pub use status::{InstanceDoc, ProcessCounts, StatusDoc, TaskCountsDoc};
-pub use task::{AttemptDoc, TaskDoc, TaskResultDoc};
+pub use task::{AttemptDoc, FileChangeDoc, TaskDoc, TaskResultDoc};
 pub use worktree::{
     ChangesDoc, DiffDoc, FileDoc, MergeDoc, MergeRequest, RestoreRequest, SavedDoc, SavedQuery,
     WorktreeDoc,

@@ -84,6 +84,78 @@ pub struct TaskRequest {
     /// The task whose conversation it goes on in.
     #[serde(default, rename = "continue", skip_serializing_if = "Option::is_none")]
     pub continues: Option<TaskId>,
+    /// Tasks that must have succeeded before: ids, keys, or names of the same list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+    /// What other tasks of the same list call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether it is held until a person releases it.
+    #[serde(default)]
+    pub held: bool,
+}
+
+/// Moves a task that waits: one of the three.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MoveRequest {
+    /// Before everything that waits.
+    #[serde(default)]
+    pub first: bool,
+    /// Behind everything that waits.
+    #[serde(default)]
+    pub last: bool,
+    /// Just before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<TaskId>,
+}
+
+/// Changes a task that waits; what is not given stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EditRequest {
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// How urgent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+    /// Any process of this role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// This process and no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessId>,
+    /// Any process whose role has all of these skills.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skills: Option<Vec<String>>,
+    /// Anyone, before what else is given of a target.
+    #[serde(default)]
+    pub anyone: bool,
+    /// How long one attempt may take, in seconds; `null` for the role's own.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "given"
+    )]
+    pub timeout_seconds: Option<Option<f64>>,
+    /// How often it is tried again; `null` for the role's own.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "given"
+    )]
+    pub retries: Option<Option<u32>>,
+    /// Tasks that must have succeeded before, in place of those it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Vec<String>>,
+}
+
+/// `null` is a value too: not the same as nothing at all.
+fn given<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// Allows a request.

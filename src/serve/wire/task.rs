@@ -1,5 +1,7 @@
 //! A task, its attempts and its result, as a document.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -58,6 +60,25 @@ pub struct AttemptDoc {
     /// The agent's id for the conversation; `null` if it never got the task.
     #[serde(default)]
     pub session_id: Option<Uuid>,
+    /// How often it called each tool.
+    pub tools: BTreeMap<String, u32>,
+    /// Files that it changed.
+    pub files: Vec<FileChangeDoc>,
+    /// Where it begins in the log of its process, in bytes.
+    pub log_from: Option<u64>,
+    /// Where it ends there; `null` while it goes on.
+    pub log_to: Option<u64>,
+}
+
+/// A file that an attempt changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChangeDoc {
+    /// Its path, as the agent calls it.
+    pub path: String,
+    /// Lines that came.
+    pub added: u64,
+    /// Lines that went.
+    pub removed: u64,
 }
 
 impl From<&Attempt> for AttemptDoc {
@@ -70,6 +91,19 @@ impl From<&Attempt> for AttemptDoc {
             end: attempt.end,
             reason: attempt.reason.clone(),
             session_id: attempt.conversation,
+            tools: attempt.work.tools.clone(),
+            files: attempt
+                .work
+                .files
+                .iter()
+                .map(|file| FileChangeDoc {
+                    path: file.path.clone(),
+                    added: file.added,
+                    removed: file.removed,
+                })
+                .collect(),
+            log_from: attempt.log.map(|log| log.from),
+            log_to: attempt.log.and_then(|log| log.to),
         }
     }
 }
@@ -104,7 +138,9 @@ pub struct TaskDoc {
     pub created_at: Timestamp,
     /// Since when it has its state.
     pub since: Timestamp,
-    /// Why it waits, while it is queued.
+    /// Tasks that must have succeeded before.
+    pub after: Vec<TaskId>,
+    /// Why it waits, while it is queued, held or blocked.
     pub waits_because: Option<String>,
     /// Whether its end was asked for while a process still works on it.
     pub cancelling: bool,
@@ -140,6 +176,7 @@ impl TaskDoc {
             continues: task.continues.map(|continued| continued.task),
             created_at: task.created,
             since: task.since,
+            after: task.after.clone(),
             waits_because: snapshot.why(task.id).map(str::to_owned),
             cancelling: task.cancelling,
             attempts: task.attempts.iter().map(AttemptDoc::from).collect(),

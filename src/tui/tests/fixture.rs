@@ -18,14 +18,15 @@ use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::{Answer, Ask, Choice, Question, Request};
 use crate::domain::log::{LogFound, LogKind, LogLine, LogQuery, LogSearch, LogSeek, LogWindow};
 use crate::domain::role::{
-    Agent, AutoRestart, Catalogue, Department, Kind, PromptMode, Protocol, Range, Role, WhenCut,
+    Agent, AutoRestart, Catalogue, Department, Kind, LoadBalancing, PromptMode, Protocol, Range,
+    Role, WhenCut,
 };
 use crate::domain::snapshot::{
     Activity, Evidence, Health, Level, Machine, Message, ProcessView, Snapshot, Status, TaskCounts,
     Usage,
 };
 use crate::domain::task::{
-    Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens,
+    Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens, Work,
 };
 use crate::domain::updates::{Fingerprint, Updates};
 use crate::domain::worktree::WorktreeRule;
@@ -151,6 +152,8 @@ pub(crate) fn catalogue() -> Catalogue {
         )]
         .into(),
         auto_restart: AutoRestart::default(),
+        load_balancing: LoadBalancing::default(),
+        templates: vec![],
     }
 }
 
@@ -236,6 +239,7 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
         requests: vec![],
         last_exit: None,
         command: Some("claude --output-format stream-json --verbose".to_owned()),
+        progress: None,
     }
 }
 
@@ -272,6 +276,8 @@ pub(crate) fn task(number: u64, text: &str, state: TaskState) -> Task {
         cancelling: false,
         forgiven: 0,
         continues: None,
+        after: vec![],
+        moved: None,
     }
 }
 
@@ -284,6 +290,8 @@ fn attempt(process: u64, end: Option<AttemptEnd>, reason: Option<&str>) -> Attem
         end,
         reason: reason.map(str::to_owned),
         conversation: end.map(|_| Uuid::from_u128(u128::from(process))),
+        work: Work::default(),
+        log: None,
     }
 }
 
@@ -305,6 +313,7 @@ pub(crate) fn permission(number: u64, process: u64, command: &str, minutes: i64)
         asked: ago(minutes),
         answer: None,
         answered: None,
+        own: false,
     }
 }
 

@@ -18,7 +18,8 @@ use crate::domain::fleet::{Fleet, Input, Options, Saved};
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
 use crate::domain::role::{
-    Agent, AutoRestart, Catalogue, Department, Kind, PromptMode, Protocol, Range, Role, WhenCut,
+    Agent, AutoRestart, Catalogue, Department, Kind, LoadBalancing, PromptMode, Protocol, Range,
+    Role, WhenCut,
 };
 use crate::domain::snapshot::{Snapshot, Status};
 use crate::domain::task::{NewTask, Target, Task, Tokens};
@@ -126,6 +127,8 @@ pub(super) fn catalogue() -> Catalogue {
             ("shell".to_owned(), agent("shell", Protocol::Plain)),
         ]),
         auto_restart: AutoRestart::default(),
+        load_balancing: LoadBalancing::default(),
+        templates: vec![],
     }
 }
 

@@ -1,0 +1,391 @@
+//! Adding tasks: from the command line, standard input, a file or a template.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::cli::args::{JsonArg, TaskAddArgs};
+use crate::cli::client::{Client, ClientError};
+use crate::cli::error::CliError;
+use crate::cli::format::first_line;
+use crate::cli::instance::started;
+use crate::cli::output::Output;
+use crate::cli::place::Place;
+use crate::cli::process::one;
+use crate::cli::resolve::{Candidate, bare, resolve};
+use crate::cli::table::{Align, Table};
+use crate::cli::task::task_id;
+use crate::config::{self, FileTask, TaskFile};
+use crate::domain::id::ProcessId;
+use crate::domain::role::Template;
+use crate::domain::task::Priority;
+use crate::domain::template::Unfit;
+use crate::serve::wire::{ProcessDoc, RoleDoc, TaskDoc, TaskRequest};
+
+pub(super) async fn add(
+    args: &TaskAddArgs,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    if let Some(path) = &args.file {
+        return add_file(path, args, place, output).await;
+    }
+    let request = match (&args.template, args.text.as_deref()) {
+        (Some(key), _) => {
+            let templates = read_templates(place)?;
+            let candidates: Vec<Candidate> = templates.iter().map(|one| bare(&one.key)).collect();
+            let key = &resolve("template", key, &candidates)?.id;
+            let template = templates.iter().find(|one| one.key == *key);
+            let values: BTreeMap<String, String> = args.set.iter().cloned().collect();
+            let template = template.ok_or_else(|| CliError::Unknown {
+                what: "template",
+                text: key.clone(),
+                near: Vec::new(),
+            })?;
+            from_template(template, &values).map_err(CliError::Usage)?
+        }
+        (None, Some("-")) => of_text(standard_input()?.trim()),
+        (None, text) => of_text(text.unwrap_or_default()),
+    };
+    if request.text.trim().is_empty() {
+        return Err(CliError::Usage("the task has no text".to_owned()));
+    }
+    let client = started(place).await?;
+    let mut request = with_arguments(request, args);
+    request.role = match &args.role {
+        Some(text) => role(Some(text), &client).await?,
+        None => request.role,
+    };
+    request.process = process(args.process.as_deref(), &client).await?;
+    request.key = args.key.clone();
+    request.continues = match &args.continues {
+        Some(text) => Some(task_id(text, &client).await?),
+        None => None,
+    };
+    let task: TaskDoc = client.post("/api/tasks", &request).await?;
+    if args.json {
+        return output.json(&task);
+    }
+    output.line(task.id)
+}
+
+fn of_text(text: &str) -> TaskRequest {
+    TaskRequest {
+        text: text.to_owned(),
+        ..TaskRequest::default()
+    }
+}
+
+/// What the arguments say stands above what a template says.
+fn with_arguments(request: TaskRequest, args: &TaskAddArgs) -> TaskRequest {
+    let timeout = args.timeout.map(|time| time.as_secs_f64());
+    let mut skills = request.skills;
+    skills.extend(args.skills.iter().cloned());
+    let mut after = request.after;
+    after.extend(args.after.iter().cloned());
+    TaskRequest {
+        priority: args.priority.map_or(request.priority, Into::into),
+        skills,
+        timeout_seconds: timeout.or(request.timeout_seconds),
+        retries: args.retries.or(request.retries),
+        after,
+        held: request.held || args.hold,
+        ..request
+    }
+}
+
+/// Adds what a file holds: all of it or nothing, in one batch on disk.
+async fn add_file(
+    path: &Path,
+    args: &TaskAddArgs,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let (path, text) = if path == Path::new("-") {
+        (Path::new("standard input"), standard_input()?)
+    } else {
+        let read = std::fs::read_to_string(path);
+        let text = read.map_err(|source| CliError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        (path, text)
+    };
+    let wrong = |mistakes| CliError::TaskFile(Box::new(mistakes));
+    let file = TaskFile::read(path, text).map_err(wrong)?;
+    let templated = file.tasks.iter().any(|task| task.template.is_some());
+    let templates = if templated {
+        read_templates(place)?
+    } else {
+        Vec::new()
+    };
+    let client = started(place).await?;
+    let processes: Vec<ProcessDoc> =
+        if file.tasks.iter().any(|task| task.process.is_some()) || args.process.is_some() {
+            client.get("/api/processes").await?
+        } else {
+            Vec::new()
+        };
+    let everyone = Common {
+        role: role(args.role.as_deref(), &client).await?,
+        process: match &args.process {
+            Some(text) => Some(one(text, &processes)?.id),
+            None => None,
+        },
+        templates,
+        processes,
+    };
+    let mut mistakes = Vec::new();
+    let mut requests = Vec::new();
+    for (index, task) in file.tasks.iter().enumerate() {
+        match everyone.request(task) {
+            Ok(request) => requests.push(with_arguments(request, args)),
+            Err(words) => mistakes.push((index, words)),
+        }
+    }
+    file.judged(&mistakes).map_err(wrong)?;
+    let tasks: Vec<TaskDoc> = match client.post("/api/tasks", &requests).await {
+        Ok(tasks) => tasks,
+        Err(ClientError::Refused(body)) if !body.tasks.is_empty() => {
+            let told = body.tasks.iter().map(|one| (one.index, one.text.clone()));
+            let told: Vec<(usize, String)> = told.collect();
+            file.judged(&told).map_err(wrong)?;
+            return Err(CliError::Api(*body));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if args.json {
+        return output.json(&tasks);
+    }
+    for task in tasks {
+        output.line(task.id)?;
+    }
+    Ok(())
+}
+
+/// What is needed to make a request of each task of a file.
+#[derive(Debug)]
+struct Common {
+    role: Option<String>,
+    process: Option<ProcessId>,
+    templates: Vec<Template>,
+    processes: Vec<ProcessDoc>,
+}
+
+impl Common {
+    fn request(&self, task: &FileTask) -> Result<TaskRequest, String> {
+        let request = match &task.template {
+            Some(key) => {
+                let template = self.templates.iter().find(|one| one.key == *key);
+                let template = template.ok_or_else(|| unknown_template(key, &self.templates))?;
+                from_template(template, &task.set)?
+            }
+            None => of_text(task.text.as_deref().unwrap_or_default().trim()),
+        };
+        let process = match &task.process {
+            Some(text) => {
+                let found = one(text, &self.processes).map_err(|error| error.to_string());
+                Some(found?.id)
+            }
+            None => self.process,
+        };
+        let skills = if task.skills.is_empty() {
+            request.skills
+        } else {
+            task.skills.clone()
+        };
+        Ok(TaskRequest {
+            text: request.text,
+            priority: task.priority.unwrap_or(request.priority),
+            role: task
+                .role
+                .clone()
+                .or(request.role)
+                .or_else(|| self.role.clone()),
+            process,
+            skills,
+            timeout_seconds: task
+                .timeout
+                .map(|time| time.as_secs_f64())
+                .or(request.timeout_seconds),
+            retries: task.retries.or(request.retries),
+            key: task.key.clone(),
+            continues: None,
+            after: task.after.clone(),
+            name: task.name.clone(),
+            held: task.held,
+        })
+    }
+}
+
+fn unknown_template(key: &str, templates: &[Template]) -> String {
+    let keys: Vec<&str> = templates.iter().map(|one| one.key.as_str()).collect();
+    match config::nearest(key, keys.iter().copied()).first() {
+        Some(near) => format!("there is no template `{key}`; the nearest is `{near}`"),
+        None if keys.is_empty() => format!("there is no template `{key}`; roles.toml has none"),
+        None => format!(
+            "there is no template `{key}`; there are {}",
+            keys.join(", ")
+        ),
+    }
+}
+
+fn from_template(
+    template: &Template,
+    values: &BTreeMap<String, String>,
+) -> Result<TaskRequest, String> {
+    let text = template
+        .filled(values)
+        .map_err(|unfit| words(template, &unfit))?;
+    Ok(TaskRequest {
+        text,
+        priority: template.priority,
+        role: template.role.clone(),
+        skills: template.skills.clone(),
+        timeout_seconds: template.timeout.map(|time| time.as_secs_f64()),
+        retries: template.retries,
+        ..TaskRequest::default()
+    })
+}
+
+/// What does not fit, with the names that would.
+fn words(template: &Template, unfit: &Unfit) -> String {
+    let mut parts = Vec::new();
+    if !unfit.missing.is_empty() {
+        parts.push(format!("nothing is set for {}", unfit.missing.join(", ")));
+    }
+    if !unfit.unknown.is_empty() {
+        parts.push(format!("it has no {}", unfit.unknown.join(", ")));
+    }
+    let names = template.variables();
+    let names = if names.is_empty() {
+        "nothing is to be filled in".to_owned()
+    } else {
+        format!("its names are {}", names.join(", "))
+    };
+    format!("template `{}`: {}; {names}", template.key, parts.join("; "))
+}
+
+/// The role that is meant.
+pub(super) async fn role(text: Option<&str>, client: &Client) -> Result<Option<String>, CliError> {
+    let Some(text) = text else { return Ok(None) };
+    let roles: Vec<RoleDoc> = client.get("/api/roles").await?;
+    let candidates: Vec<Candidate> = roles.iter().map(Candidate::from).collect();
+    Ok(Some(resolve("role", text, &candidates)?.id.clone()))
+}
+
+/// The process that is meant.
+pub(super) async fn process(
+    text: Option<&str>,
+    client: &Client,
+) -> Result<Option<ProcessId>, CliError> {
+    let Some(text) = text else { return Ok(None) };
+    let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
+    Ok(Some(one(text, &processes)?.id))
+}
+
+/// All of standard input.
+pub(super) fn standard_input() -> Result<String, CliError> {
+    let mut text = String::new();
+    let read = std::io::stdin().read_to_string(&mut text);
+    read.map_err(|source| CliError::Read {
+        path: Path::new("standard input").to_owned(),
+        source,
+    })?;
+    Ok(text)
+}
+
+/// A template, as a document.
+#[derive(Debug, Serialize)]
+struct TemplateDoc {
+    key: String,
+    role: Option<String>,
+    skills: Vec<String>,
+    priority: Priority,
+    names: Vec<String>,
+    text: String,
+}
+
+/// Lists the templates of the workspace, as its `roles.toml` has them now.
+pub(super) fn templates(json: JsonArg, place: &Place, output: &mut Output) -> Result<(), CliError> {
+    let document = |template: &Template| TemplateDoc {
+        key: template.key.clone(),
+        role: template.role.clone(),
+        skills: template.skills.clone(),
+        priority: template.priority,
+        names: template
+            .variables()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+        text: template.text.clone(),
+    };
+    let templates: Vec<TemplateDoc> = read_templates(place)?.iter().map(document).collect();
+    if json.json {
+        return output.json(&templates);
+    }
+    if templates.is_empty() {
+        output.note("no templates; write [templates.NAME] with a `text` into roles.toml");
+        return Ok(());
+    }
+    let mut table = Table::new(&[
+        ("TEMPLATE", Align::Left),
+        ("ROLE", Align::Left),
+        ("SET", Align::Left),
+        ("TEXT", Align::Left),
+    ]);
+    for template in templates {
+        table.row([
+            template.key,
+            template.role.unwrap_or_else(|| "-".to_owned()),
+            template.names.join(" "),
+            first_line(&template.text),
+        ]);
+    }
+    output.table(&table)
+}
+
+fn read_templates(place: &Place) -> Result<Vec<Template>, CliError> {
+    let parent = |name: &str| std::env::var(name).ok();
+    let loaded = config::load(place.source(), &parent)
+        .map_err(|mistakes| CliError::Mistakes(Box::new(mistakes)))?;
+    Ok(loaded.catalogue.templates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_a_template_is_named() {
+        let template = Template {
+            key: "review".to_owned(),
+            text: "Review PR {{pr}} for {{who}}".to_owned(),
+            role: Some("technical_lead".to_owned()),
+            skills: vec![],
+            priority: Priority::High,
+            timeout: None,
+            retries: Some(1),
+        };
+        let values = |names: &[&str]| {
+            let value = |name: &&str| ((*name).to_owned(), "12".to_owned());
+            names
+                .iter()
+                .map(value)
+                .collect::<BTreeMap<String, String>>()
+        };
+        let error = from_template(&template, &values(&["pt"])).unwrap_err();
+        assert_eq!(
+            error,
+            "template `review`: nothing is set for pr, who; it has no pt; its names are pr, who"
+        );
+        let request = from_template(&template, &values(&["pr", "who"])).unwrap();
+        assert_eq!(request.text, "Review PR 12 for 12");
+        assert_eq!(
+            (request.priority, request.retries),
+            (Priority::High, Some(1))
+        );
+    }
+}

@@ -1,0 +1,280 @@
+//! Tasks that wait for others: who waits for whom, what lets them go, and results that flow on.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::domain::fleet::Fleet;
+use crate::domain::id::TaskId;
+use crate::domain::mention;
+use crate::domain::task::{Task, TaskState};
+
+/// More of one result does not go into another task's text.
+const MOST_RESULT: usize = 256 * 1024;
+
+/// Which tasks wait for which; an index over the fleet's tasks.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    // Who waits for a task. No set is empty.
+    children: HashMap<TaskId, BTreeSet<TaskId>>,
+    // Of the call in hand: tasks whose children may go, or may not any more.
+    turned: BTreeSet<TaskId>,
+    // Of the call in hand: tasks that may have to wait for others.
+    unsettled: BTreeSet<TaskId>,
+}
+
+impl Graph {
+    /// Takes a task in, with those it waits for.
+    pub(super) fn link(&mut self, task: &Task) {
+        for parent in &task.after {
+            self.children.entry(*parent).or_default().insert(task.id);
+        }
+        if !task.after.is_empty() {
+            self.unsettled.insert(task.id);
+        }
+    }
+
+    /// Takes a task out; those that wait for it look again.
+    pub(super) fn unlink(&mut self, task: &Task) {
+        for parent in &task.after {
+            if let Some(children) = self.children.get_mut(parent) {
+                children.remove(&task.id);
+                if children.is_empty() {
+                    self.children.remove(parent);
+                }
+            }
+        }
+        self.turned.insert(task.id);
+    }
+
+    /// Takes note of a task that has come to another state.
+    pub(super) fn turned(&mut self, task: &Task, before: TaskState) {
+        let done = TaskState::Succeeded;
+        if (task.state == done) != (before == done) {
+            self.turned.insert(task.id);
+        }
+        if task.state == TaskState::Queued && !task.after.is_empty() {
+            self.unsettled.insert(task.id);
+        }
+    }
+
+    /// Who waits for a task.
+    pub(super) fn children(&self, of: TaskId) -> Vec<TaskId> {
+        let children = self.children.get(&of);
+        children.map_or_else(Vec::new, |children| children.iter().copied().collect())
+    }
+}
+
+impl Fleet {
+    /// Lets go what waited for tasks that have succeeded, and holds back what may not go yet.
+    pub(super) fn settle_dependents(&mut self) {
+        let mut looked_at = std::mem::take(&mut self.graph.unsettled);
+        for parent in std::mem::take(&mut self.graph.turned) {
+            looked_at.extend(self.graph.children(parent));
+        }
+        for id in looked_at {
+            let Some(task) = self.tasks.get(&id) else {
+                continue;
+            };
+            let state = match (task.state, self.obstacle(task)) {
+                (TaskState::Blocked, None) => TaskState::Queued,
+                (TaskState::Queued, Some(_)) => TaskState::Blocked,
+                _ => continue,
+            };
+            self.with_task(id, |task| task.state = state);
+        }
+        // What was let go is where it belongs.
+        self.graph.unsettled.clear();
+    }
+
+    /// The first of those that a task waits for which has not succeeded.
+    pub(super) fn obstacle(&self, task: &Task) -> Option<TaskId> {
+        let succeeded = |id: &TaskId| {
+            let parent = self.tasks.get(id);
+            parent.is_some_and(|parent| parent.state == TaskState::Succeeded)
+        };
+        task.after.iter().copied().find(|id| !succeeded(id))
+    }
+
+    /// Why a task does not let those go that wait for it, in words for a person.
+    pub(super) fn why_blocked(&self, by: TaskId) -> Arc<str> {
+        let Some(parent) = self.tasks.get(&by) else {
+            return format!("{by}, which it waits for, was deleted: edit what it waits for").into();
+        };
+        match parent.state {
+            TaskState::Failed => format!("after {by}, which failed: retry that one"),
+            TaskState::TimedOut => format!("after {by}, which ran out of time: retry that one"),
+            TaskState::Parked => {
+                format!("after {by}, which is parked, its retries used up: retry that one")
+            }
+            TaskState::Cancelled => format!("after {by}, which was cancelled: retry that one"),
+            TaskState::Held => format!("after {by}, which is held: release that one"),
+            state => format!("after {by}, which is {}", state.as_str()),
+        }
+        .into()
+    }
+
+    /// The task that somebody means: by its name in the list in hand, by its id, or by its key.
+    pub(super) fn referred(
+        &self,
+        reference: &str,
+        names: &HashMap<&str, TaskId>,
+    ) -> Result<TaskId, String> {
+        let reference = reference.trim();
+        if let Some(id) = names.get(reference) {
+            return Ok(*id);
+        }
+        let by_id = reference.parse::<TaskId>().ok();
+        if let Some(id) = by_id.filter(|id| self.tasks.contains_key(id)) {
+            return Ok(id);
+        }
+        self.keys
+            .get(reference)
+            .copied()
+            .ok_or_else(|| format!("there is no task `{reference}` to wait for"))
+    }
+
+    /// Those that a task waits for, the ones included whose result its text mentions, and its text
+    /// with each of these mentioned by its id.
+    pub(super) fn parents(
+        &self,
+        after: &[String],
+        text: &str,
+        names: &HashMap<&str, TaskId>,
+    ) -> Result<(Vec<TaskId>, String), Vec<String>> {
+        let mut mistakes = Vec::new();
+        let mut parents = Vec::new();
+        let mentioned = mention::mentioned(text);
+        for reference in after.iter().map(String::as_str).chain(mentioned) {
+            match self.referred(reference, names) {
+                Ok(id) if !parents.contains(&id) => parents.push(id),
+                Ok(_) => {}
+                Err(mistake) if !mistakes.contains(&mistake) => mistakes.push(mistake),
+                Err(_) => {}
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let text = mention::replaced(text, |name| {
+            let id = self.referred(name, names).ok()?;
+            Some(mention::mention(&id.to_string()))
+        });
+        Ok((parents, text))
+    }
+
+    /// The way from a task over those it waits for back to itself, if there is one.
+    pub(super) fn circle(&self, id: TaskId, after: &[TaskId]) -> Option<Vec<TaskId>> {
+        circle(id, after, |one| {
+            self.tasks
+                .get(&one)
+                .map_or(&[][..], |task| task.after.as_slice())
+        })
+    }
+
+    /// The text of a task with the results that it mentions in their places.
+    pub(super) fn filled(&self, task: &Task) -> String {
+        mention::replaced(&task.text, |name| {
+            let id = name.parse::<TaskId>().ok()?;
+            let result = self.tasks.get(&id)?.result.as_ref()?;
+            Some(short(&result.text))
+        })
+    }
+
+    /// Before a task is deleted: who waits for it and needs nothing of it is let go.
+    pub(super) fn release_children(&mut self, of: TaskId) {
+        let done = |task: &Arc<Task>| task.state == TaskState::Succeeded;
+        if !self.tasks.get(&of).is_some_and(done) {
+            return;
+        }
+        let name = of.to_string();
+        for child in self.graph.children(of) {
+            let needs = self.tasks.get(&child).is_none_or(|child| {
+                child.state.is_final() || mention::mentioned(&child.text).any(|one| one == name)
+            });
+            if needs {
+                continue;
+            }
+            if let Some(child) = self.tasks.get(&child) {
+                self.graph.unlink(child);
+            }
+            self.with_task(child, |child| child.after.retain(|one| *one != of));
+            if let Some(child) = self.tasks.get(&child) {
+                self.graph.link(child);
+            }
+        }
+    }
+}
+
+/// The way from a task back to itself; `after` says what one waits for.
+pub(super) fn circle<'a>(
+    id: TaskId,
+    first: &'a [TaskId],
+    after: impl Fn(TaskId) -> &'a [TaskId],
+) -> Option<Vec<TaskId>> {
+    // Depth first, each task once: what was seen and left leads nowhere.
+    let mut seen = BTreeSet::new();
+    let mut way = vec![(id, first)];
+    while let Some((_, rest)) = way.last_mut() {
+        let Some((next, others)) = rest.split_first() else {
+            way.pop();
+            continue;
+        };
+        *rest = others;
+        if *next == id {
+            return Some(way.iter().map(|(id, _)| *id).chain([id]).collect());
+        }
+        if seen.insert(*next) {
+            way.push((*next, after(*next)));
+        }
+    }
+    None
+}
+
+fn short(text: &str) -> String {
+    if text.len() <= MOST_RESULT {
+        return text.to_owned();
+    }
+    let mut end = MOST_RESULT;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!(
+        "{}\n… cut here: the result is {} KiB long",
+        &text[..end],
+        text.len() / 1024
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_circle_is_found_with_its_way_and_a_diamond_is_none() {
+        let graph: HashMap<u64, Vec<TaskId>> = [
+            (1, vec![2, 3]),
+            (2, vec![4]),
+            (3, vec![4]),
+            (4, vec![]),
+            (5, vec![6]),
+            (6, vec![4, 5]),
+        ]
+        .into_iter()
+        .map(|(id, after)| (id, after.into_iter().map(TaskId).collect()))
+        .collect();
+        let after = |id: TaskId| graph.get(&id.0).map_or(&[][..], Vec::as_slice);
+        assert_eq!(circle(TaskId(1), after(TaskId(1)), after), None);
+        let way = [5, 6, 5].map(TaskId).to_vec();
+        assert_eq!(circle(TaskId(5), after(TaskId(5)), after), Some(way));
+        assert_eq!(
+            circle(TaskId(9), &[TaskId(9)], after),
+            Some([9, 9].map(TaskId).to_vec())
+        );
+    }
+
+    #[test]
+    fn a_long_result_is_cut_between_two_characters() {
+        let short = short(&"ü".repeat(MOST_RESULT));
+        assert!(short.len() < MOST_RESULT + 100 && short.contains("cut here"));
+    }
+}
