@@ -92,6 +92,7 @@ fn process(number: u64, now: Timestamp) -> ProcessView {
         requests: vec![],
         last_exit: None,
         command: None,
+        progress: None,
     }
 }
 
@@ -122,6 +123,8 @@ fn task(number: u64, now: Timestamp) -> Task {
         cancelling: false,
         forgiven: 0,
         continues: None,
+        after: vec![],
+        moved: None,
     }
 }
 

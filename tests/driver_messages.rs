@@ -174,10 +174,12 @@ fn a_task_goes_from_acknowledged_to_done() {
     ~ … 2 more lines
     | I will look.
     | Then I fix it.
+        ToolUsed { tool: "Bash", subject: "git status …" }
     > Bash  git status
     >     git diff
     < On branch main
     < M src/x.rs
+        ToolUsed { tool: "Edit", subject: "src/x.rs" }
     > Edit  src/x.rs  +2 -1
     < Updated.
     < [image]

@@ -95,6 +95,9 @@ pub(super) async fn add(
     Body(bytes): Body,
 ) -> Result<Response, ApiError> {
     match body::read_some::<TaskRequest>(&bytes)? {
+        OneOrMany::One(request) if request.text.trim().is_empty() => {
+            Err(ApiError::Invalid("the task has no text".to_owned()))
+        }
         OneOrMany::One(request) => {
             let (code, document) = add_one(&handle, origin, new_task(request)?).await?;
             Ok((code, Json(document)).into_response())
