@@ -174,6 +174,22 @@ fn e5_no_color_means_no_colour() {
 }
 
 #[test]
+fn e5_a_terminal_of_sixteen_colours_gets_those_alone() {
+    let company = Company::new();
+    let program = env!("CARGO_BIN_EXE_headcount");
+    let screen = company.run(&[program], &[("TERM", "xterm-16color"), ("COLORTERM", "")]);
+    screen.wait_for_the_screen();
+    let raw = String::from_utf8_lossy(&screen.raw()).into_owned();
+    assert!(!raw.contains("8;2;"), "{raw:?}");
+    let indices = raw.split("8;5;").skip(1).map(|rest| {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u8>().expect("an index")
+    });
+    assert!(indices.clone().all(|index| index < 16), "{raw:?}");
+    assert!(indices.count() > 0, "{raw:?}");
+}
+
+#[test]
 fn e6_no_answer_of_the_terminal_is_taken_for_a_key() {
     let company = Company::new();
     let mut screen = company.open();

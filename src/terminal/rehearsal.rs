@@ -153,6 +153,24 @@ async fn d15_a_panic_in_one_screen_ends_that_one_alone() {
 }
 
 #[tokio::test]
+async fn e3_a_size_that_is_the_same_again_is_drawn_anew() {
+    let stage = Stage::new(HashMap::new());
+    let mut one = stage.attach().await;
+    // There and back, faster than anybody looked.
+    let (columns, rows) = (hello().columns, hello().rows);
+    one.say(ToHost::Event(Input::Resize(columns, rows))).await;
+    let ToClient::Screen(bytes) = one.hear().await else {
+        panic!("a note");
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(
+        text.contains("\u{1b}[2J") && text.contains("headcount"),
+        "{text:?}"
+    );
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn terminals_are_counted_and_hear_of_the_end() {
     let mut stage = Stage::new(HashMap::new());
     let mut one = stage.attach().await;

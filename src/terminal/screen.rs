@@ -198,14 +198,11 @@ impl Screen {
 
     fn heed(&mut self, message: ToHost) {
         match message {
-            ToHost::Event(Event::Resize(columns, rows)) => {
-                self.terminal.backend_mut().resize(Size::new(columns, rows));
-                self.event(&Event::Resize(columns, rows));
-            }
             #[cfg(test)]
             ToHost::Event(Event::Paste(text)) if text == PANIC => panic!("{PANIC}"),
-            ToHost::Event(event) => self.event(&event),
-            ToHost::Redraw { columns, rows } => {
+            // A size that is the same again may be one that was another in between: what the terminal
+            // shows then is anything.
+            ToHost::Event(Event::Resize(columns, rows)) | ToHost::Redraw { columns, rows } => {
                 let remote = self.terminal.backend_mut();
                 remote.resize(Size::new(columns, rows));
                 remote.forget();
@@ -215,6 +212,7 @@ impl Screen {
                     .expect("a remote terminal does nothing that can fail");
                 self.event(&Event::Resize(columns, rows));
             }
+            ToHost::Event(event) => self.event(&event),
             ToHost::Edited { ticket, text } => self.view.edited(ticket, text),
             ToHost::Leave => {}
         }

@@ -106,11 +106,26 @@ impl Company {
         self.run(&[env!("CARGO_BIN_EXE_headcount")], &[])
     }
 
+    /// The screen in a terminal of this size, which reads at this pace.
+    pub(crate) fn open_sized(&self, (rows, cols): (u16, u16), pace: Pace) -> Screen {
+        self.run_sized(&[env!("CARGO_BIN_EXE_headcount")], &[], (rows, cols), pace)
+    }
+
     /// Any program in a terminal of its own.
     pub(crate) fn run(&self, words: &[&str], environment: &[(&str, &str)]) -> Screen {
+        self.run_sized(words, environment, (24, 80), Pace::Eager)
+    }
+
+    fn run_sized(
+        &self,
+        words: &[&str],
+        environment: &[(&str, &str)],
+        (rows, cols): (u16, u16),
+        pace: Pace,
+    ) -> Screen {
         let size = PtySize {
-            rows: 24,
-            cols: 80,
+            rows,
+            cols,
             ..PtySize::default()
         };
         let pair = native_pty_system().openpty(size).unwrap();
@@ -118,7 +133,7 @@ impl Company {
             .slave
             .spawn_command(self.builder(words, environment))
             .unwrap();
-        Screen::watch(pair, child)
+        Screen::watch(pair, child, pace)
     }
 
     /// Another program in a terminal whose first one has ended.
@@ -193,7 +208,17 @@ fn wait_until_unlocked(folder: &Path) {
     waiting.recv_timeout(PATIENCE).expect("the instance ends");
 }
 
-#[derive(Default)]
+/// How a terminal reads what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As fast as it comes.
+    Eager,
+    /// A thousand bytes a second.
+    Slow,
+    /// Not at all.
+    Stuck,
+}
+
 struct Seen {
     raw: Vec<u8>,
     screen: vt100::Parser,
@@ -209,24 +234,40 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    fn watch(pair: PtyPair, child: Box<dyn Child + Send + Sync>) -> Self {
-        let seen = Arc::new((Mutex::new(Seen::default()), Condvar::new()));
+    fn watch(pair: PtyPair, child: Box<dyn Child + Send + Sync>, pace: Pace) -> Self {
+        let size = pair.master.get_size().unwrap();
+        let first = Seen {
+            raw: Vec::new(),
+            screen: vt100::Parser::new(
+                NonZero::new(size.rows).unwrap(),
+                NonZero::new(size.cols).unwrap(),
+                0,
+            ),
+        };
+        let seen = Arc::new((Mutex::new(first), Condvar::new()));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let keys = pair.master.take_writer().unwrap();
         let shared = Arc::clone(&seen);
         std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
+            if pace == Pace::Stuck {
+                return;
+            }
+            let mut buffer = vec![0; if pace == Pace::Slow { 100 } else { 4096 }];
             while let Ok(read @ 1..) = reader.read(&mut buffer) {
                 let mut seen = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
                 seen.raw.extend_from_slice(&buffer[..read]);
                 seen.screen.process(&buffer[..read]);
                 shared.1.notify_all();
+                drop(seen);
+                if pace == Pace::Slow {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
             }
         });
         Self {
             pair,
             keys,
-            size: (24, 80),
+            size: (size.rows, size.cols),
             child,
             seen,
         }
@@ -266,36 +307,37 @@ impl Screen {
         self.seen.0.lock().unwrap().screen.screen().contents()
     }
 
+    /// Waits until what is shown is so.
+    pub(crate) fn wait(&self, what: &str, ready: impl Fn(&str) -> bool) {
+        self.wait_seen(what, |seen| ready(&seen.screen.screen().contents()));
+    }
+
     /// Waits for a text on the screen.
     pub(crate) fn wait_for(&self, text: &str) {
-        self.wait(&format!("`{text}`"), |seen| {
-            seen.screen.screen().contents().contains(text)
-        });
+        self.wait(&format!("`{text}`"), |shown| shown.contains(text));
     }
 
     /// Waits until a text is not on the screen.
     pub(crate) fn wait_for_none(&self, text: &str) {
-        self.wait(&format!("no `{text}`"), |seen| {
-            !seen.screen.screen().contents().contains(text)
-        });
+        self.wait(&format!("no `{text}`"), |shown| !shown.contains(text));
     }
 
     /// Waits for bytes that come after the first so many.
     pub(crate) fn wait_for_bytes(&self, after: usize, text: &str) {
-        self.wait(&format!("{text:?}"), |seen| {
+        self.wait_seen(&format!("{text:?}"), |seen| {
             last(&seen.raw, text).is_some_and(|at| at >= after)
         });
     }
 
     /// Waits until the first screen is drawn.
     pub(crate) fn wait_for_the_screen(&self) {
-        self.wait("the screen", |seen| {
+        self.wait_seen("the screen", |seen| {
             seen.screen.screen().alternate_screen()
                 && seen.screen.screen().contents().contains("headcount")
         });
     }
 
-    fn wait(&self, what: &str, ready: impl Fn(&Seen) -> bool) {
+    fn wait_seen(&self, what: &str, ready: impl Fn(&Seen) -> bool) {
         let (seen, changed) = &*self.seen;
         let seen = seen.lock().unwrap();
         let (seen, late) = changed
@@ -326,8 +368,9 @@ impl Screen {
     /// Asserts that the instance draws for this terminal: everything anew at another size.
     pub(crate) fn assert_alive(&mut self) {
         let before = self.raw().len();
-        let (_, columns) = self.size;
-        self.resize(24, if columns == 80 { 100 } else { 80 });
+        let (rows, columns) = self.size;
+        let rows = if rows < 5 { 24 } else { rows };
+        self.resize(rows, if columns == 80 { 100 } else { 80 });
         self.wait_for_bytes(before, "\x1b[2J");
         self.wait_for_the_screen();
     }
@@ -335,7 +378,7 @@ impl Screen {
     /// Asserts that the terminal is as a shell expects it.
     pub(crate) fn assert_restored(&self) {
         // The last bytes may still be on their way to the reader.
-        self.wait("the modes to be off", |seen| {
+        self.wait_seen("the modes to be off", |seen| {
             let screen = seen.screen.screen();
             !screen.alternate_screen()
                 && !screen.hide_cursor()
