@@ -103,7 +103,7 @@ fn refusal(stderr: &str) -> Option<(Fault, bool)> {
         return fault(
             FaultCode::EnvironmentSetupFailed,
             format!("the agent is not logged in: {}", short(said)),
-            "run `claude` once and log in, or name ANTHROPIC_API_KEY in `environment` of its entry in [agents]".to_owned(),
+            "run `claude` once and log in, or write ANTHROPIC_API_KEY=… into the `env_file` of the role, which is read at every start; then start this process again".to_owned(),
             true,
         );
     }

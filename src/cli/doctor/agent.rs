@@ -126,7 +126,7 @@ fn login() -> Check {
         _ => Check::fail(
             "login",
             "no login and no key",
-            "run `claude` once and log in, or set ANTHROPIC_API_KEY",
+            "run `claude` once and log in, or write ANTHROPIC_API_KEY=… into the `env_file` of the roles; a key that is set in the shell counts for what is started from it",
         ),
     }
 }

@@ -78,8 +78,9 @@ impl Fleet {
                 let fault = Fault::new(
                     FaultCode::EnvironmentSetupFailed,
                     format!("the agent is not logged in: {text}"),
-                    "run `claude` once and log in, or set ANTHROPIC_API_KEY for headcount, \
-                     then restart this process",
+                    "run `claude` once and log in, or write ANTHROPIC_API_KEY=… into the `env_file` of the \
+                     role, which is read at every start; then restart this process. A key that is set \
+                     in the shell counts after `headcount down`, when headcount is started with it",
                 );
                 self.block_live(
                     id,
