@@ -1,8 +1,10 @@
 //! Whole error reports of `roles.toml`, as people and programs see them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use headcount::config::{self, Mistakes, Source, UserFolders};
+use headcount::domain::restart::{AutoRestart, Backoff, Window};
 
 /// The company of these tests: no file on disk, so paths in messages are the same everywhere.
 fn source() -> Source {
@@ -244,6 +246,16 @@ fn each_mistake_is_named_with_its_place_and_its_cure() {
             "write `high_task_queue` or `employee_availability`",
         ),
         (
+            role("auto_restart = { backoff = \"linear\" }"),
+            "7:28: `roles.a.auto_restart.backoff` cannot be `linear`",
+            "write `constant` or `exponential`",
+        ),
+        (
+            role("[automation.auto_restart.window]\nfailures = 0"),
+            "8:12: `automation.auto_restart.window.failures` is out of range",
+            "write a whole number from 1 to 10000",
+        ),
+        (
             format!("{BASE}[roles.a]\nprompt = \"corporate-prompts/operations/sre.md\"\n"),
             "4:8: the role `a` has no department",
             "add `department = \"…\"`: `development` or `support`",
@@ -307,4 +319,39 @@ fn deep_nesting_is_a_syntax_error_and_no_overflow() {
         assert!(load(&format!("x = {}", open.repeat(50_000))).is_err());
     }
     assert!(load(&format!("[{}a]", "a.".repeat(50_000))).is_err());
+}
+
+#[test]
+fn what_a_role_does_not_say_of_restarts_its_department_and_the_automation_say() {
+    let text = r#"
+        [automation.auto_restart]
+        retry_delay = "5s"
+        backoff = "exponential"
+        window = { within = "1h" }
+        [departments.support]
+        auto_restart = { max_retries = 20, stable_after = "1m" }
+        [roles.a]
+        department = "support"
+        agent = "x"
+        auto_restart = { enabled = false, max_delay = "1m" }
+        [agents.x]
+        command = "x"
+        protocol = "plain"
+    "#;
+    let catalogue = load(text).unwrap().catalogue;
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    let expected = AutoRestart {
+        enabled: false,
+        max_retries: 20,
+        retry_delay: Duration::from_secs(5),
+        backoff: Backoff::Exponential,
+        max_delay: minutes(1),
+        stable_after: minutes(1),
+        window: Window {
+            failures: 21,
+            within: minutes(60),
+        },
+    };
+    assert_eq!(catalogue.roles[0].auto_restart, expected);
+    assert!(catalogue.auto_restart.enabled);
 }

@@ -270,6 +270,9 @@ pub struct CreateArgs {
     /// Hire only; do not start.
     #[arg(long)]
     pub no_start: bool,
+    /// Leave it down after a failure, whatever its role says.
+    #[arg(long)]
+    pub no_restart: bool,
     /// Whether the answer is JSON.
     #[command(flatten)]
     pub json: JsonArg,

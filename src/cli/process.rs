@@ -110,6 +110,7 @@ fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
         model: args.model.clone(),
         worktree: args.worktree.map(Into::into),
         no_start: args.no_start,
+        auto_restart: args.no_restart.then_some(false),
     })
 }
 

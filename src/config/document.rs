@@ -7,12 +7,13 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::domain::role::{AutoRestart, LoadBalancing, Protocol};
+use crate::domain::role::{LoadBalancing, Protocol};
 use crate::domain::task::Priority;
 
 use super::layer::{self, Layer, Set};
 use super::mistakes::{Mistake, Report};
 use super::reader::{Entry, Table, Value, shown};
+use super::restart::Restart;
 
 /// The whole file.
 #[derive(Debug, Default)]
@@ -23,7 +24,7 @@ pub(super) struct Document {
     pub(super) tools: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
     pub(super) agents: Vec<Agent>,
     pub(super) members: Vec<Member>,
-    pub(super) auto_restart: AutoRestart,
+    pub(super) auto_restart: Restart,
     pub(super) load_balancing: LoadBalancing,
     pub(super) templates: Vec<Template>,
 }
@@ -303,7 +304,7 @@ pub(super) fn priority(value: &Value<'_>) -> Option<Priority> {
     value.choice(&Priority::ALL.map(|priority| (priority.as_str(), priority)))
 }
 
-fn automation(table: Table<'_>) -> AutoRestart {
+fn automation(table: Table<'_>) -> Restart {
     if let Some(start) = table.table("auto_start") {
         start.read("enabled", Value::boolean);
         let triggers = [("high_task_queue", ()), ("employee_availability", ())];
@@ -319,36 +320,9 @@ fn automation(table: Table<'_>) -> AutoRestart {
         stop.read("min_processes", |value| value.whole(0..=10_000));
         stop.finish();
     }
-    let restart = table
-        .table("auto_restart")
-        .map(auto_restart)
-        .unwrap_or_default();
+    let restart = Restart::read(&table);
     table.finish();
     restart
-}
-
-fn auto_restart(table: Table<'_>) -> AutoRestart {
-    let standard = AutoRestart::default();
-    table.read("backoff", |value| {
-        value.choice(&[("constant", ()), ("exponential", ())])
-    });
-    let read = AutoRestart {
-        enabled: value_or(table.read("enabled", Value::boolean), standard.enabled),
-        max_retries: value_or(
-            table.read("max_retries", |value| value.whole(0..=1000)),
-            standard.max_retries,
-        ),
-        retry_delay: value_or(
-            table.read("retry_delay", Value::duration),
-            standard.retry_delay,
-        ),
-        stable_after: value_or(
-            table.read("stable_after", Value::duration),
-            standard.stable_after,
-        ),
-    };
-    table.finish();
-    read
 }
 
 /// Checks the tables of features that the program does not have yet.

@@ -10,6 +10,7 @@ use crate::domain::role::{Kind, PromptMode, WhenCut};
 use crate::domain::worktree::UseWorktree;
 
 use super::reader::{Table, Value};
+use super::restart::Restart;
 
 /// More cores than any machine has.
 const MOST_CORES: f64 = 65_536.0;
@@ -58,6 +59,7 @@ pub(super) struct Layer {
     pub(super) task_retries: Set<u32>,
     pub(super) task_retry_delay: Set<Duration>,
     pub(super) when_cut: Set<WhenCut>,
+    pub(super) auto_restart: Restart,
     pub(super) worktree: Worktree,
 }
 
@@ -133,6 +135,7 @@ impl Layer {
             when_cut: task
                 .as_ref()
                 .and_then(|task| task.read("when_cut", when_cut)),
+            auto_restart: Restart::read(table),
             worktree: Worktree::read(table),
         };
         stop.into_iter().chain(task).for_each(Table::finish);
@@ -166,6 +169,7 @@ impl Layer {
             task_retries: self.task_retries.or(outer.task_retries),
             task_retry_delay: self.task_retry_delay.or(outer.task_retry_delay),
             when_cut: self.when_cut.or(outer.when_cut),
+            auto_restart: self.auto_restart.over(outer.auto_restart),
             worktree: self.worktree.over(outer.worktree),
         }
     }

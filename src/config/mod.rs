@@ -20,6 +20,7 @@ pub mod prompt;
 mod reader;
 mod reference;
 mod resolve;
+mod restart;
 mod source;
 mod tasks;
 pub mod tools;

@@ -44,7 +44,7 @@ impl Resolver<'_> {
         let mut catalogue = Catalogue {
             tools: self.aliases(),
             agents: self.agents(parent),
-            auto_restart: self.document.auto_restart,
+            auto_restart: self.document.auto_restart.clone().resolve(),
             load_balancing: self.document.load_balancing,
             templates: self.templates(),
             ..Catalogue::default()
@@ -196,6 +196,10 @@ impl Resolver<'_> {
             task_retries: value_or(layer.task_retries, 2),
             task_retry_delay: value_or(layer.task_retry_delay, Duration::from_secs(30)),
             when_cut: value_or(layer.when_cut, domain::WhenCut::default()),
+            auto_restart: layer
+                .auto_restart
+                .over(self.document.auto_restart.clone())
+                .resolve(),
             worktree: worktree(layer.worktree),
         })
     }

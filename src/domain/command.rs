@@ -56,6 +56,9 @@ pub struct NewProcess {
     /// Whether it is left down.
     #[serde(default)]
     pub no_start: bool,
+    /// Whether it is started again after a failure; the role says where it is not given.
+    #[serde(default)]
+    pub auto_restart: Option<bool>,
 }
 
 /// A prompt of one process in place of its role's.

@@ -18,6 +18,7 @@ pub mod nearest;
 pub mod order;
 pub mod process;
 pub mod queue;
+pub mod restart;
 pub mod role;
 pub mod snapshot;
 pub mod task;

@@ -14,6 +14,7 @@ use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::Fault;
 use crate::domain::id::{EmployeeId, ProcessId, RunId, TaskId};
 use crate::domain::order::Numbered;
+use crate::domain::restart::Failures;
 use crate::domain::role::Protocol;
 use crate::domain::snapshot::{Activity, Evidence, Status};
 use crate::domain::task::{AttemptEnd, Tokens};
@@ -184,6 +185,9 @@ pub struct Live {
     pub settle_by: Option<Mono>,
     /// It lives but cannot work, until its cause is gone or this time has come.
     pub blocked: Option<Block>,
+    /// Since when it has been ready for work.
+    #[serde(default)]
+    pub up_since: Option<Mono>,
     /// What it runs with.
     pub details: Option<RunDetails>,
     /// What the agent calls its version.
@@ -220,12 +224,15 @@ pub struct Live {
 }
 
 /// A cause outside that keeps a process from working.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Block {
     /// When it is over by itself, where that is known.
     pub until: Option<Mono>,
     /// The same on the other clock.
     pub until_wall: Option<Timestamp>,
+    /// When it is tried whether the cause is gone, where nobody knows how long it lasts.
+    #[serde(default)]
+    pub look: Option<Mono>,
 }
 
 /// Where a process stands.
@@ -318,6 +325,12 @@ pub struct Process {
     pub since: Timestamp,
     /// Failed starts and crashes in a row.
     pub tries: u32,
+    /// Failures within the policy's window, whatever came between them.
+    #[serde(default)]
+    pub failures: Failures,
+    /// How often it was looked in vain whether the cause of a block is gone.
+    #[serde(default)]
+    pub looks: u32,
     /// The last fault, until a good start.
     pub fault: Option<Fault>,
     /// Append-only, oldest first.
@@ -369,6 +382,13 @@ impl Process {
         }
     }
 
+    /// A person has taken it in hand, or it shows that it works: what failed before does not count.
+    pub fn forget_failures(&mut self) {
+        self.tries = 0;
+        self.looks = 0;
+        self.failures.clear();
+    }
+
     /// Where it works: in its worktree, where it has one.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -408,7 +428,7 @@ impl Process {
         match &self.phase {
             Phase::Down | Phase::Failed => None,
             Phase::Backoff { at, .. } => Some(*at),
-            Phase::Blocked(block) => block.until,
+            Phase::Blocked(block) => block.until.or(block.look),
             Phase::Live(live) => {
                 let ending = match live.turn {
                     Turn::Task {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::restart::AutoRestart;
 use crate::domain::task::Priority;
 use crate::domain::worktree::WorktreeRule;
 
@@ -156,33 +157,12 @@ pub struct Role {
     pub task_retry_delay: Duration,
     /// What becomes of a task whose process was cut.
     pub when_cut: WhenCut,
+    /// When it is started again after a failure.
+    #[serde(default)]
+    pub auto_restart: AutoRestart,
     /// Whether its processes work in git worktrees of their own, and how those are made.
     #[serde(default)]
     pub worktree: WorktreeRule,
-}
-
-/// The `[automation.auto_restart]` table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AutoRestart {
-    /// Whether a failed process is started again at all.
-    pub enabled: bool,
-    /// Tries before the process is left in error.
-    pub max_retries: u32,
-    /// The wait before a try.
-    pub retry_delay: Duration,
-    /// A run of this length clears the counter.
-    pub stable_after: Duration,
-}
-
-impl Default for AutoRestart {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            max_retries: 3,
-            retry_delay: Duration::from_secs(30),
-            stable_after: Duration::from_secs(600),
-        }
-    }
 }
 
 /// Who of several free ones gets a task.
@@ -240,7 +220,7 @@ pub struct Catalogue {
     pub tools: BTreeMap<String, Vec<String>>,
     /// Agents by key.
     pub agents: BTreeMap<String, Agent>,
-    /// Automatic restarts.
+    /// Automatic restarts of who has no role any more.
     pub auto_restart: AutoRestart,
     /// Who of several free ones gets a task.
     #[serde(default)]

@@ -270,6 +270,7 @@ fn role(key: &str, title: &str, department: &str) -> Role {
         task_retries: 2,
         task_retry_delay: Duration::from_secs(30),
         when_cut: WhenCut::Retry,
+        auto_restart: crate::domain::restart::AutoRestart::default(),
         worktree: WorktreeRule::default(),
     }
 }

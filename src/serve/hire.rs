@@ -48,6 +48,7 @@ pub(super) fn new_process(
         max_turns: request.max_turns,
         worktree: request.worktree,
         no_start: request.no_start,
+        auto_restart: request.auto_restart,
     })
 }
 

@@ -179,6 +179,7 @@ async fn hiring_takes_the_documented_names_and_answers_with_the_process() {
         "kind": "utility",
         "model": "opus",
         "noStart": true,
+        "autoRestart": false,
     });
     let (code, document) = served.ask("POST /api/processes", &body.to_string()).await;
     assert_eq!((code, &document["id"]), (201, &json!("proc_003")));
@@ -195,6 +196,7 @@ async fn hiring_takes_the_documented_names_and_answers_with_the_process() {
         max_turns: Some(20),
         worktree: None,
         no_start: true,
+        auto_restart: Some(false),
     };
     assert_eq!(orders, [(Origin::Api, Command::Create(Box::new(expected)))]);
 }

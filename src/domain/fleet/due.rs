@@ -17,11 +17,7 @@ impl Fleet {
         };
         match &mut process.phase {
             Phase::Down | Phase::Failed => {}
-            Phase::Backoff { .. } => {
-                process.record.restarts += 1;
-                self.launch(id);
-            }
-            Phase::Blocked(_) => self.launch(id),
+            Phase::Backoff { .. } | Phase::Blocked(_) => self.start_by_itself(id),
             Phase::Live(live) => {
                 if live.settle_by.is_some_and(|by| by <= now) {
                     live.settle_by = None;

@@ -82,14 +82,7 @@ impl Fleet {
                      role, which is read at every start; then restart this process. A key that is set \
                      in the shell counts after `headcount down`, when headcount is started with it",
                 );
-                self.block_live(
-                    id,
-                    fault,
-                    Block {
-                        until: None,
-                        until_wall: None,
-                    },
-                );
+                self.block_live(id, fault, Block::default());
             }
             Fact::UsageLimit { until } => {
                 let wait = until.map_or(LIMIT_UNKNOWN, |until| {
@@ -105,6 +98,7 @@ impl Fleet {
                 let block = Block {
                     until: Some(until),
                     until_wall: Some(self.wall_of(until)),
+                    look: None,
                 };
                 self.block_live(id, fault, block);
             }

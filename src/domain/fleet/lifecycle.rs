@@ -77,6 +77,7 @@ impl Fleet {
 
     /// The stage of a run that has shown that it works.
     pub(super) fn is_up(&mut self, id: ProcessId) {
+        let now = self.now.mono;
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
@@ -87,6 +88,8 @@ impl Fleet {
             return;
         }
         live.stage = Stage::Up;
+        live.up_since.get_or_insert(now);
+        process.looks = 0;
         if live.blocked.is_none() {
             process.fault = None;
         }
@@ -209,7 +212,7 @@ impl Fleet {
             return;
         };
         let now = self.now;
-        let stable_after = self.catalogue.auto_restart.stable_after;
+        let stable_after = self.restart_policy(id).stable_after;
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
@@ -223,7 +226,11 @@ impl Fleet {
             source: "exit report".to_owned(),
             at: exit.at,
         };
-        if now.mono.since(live.started_mono) >= stable_after && live.stage == Stage::Up {
+        // Whatever ends it: a run that did its work for so long is no failure in a row with another.
+        let up = live
+            .up_since
+            .or((live.stage == Stage::Up).then_some(live.started_mono));
+        if up.is_some_and(|since| now.mono.since(since) >= stable_after) {
             process.tries = 0;
         }
         self.figures.remove(&id);

@@ -190,6 +190,8 @@ pub struct Fleet {
     graph: Graph,
     keys: HashMap<String, TaskId>,
     meta: Meta,
+    // When a process was last started by the program itself.
+    last_start: Option<Mono>,
     waiters: BTreeMap<ProcessId, Vec<Waiter>>,
     shutdown: Option<Vec<ReplyId>>,
     // Answered when the batch that removes the process is on disk.
@@ -363,6 +365,7 @@ impl Fleet {
                 self.stale.extend(self.processes.keys().copied());
                 self.changed = true;
                 self.compare();
+                self.look_again();
             }
             Event::Compared { run, updates } => self.compared(run, updates),
             Event::Misconfigured { report } => {

@@ -1,11 +1,18 @@
 //! Failures: how a run ends as one, and what follows by the policy.
 
+use std::time::Duration;
+
 use crate::domain::fault::Fault;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::ProcessId;
 use crate::domain::log::LogKind;
-use crate::domain::process::Phase;
+use crate::domain::process::{Block, Phase};
+use crate::domain::restart::{AutoRestart, Backoff, Next, SPACING, free_slot};
 use crate::domain::snapshot::{Evidence, Level};
+use crate::domain::time::Mono;
+
+/// While everything ends nothing is started; it is looked after by the next instance.
+const SHUTTING_DOWN: Duration = Duration::from_secs(60);
 
 impl Fleet {
     /// Kills a live run as a failure, and says why; its end is counted by the restart policy. The
@@ -24,45 +31,152 @@ impl Fleet {
         self.kill_run(id);
     }
 
+    /// A random number.
+    fn chance(&mut self) -> u64 {
+        let (high, low) = self.uuid().as_u64_pair();
+        // Some bits of each half are fixed.
+        high ^ low.rotate_left(32)
+    }
+
     /// Counts a failure: a restart is due after the delay, or the limit is reached.
     pub(super) fn failed(&mut self, id: ProcessId, fault: Fault) {
-        let policy = self.catalogue.auto_restart;
+        let policy = self.restart_policy(id);
         let shutting_down = self.shutdown.is_some();
         let now = self.now;
+        let chance = match policy.backoff {
+            Backoff::Constant => 0,
+            Backoff::Exponential => self.chance(),
+        };
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
         let name = process.name.clone();
         process.tries += 1;
+        process.looks = 0;
         process.fault = Some(fault.clone());
         process.evidence = Evidence {
             source: "exit report".to_owned(),
             at: now.wall,
         };
-        let again = policy.enabled && process.tries <= policy.max_retries && !shutting_down;
-        let text = if again {
-            let at = now + policy.retry_delay;
-            process.phase = Phase::Backoff {
-                at: at.mono,
-                at_wall: at.wall,
-            };
-            let seconds = policy.retry_delay.as_secs();
-            let (tries, most) = (process.tries, policy.max_retries);
-            format!("{name}: {fault}; restart {tries} of {most} in {seconds} s")
-        } else {
-            process.phase = Phase::Failed;
-            format!(
-                "{name}: {fault}; left down after {} failures",
-                process.tries
-            )
+        let tries = process.tries;
+        let next = policy.failed(&mut process.failures, tries, now.mono, chance);
+        let (level, text) = match next {
+            Next::Again(wait) if !shutting_down => {
+                let at = self.slot(id, now.mono + wait);
+                self.back_off(id, at);
+                let seconds = at.since(now.mono).as_secs();
+                let most = policy.max_retries;
+                let text = format!("{name}: {fault}; restart {tries} of {most} in {seconds} s");
+                (Level::Warning, text)
+            }
+            next => {
+                let why = match next {
+                    Next::Again(_) => "as headcount is shutting down".to_owned(),
+                    Next::Off => "as it is not to be restarted by itself".to_owned(),
+                    Next::Retries(1) => "after 1 failure".to_owned(),
+                    Next::Retries(failures) => format!("after {failures} failures"),
+                    Next::Window(failures, within) => {
+                        let minutes = within.as_secs() / 60;
+                        format!("after {failures} failures within {minutes} min")
+                    }
+                };
+                self.give_up(id);
+                (Level::Error, format!("{name}: {fault}; left down {why}"))
+            }
         };
         self.touch(id);
         self.note(id, LogKind::Error, &text);
-        self.say(
-            if again { Level::Warning } else { Level::Error },
-            Some(id),
-            text,
-        );
+        self.say(level, Some(id), text);
         self.answer_waiters(id);
+    }
+
+    fn back_off(&mut self, id: ProcessId, at: Mono) {
+        let at_wall = self.wall_of(at);
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.phase = Phase::Backoff { at, at_wall };
+        }
+    }
+
+    fn give_up(&mut self, id: ProcessId) {
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.phase = Phase::Failed;
+        }
+    }
+
+    /// Starts a process whose wait is over, unless another was started this very moment: then it
+    /// waits for its turn.
+    pub(super) fn start_by_itself(&mut self, id: ProcessId) {
+        let now = self.now.mono;
+        let at = match self.shutdown {
+            Some(_) => now + SHUTTING_DOWN,
+            None => self.slot(id, now),
+        };
+        let Some(process) = self.processes.get_mut(&id) else {
+            return;
+        };
+        if at > now {
+            match &mut process.phase {
+                Phase::Blocked(
+                    Block {
+                        until: Some(by), ..
+                    }
+                    | Block { look: Some(by), .. },
+                ) => {
+                    *by = at;
+                }
+                Phase::Backoff { .. } => self.back_off(id, at),
+                Phase::Blocked(_) | Phase::Down | Phase::Failed | Phase::Live(_) => {}
+            }
+            self.touch(id);
+            return;
+        }
+        if let Phase::Backoff { .. } = process.phase {
+            process.record.restarts += 1;
+        }
+        self.last_start = Some(now);
+        self.launch(id);
+    }
+
+    /// Looks soon whether the causes are gone that keep processes down: the configuration changed.
+    pub(super) fn look_again(&mut self) {
+        let blocked: Vec<ProcessId> = self
+            .processes
+            .values()
+            .filter(|process| matches!(process.phase, Phase::Blocked(Block { look: Some(_), .. })))
+            .map(|process| process.id)
+            .collect();
+        for id in blocked {
+            let at = self.slot(id, self.now.mono + SPACING);
+            if let Some(Phase::Blocked(block)) = self.processes.get_mut(&id).map(|p| &mut p.phase) {
+                block.look = Some(at);
+                self.touch(id);
+            }
+        }
+    }
+
+    /// When the program itself may start this process: from `from` on, and not together with others.
+    pub(super) fn slot(&self, id: ProcessId, from: Mono) -> Mono {
+        let due = self.processes.values().filter_map(|process| {
+            let at = match &process.phase {
+                Phase::Backoff { at, .. } => Some(*at),
+                Phase::Blocked(_) => process.deadline(),
+                Phase::Down | Phase::Failed | Phase::Live(_) => None,
+            };
+            // Who is overdue gets a new time itself.
+            at.filter(|at| process.id != id && *at > self.now.mono)
+        });
+        free_slot(from, due.chain(self.last_start).collect())
+    }
+
+    /// The policy in force for a process.
+    pub(super) fn restart_policy(&self, id: ProcessId) -> AutoRestart {
+        let role = self.role_of(id);
+        let mut policy = role.map_or(self.catalogue.auto_restart, |role| role.auto_restart);
+        let own = self
+            .processes
+            .get(&id)
+            .and_then(|process| process.spec.auto_restart);
+        policy.enabled = own.unwrap_or(policy.enabled);
+        policy
     }
 }

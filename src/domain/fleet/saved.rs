@@ -116,6 +116,7 @@ impl Fleet {
             graph,
             keys,
             meta,
+            last_start: None,
             waiters: BTreeMap::new(),
             shutdown: None,
             figures: BTreeMap::new(),
@@ -357,9 +358,15 @@ fn answers(effect: &Effect, to: ReplyId) -> bool {
 
 /// Nothing of before a reboot runs, and nothing of it is acted on.
 fn after_reboot(process: &mut Process, now: Now) {
+    // Their clock began anew.
+    process.failures.clear();
     match &mut process.phase {
         Phase::Backoff { at, at_wall } => *at = rebased(*at_wall, now),
-        Phase::Blocked(block) => block.until = block.until_wall.map(|wall| rebased(wall, now)),
+        Phase::Blocked(block) => {
+            block.until = block.until_wall.map(|wall| rebased(wall, now));
+            // What kept it down may have gone with the reboot.
+            block.look = block.look.map(|_| now.mono);
+        }
         Phase::Down | Phase::Failed | Phase::Live(_) => {}
     }
 }

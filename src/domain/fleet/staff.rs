@@ -14,6 +14,7 @@ use crate::domain::order::{Numbered, Order};
 use crate::domain::process::{
     After, Block, Conversation, Live, Phase, Process, Record, Stage, Turn,
 };
+use crate::domain::restart::{Failures, next_look};
 use crate::domain::role::{Agent, Protocol, Role};
 use crate::domain::snapshot::{Activity, Evidence, Level, Status};
 
@@ -67,6 +68,8 @@ impl Fleet {
             shown: (Status::Stopped, Activity::Unknown),
             since: self.now.wall,
             tries: 0,
+            failures: Failures::default(),
+            looks: 0,
             fault: None,
             conversations: Vec::new(),
             allowed: Vec::new(),
@@ -109,7 +112,7 @@ impl Fleet {
             }
             Phase::Live(_) => {}
             Phase::Down | Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => {
-                process.tries = 0;
+                process.forget_failures();
                 self.launch(id);
             }
         }
@@ -295,6 +298,7 @@ impl Fleet {
             settled: false,
             settle_by: None,
             blocked: None,
+            up_since: None,
             details: None,
             version: None,
             mark: crate::domain::event::Mark::default(),
@@ -455,7 +459,7 @@ impl Fleet {
         };
         process.phase = Phase::Down;
         process.fault = None;
-        process.tries = 0;
+        process.forget_failures();
         process.reason = reason.to_owned();
         process.evidence = Evidence {
             source: "order".to_owned(),
@@ -471,18 +475,27 @@ impl Fleet {
             return;
         };
         let text = format!("{} is blocked: {fault}", process.name);
-        process.phase = Phase::Blocked(block.unwrap_or(Block {
-            until: None,
-            until_wall: None,
-        }));
+        // What was looked at in vain is known already.
+        let news = process.looks == 0 || process.fault.as_ref() != Some(&fault);
+        let look = next_look(process.looks);
+        process.looks = process.looks.saturating_add(1);
+        process.phase = Phase::Blocked(block.unwrap_or_default());
         process.fault = Some(fault);
         process.evidence = Evidence {
             source: "launch".to_owned(),
             at: self.now.wall,
         };
+        let look = self.slot(id, self.now.mono + look);
+        if let Some(Phase::Blocked(block)) = self.processes.get_mut(&id).map(|p| &mut p.phase)
+            && block.until.is_none()
+        {
+            block.look = Some(look);
+        }
         self.touch(id);
         self.note(id, LogKind::Error, &text);
-        self.say(Level::Error, Some(id), text);
+        if news {
+            self.say(Level::Error, Some(id), text);
+        }
         self.answer_waiters(id);
     }
 

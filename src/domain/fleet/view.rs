@@ -139,7 +139,7 @@ impl Fleet {
             Phase::Live(live) => live.blocked.and_then(|block| block.until_wall),
             Phase::Down | Phase::Failed => None,
         };
-        let policy = self.catalogue.auto_restart;
+        let policy = self.restart_policy(id);
         let nothing = Range { min: 0.0, max: 0.0 };
         ProcessView {
             id,
@@ -227,7 +227,7 @@ impl Fleet {
                 .next()
                 .map_or_else(String::new, |request| request.ask.line()),
             Status::Backoff => {
-                let most = self.catalogue.auto_restart.max_retries;
+                let most = self.restart_policy(process.id).max_retries;
                 format!("{}, try {} of {most}", fault(), process.tries)
             }
             Status::Blocked | Status::Error => fault(),

@@ -52,6 +52,9 @@ pub struct HireRequest {
     /// Whether it is hired but not started.
     #[serde(default)]
     pub no_start: bool,
+    /// Whether it is started again after a failure; the role says if it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_restart: Option<bool>,
 }
 
 /// A task as it is asked for.

@@ -17,9 +17,9 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::{Answer, Ask, Choice, Question, Request};
 use crate::domain::log::{LogFound, LogKind, LogLine, LogQuery, LogSearch, LogSeek, LogWindow};
+use crate::domain::restart::AutoRestart;
 use crate::domain::role::{
-    Agent, AutoRestart, Catalogue, Department, Kind, LoadBalancing, PromptMode, Protocol, Range,
-    Role, WhenCut,
+    Agent, Catalogue, Department, Kind, LoadBalancing, PromptMode, Protocol, Range, Role, WhenCut,
 };
 use crate::domain::snapshot::{
     Activity, Evidence, Health, Level, Machine, Message, ProcessView, Snapshot, Status, TaskCounts,
@@ -105,6 +105,7 @@ fn role(key: &str, title: &str, department: &Department) -> Role {
         task_retries: 2,
         task_retry_delay: Duration::from_secs(30),
         when_cut: WhenCut::Retry,
+        auto_restart: AutoRestart::default(),
         worktree: WorktreeRule::default(),
     }
 }

@@ -226,30 +226,6 @@ fn c3_a_stable_run_clears_the_count() {
 }
 
 #[test]
-fn c5_a_permanent_cause_blocks_and_is_not_tried_again() {
-    let mut rig = Rig::new();
-    let id = rig.hire("developer");
-    let run = rig.launches[0].run;
-    let fault = Fault::new(FaultCode::FailedToStart, "no claude", "install it");
-    rig.event(Event::LaunchFailed {
-        run,
-        failure: LaunchFailure {
-            fault: fault.clone(),
-            permanent: true,
-        },
-    });
-    assert_eq!(rig.status(id), Status::Blocked);
-    assert_eq!(
-        rig.answers.values().next(),
-        Some(&Err(Refusal::Fault { process: id, fault }))
-    );
-    rig.pass(24 * 3600 * SECOND);
-    assert_eq!(rig.launches.len(), 1);
-    rig.order(Command::Start(id));
-    assert_eq!(rig.launches.len(), 2);
-}
-
-#[test]
 fn c5_a_usage_limit_parks_the_task_until_its_time() {
     let mut rig = Rig::new();
     let (id, run) = rig.ready("developer");

@@ -39,6 +39,7 @@ enum Op {
     Asks(usize),
     Approve(usize),
     Exit(usize, i32),
+    Unwell(usize),
     NotLoggedIn(usize),
     Pass(u64),
     Disk(bool),
@@ -68,6 +69,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => n.clone().prop_map(Op::Asks),
         1 => n.clone().prop_map(Op::Approve),
         3 => (n.clone(), 0..2_i32).prop_map(|(n, code)| Op::Exit(n, code)),
+        1 => n.clone().prop_map(Op::Unwell),
         1 => n.prop_map(Op::NotLoggedIn),
         3 => (0..90_u64).prop_map(Op::Pass),
         1 => Just(Op::Pass(3700)),
@@ -205,6 +207,13 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
             rig.order(Command::Approve(request));
         }
         Op::Exit(n, code) => rig.exit(run(rig, n)?, ExitStatus::Code(code)),
+        Op::Unwell(n) => {
+            let fault = Fault::new(FaultCode::HealthCheckFailed, "no answer", "look");
+            let run = launched(rig, n)?;
+            let (process, _) = rig.fleet.live_runs().find(|(_, live)| *live == run)?;
+            let id = process.id;
+            rig.fails(id, fault);
+        }
         Op::NotLoggedIn(n) => {
             rig.fact(
                 launched(rig, n)?,
@@ -313,6 +322,10 @@ proptest! {
         }
         rig.pass(Duration::from_secs(5));
         prop_assert!(rig.fleet.is_drained());
+        // No end is lost: each is on disk, and its shim was told so.
+        for run in &rig.exited {
+            prop_assert!(rig.acknowledged.contains(run), "the end of {} is lost", run);
+        }
         // And whoever has asked for something was answered; the shutdown is, by the end itself.
         for reply in 1..shutdown.0 {
             prop_assert!(rig.answer(ReplyId(reply)).is_some(), "{} is not answered", reply);

@@ -1,6 +1,6 @@
 //! A fleet with a clock of its own and a disk that says yes, unless a test says otherwise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::{Fleet, Input, Options, Saved};
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
+use crate::domain::restart::AutoRestart;
 use crate::domain::role::{
-    Agent, AutoRestart, Catalogue, Department, Kind, LoadBalancing, PromptMode, Protocol, Range,
-    Role, WhenCut,
+    Agent, Catalogue, Department, Kind, LoadBalancing, PromptMode, Protocol, Range, Role, WhenCut,
 };
 use crate::domain::snapshot::{Snapshot, Status};
 use crate::domain::task::{NewTask, Target, Task, Tokens};
@@ -46,6 +46,8 @@ pub(super) struct Rig {
     pub(super) answers: BTreeMap<ReplyId, Answer>,
     /// The newest documents, as a disk would have them.
     pub(super) saved: Disk,
+    /// Runs whose end was reported to this instance.
+    pub(super) exited: BTreeSet<RunId>,
     replies: u64,
 }
 
@@ -90,6 +92,7 @@ pub(super) fn role(key: &str) -> Role {
         task_retries: 2,
         task_retry_delay: Duration::from_secs(30),
         when_cut: WhenCut::Retry,
+        auto_restart: AutoRestart::default(),
         worktree: WorktreeRule::default(),
     }
 }
@@ -164,6 +167,7 @@ impl Rig {
             consumed: vec![],
             answers: BTreeMap::new(),
             saved: Disk::default(),
+            exited: BTreeSet::new(),
             replies: 0,
         }
     }
@@ -241,6 +245,41 @@ impl Rig {
         let answer = self.write(token, batch);
         self.disk = before;
         self.apply(answer);
+    }
+
+    /// What another part of the fleet does with a live run, such as a health check that fails.
+    pub(super) fn fails(&mut self, id: ProcessId, fault: Fault) {
+        self.fleet.now = self.now;
+        self.fleet.fail_live(id, fault);
+        self.fleet.flush();
+        for effect in std::mem::take(&mut self.fleet.fx) {
+            if let Some(next) = self.take(effect) {
+                self.apply(next);
+            }
+        }
+    }
+
+    /// The configuration is read anew.
+    pub(super) fn configure(&mut self, change: impl FnOnce(&mut Catalogue)) {
+        let mut catalogue = catalogue();
+        change(&mut catalogue);
+        self.event(Event::Configured {
+            catalogue: Arc::new(catalogue),
+        });
+    }
+
+    /// The run that was launched last becomes ready.
+    pub(super) fn comes_up(&mut self) -> RunId {
+        let run = self.launches.last().unwrap().run;
+        self.launched(run);
+        self.fact(
+            run,
+            Fact::Ready {
+                version: None,
+                logged_in: None,
+            },
+        );
+        run
     }
 
     pub(super) fn event(&mut self, event: Event) {
@@ -325,6 +364,7 @@ impl Rig {
     }
 
     pub(super) fn exit(&mut self, run: RunId, status: ExitStatus) {
+        self.exited.insert(run);
         let clean = status == ExitStatus::Code(0);
         let fault = Fault::new(FaultCode::Crashed, "it crashed", "look");
         let failure = (!clean).then_some(LaunchFailure {
