@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::app::instance::{InstanceError, InstanceOptions};
+use crate::app::place::StateFolder;
 use crate::config;
+use crate::domain::role::Catalogue;
 use crate::runtime::handle::Handle;
 use crate::runtime::{self, Folders, Running, RuntimeOptions};
 
@@ -17,8 +19,29 @@ const ADOPT_WITHIN_VARIABLE: &str = "HEADCOUNT_ADOPT_WITHIN";
 pub(super) fn start(
     options: &InstanceOptions,
     open_files: Option<u64>,
+    hand_over: bool,
 ) -> Result<(Handle, Running), InstanceError> {
     let place = &options.place;
+    let (source, catalogue, environment) = configuration(place)?;
+    let exe = std::env::current_exe().map_err(InstanceError::Setup)?;
+    runtime::start(RuntimeOptions {
+        folders: Folders::of(place.path()),
+        source,
+        catalogue,
+        demo: options.demo,
+        adopt_within: adopt_within(&environment)?,
+        environment,
+        exe,
+        open_files,
+        hand_over,
+    })
+    .map_err(InstanceError::Runtime)
+}
+
+/// Reads the configuration, and the environment that it may refer to.
+pub(super) fn configuration(
+    place: &StateFolder,
+) -> Result<(config::Source, Catalogue, HashMap<String, String>), InstanceError> {
     let environment: HashMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -27,18 +50,7 @@ pub(super) fn start(
         .map_err(InstanceError::Workspace)?;
     let loaded = config::load(&source, &parent)
         .map_err(|mistakes| InstanceError::Configuration(mistakes.plain()))?;
-    let exe = std::env::current_exe().map_err(InstanceError::Setup)?;
-    runtime::start(RuntimeOptions {
-        folders: Folders::of(place.path()),
-        source,
-        catalogue: loaded.catalogue,
-        demo: options.demo,
-        adopt_within: adopt_within(&environment)?,
-        environment,
-        exe,
-        open_files,
-    })
-    .map_err(InstanceError::Runtime)
+    Ok((source, loaded.catalogue, environment))
 }
 
 fn adopt_within(environment: &HashMap<String, String>) -> Result<Duration, InstanceError> {

@@ -13,6 +13,7 @@ use crate::app::sockets::SocketError;
 use crate::config;
 use crate::os::detach::Ready;
 use crate::os::folder_lock::FolderLockError;
+use crate::os::handover::Handover;
 use crate::runtime;
 
 /// The hidden subcommand that makes this program an instance.
@@ -111,8 +112,9 @@ pub fn entry(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> 
         return None;
     }
     let ready = Ready::inherited();
+    let before = Handover::inherited();
     Some(match InstanceOptions::read(arguments) {
-        Ok(options) => run(&options, ready),
+        Ok(options) => run(&options, ready, before),
         Err(error) => fail(&error, ready),
     })
 }
@@ -159,9 +161,10 @@ impl InstanceOptions {
 }
 
 /// Runs an instance to its end. `ready` hears when it is up, or why it cannot be.
+/// Where a program was in this process before, `before` is what it left.
 #[must_use]
-pub fn run(options: &InstanceOptions, ready: Option<Ready>) -> ExitCode {
-    let claim = match Claim::take(options, true) {
+pub fn run(options: &InstanceOptions, ready: Option<Ready>, before: Option<Handover>) -> ExitCode {
+    let claim = match Claim::take(options, true, before) {
         Ok(claim) => claim,
         Err(error) => return fail(&error, ready),
     };
@@ -169,20 +172,27 @@ pub fn run(options: &InstanceOptions, ready: Option<Ready>) -> ExitCode {
         Ok(tokio) => tokio,
         Err(error) => return fail(&error, ready),
     };
-    let code = tokio.block_on(async {
+    let ended = tokio.block_on(async {
         let running = match Running::begin(claim) {
             Ok(running) => running,
-            Err(error) => return fail(&error, ready),
+            Err(error) => return Err(fail(&error, ready)),
         };
         if let Some(ready) = ready {
             // One who no longer waits need not be told.
             drop(ready.say(&Word::Up.line()));
         }
-        running.end().await;
-        ExitCode::SUCCESS
+        Ok(running.end().await)
     });
     tokio.shutdown_timeout(LAST_WORK);
-    code
+    match ended {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(succession)) => {
+            let error = succession.take_place();
+            tracing::error!(%error, "the other program cannot take over; the runs go on for a while");
+            ExitCode::FAILURE
+        }
+        Err(code) => code,
+    }
 }
 
 fn fail(error: &InstanceError, ready: Option<Ready>) -> ExitCode {

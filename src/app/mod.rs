@@ -3,6 +3,7 @@
 //! - [`place`] says where an instance keeps its things.
 //! - [`start`] finds the running instance of a workspace, or starts one without a terminal.
 //! - [`instance`] is that instance from its lock to its end.
+//! - [`upgrade`] finds out whether this build can take over from it.
 //! - [`screen`] attaches this terminal to it.
 
 mod engine;
@@ -14,3 +15,4 @@ mod running;
 pub mod screen;
 mod sockets;
 pub mod start;
+pub mod upgrade;

@@ -1,6 +1,10 @@
 //! An instance that is up: what it lives on, what it lives for, and its end in order.
 
+use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -12,11 +16,12 @@ use tokio_util::sync::CancellationToken;
 use crate::app::engine;
 use crate::app::instance::{InstanceError, InstanceOptions};
 use crate::app::own_log;
-use crate::app::sockets::{self, Socket};
+use crate::app::sockets::{self, Socket, Spare};
 use crate::domain::command::{Command, Origin};
 use crate::domain::snapshot::{Snapshot, Status};
 use crate::os::detach;
 use crate::os::folder_lock::FolderLock;
+use crate::os::handover::Handover;
 use crate::os::orphans;
 use crate::runtime;
 use crate::runtime::handle::Handle;
@@ -30,17 +35,35 @@ const FIRST_TERMINAL: Duration = Duration::from_secs(60);
 pub(crate) struct Claim {
     options: InstanceOptions,
     lock: FolderLock,
+    /// The sockets of the program that was in this process before.
+    sockets: Option<(OwnedFd, OwnedFd)>,
     /// The limit of open files that we were given, for the agents.
     open_files: Option<u64>,
+    /// Whether another program can take our place.
+    hand_over: bool,
 }
 
 impl Claim {
     /// Takes the lock, and nothing is changed before that. With `own_output`, the output of this
     /// process goes to the log as well.
-    pub(crate) fn take(options: &InstanceOptions, own_output: bool) -> Result<Self, InstanceError> {
+    pub(crate) fn take(
+        options: &InstanceOptions,
+        own_output: bool,
+        before: Option<Handover>,
+    ) -> Result<Self, InstanceError> {
         let place = &options.place;
         place.make()?;
-        let lock = FolderLock::take(place.path())?;
+        let (lock, sockets) = match before {
+            Some(Handover { lock, attach, api }) => (
+                FolderLock::inherited(lock, place.path()),
+                Some((attach, api)),
+            ),
+            None => (None, None),
+        };
+        let lock = match lock {
+            Some(lock) => lock,
+            None => FolderLock::take(place.path())?,
+        };
         let path = place.own_log();
         own_log::begin(&path, own_output).map_err(|source| InstanceError::Log { path, source })?;
         tracing::info!(
@@ -66,8 +89,33 @@ impl Claim {
         Ok(Self {
             options: options.clone(),
             lock,
+            sockets,
             open_files,
+            hand_over: own_output,
         })
+    }
+}
+
+/// What an instance leaves to the program that takes its place.
+#[derive(Debug)]
+pub(crate) struct Succession {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    open_files: Option<u64>,
+    handover: Handover,
+}
+
+impl Succession {
+    /// Becomes that program. Returns only if that cannot be: then nothing is left but to end; the runs
+    /// go on, and whoever starts an instance within ten minutes has them all.
+    pub(crate) fn take_place(self) -> io::Error {
+        tracing::info!(program = %self.program.display(), "another program takes over");
+        if let Some(Err(error)) = self.open_files.map(detach::restore_file_limit) {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
+        let mut command = std::process::Command::new(&self.program);
+        command.arg0("headcount").args(&self.arguments);
+        self.handover.exec(&mut command)
     }
 }
 
@@ -84,6 +132,9 @@ pub(crate) struct Running {
     door: CancellationToken,
     /// The sockets, and orders of our own.
     tasks: JoinSet<()>,
+    /// For a program that takes over: the socket of the terminals and that of the programs.
+    spares: (Spare, Spare),
+    open_files: Option<u64>,
     // The last to go: the next instance must find everything done.
     lock: FolderLock,
 }
@@ -120,14 +171,18 @@ impl Running {
         let Claim {
             options,
             lock,
+            sockets,
             open_files,
+            hand_over,
         } = claim;
         let place = &options.place;
         let signals = Signals::listen().map_err(InstanceError::Setup)?;
         // Before the runtime: where they cannot be bound, no process is touched.
-        let attach = Socket::bind(place, &place.attach_socket())?;
-        let api = Socket::bind(place, &place.api_socket())?;
-        let (handle, engine) = engine::start(&options, open_files)?;
+        let (attach, api) = sockets.unzip();
+        let attach = Socket::take(place, &place.attach_socket(), attach)?;
+        let api = Socket::take(place, &place.api_socket(), api)?;
+        let spares = (attach.spare(), api.spare());
+        let (handle, engine) = engine::start(&options, open_files, hand_over)?;
         let shutdown = CancellationToken::new();
         let door = shutdown.child_token();
         let host = Host::new(handle.clone(), shutdown.clone());
@@ -158,13 +213,17 @@ impl Running {
             shutdown,
             door,
             tasks,
+            spares,
+            open_files,
             lock,
         })
     }
 
     /// Lives until somebody ends the instance or there is nothing to live for; then brings
     /// everything down.
-    pub(crate) async fn end(mut self) {
+    ///
+    /// Returns what is left to the program that takes over, if one does.
+    pub(crate) async fn end(mut self) -> Option<Succession> {
         let mut attached = self.host.attached();
         let alone = tokio::time::sleep(FIRST_TERMINAL);
         tokio::pin!(alone);
@@ -201,12 +260,46 @@ impl Running {
                 self.order(Command::Shutdown);
             }
         }
+        let succession = self.succession();
+        if succession.is_some() {
+            self.host.hand_over();
+        }
         self.shutdown.cancel();
         self.host.end().await;
         while self.tasks.join_next().await.is_some() {}
-        tracing::info!("the instance ended");
+        if succession.is_none() {
+            tracing::info!("the instance ended");
+        }
         // Released by the kernel when this process is gone: whoever waits for the lock, waits for that.
+        // To drop it would release it, and for the program that takes over as well.
         std::mem::forget(self.lock);
+        succession
+    }
+
+    /// What goes to the program that takes over, if one does. From here on the sockets' files stay.
+    fn succession(&self) -> Option<Succession> {
+        let program = self.handle.snapshot().successor.clone()?;
+        let lock = match self.lock.share() {
+            Ok(lock) => lock,
+            Err(error) => {
+                tracing::error!(%error, "the lock cannot be handed over");
+                return None;
+            }
+        };
+        let options = InstanceOptions {
+            keep: self.is_kept(),
+            ..self.options.clone()
+        };
+        Some(Succession {
+            program,
+            arguments: options.arguments(),
+            open_files: self.open_files,
+            handover: Handover {
+                lock,
+                attach: self.spares.0.take()?,
+                api: self.spares.1.take()?,
+            },
+        })
     }
 
     fn is_kept(&self) -> bool {

@@ -111,7 +111,12 @@ async fn attach(options: &InstanceOptions) -> Result<Left, ScreenError> {
     let stream = UnixStream::connect(options.place.attach_socket())
         .await
         .map_err(ScreenError::Connect)?;
-    Ok(client::run(stream, Suspension::Allowed).await?)
+    Ok(client::run(
+        stream,
+        Some(options.place.attach_socket()),
+        Suspension::Allowed,
+    )
+    .await?)
 }
 
 /// Runs instance and screen in this process. When the screen is left, the instance ends too; blocks
@@ -131,7 +136,7 @@ pub fn open_in_foreground(mut options: ScreenOptions) -> Result<Left, ScreenErro
 }
 
 fn in_foreground(options: &InstanceOptions) -> Result<Left, ScreenError> {
-    let claim = Claim::take(options, false)?;
+    let claim = Claim::take(options, false, None)?;
     let tokio = instance::runtime()?;
     tokio.block_on(async {
         let running = Running::begin(claim)?;
@@ -139,12 +144,12 @@ fn in_foreground(options: &InstanceOptions) -> Result<Left, ScreenError> {
         running.host.attach(hosts);
         let handle = running.handle.clone();
         let screen = async {
-            let left = client::run(ours, Suspension::Never).await;
+            let left = client::run(ours, None, Suspension::Never).await;
             // Whatever ended the screen ends the instance. If that has ended first, that is as well.
             drop(handle.order(Origin::Terminal, Command::Shutdown).await);
             left
         };
-        let (left, ()) = futures::future::join(screen, running.end()).await;
+        let (left, _) = futures::future::join(screen, running.end()).await;
         Ok(left?)
     })
 }

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::UnixListener;
@@ -34,16 +36,69 @@ pub enum SocketError {
 /// Which file a path leads to.
 type Identity = (u64, u64);
 
+/// A second descriptor of a socket, as long as the socket is not given to a program that takes over.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spare(Arc<Mutex<Option<OwnedFd>>>);
+
+impl Spare {
+    /// Takes the descriptor: from now on the socket's file stays.
+    pub(crate) fn take(&self) -> Option<OwnedFd> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, fd: OwnedFd) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(fd);
+    }
+
+    fn is_there(&self) -> bool {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.is_some()
+    }
+}
+
 /// A bound socket. Its file goes when this does, if it is still this one's.
 #[derive(Debug)]
 pub(crate) struct Socket {
     path: PathBuf,
     identity: Identity,
     listener: Option<UnixListener>,
+    spare: Spare,
 }
 
 impl Socket {
-    /// Binds the socket; what stands in its place is stale, since the lock is ours.
+    /// Takes the socket over from the program that was in this process before, or binds it: what
+    /// stands in its place is stale, since the lock is ours.
+    pub(crate) fn take(
+        place: &StateFolder,
+        path: &Path,
+        inherited: Option<OwnedFd>,
+    ) -> Result<Self, SocketError> {
+        let taken = inherited.and_then(|fd| Self::adopt(path, fd).ok());
+        taken.map_or_else(|| Self::bind(place, path), Ok)
+    }
+
+    fn adopt(path: &Path, fd: OwnedFd) -> io::Result<Self> {
+        let spare = Spare::default();
+        spare.put(fd.try_clone()?);
+        let listener = std::os::unix::net::UnixListener::from(fd);
+        if listener.local_addr()?.as_pathname() != Some(path) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            path: path.to_owned(),
+            identity: identity(path)?,
+            listener: Some(UnixListener::from_std(listener)?),
+            spare,
+        })
+    }
+
+    /// The descriptor for a program that takes over.
+    pub(crate) fn spare(&self) -> Spare {
+        self.spare.clone()
+    }
+
+    /// Binds the socket anew.
     pub(crate) fn bind(place: &StateFolder, path: &Path) -> Result<Self, SocketError> {
         let fail = |source| SocketError::Bind {
             path: path.to_owned(),
@@ -58,10 +113,13 @@ impl Socket {
         // The folder is this user's alone, so nobody came in between.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(fail)?;
         let identity = identity(path).map_err(fail)?;
+        let spare = Spare::default();
+        spare.put(listener.as_fd().try_clone_to_owned().map_err(fail)?);
         Ok(Self {
             path: path.to_owned(),
             identity,
             listener: Some(listener),
+            spare,
         })
     }
 
@@ -86,7 +144,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.is_there() {
+        if self.is_there() && self.spare.is_there() {
             // It may have gone in this moment.
             drop(fs::remove_file(&self.path));
         }
@@ -118,7 +176,7 @@ pub(crate) async fn keep<F: Future<Output = ()>>(
             }
         };
         futures::future::join(serve(listener, until.clone()), vanished).await;
-        let path = socket.path.clone();
+        let (path, spare) = (socket.path.clone(), socket.spare.clone());
         // Before the new one is there: the number of its file may be the same.
         drop(socket);
         socket = loop {
@@ -126,7 +184,14 @@ pub(crate) async fn keep<F: Future<Output = ()>>(
                 return;
             }
             match Socket::bind(place, &path) {
-                Ok(bound) => break bound,
+                Ok(mut bound) => {
+                    // Whoever holds the one has the other.
+                    if let Some(fd) = bound.spare.take() {
+                        spare.put(fd);
+                    }
+                    bound.spare = spare;
+                    break bound;
+                }
                 Err(error) => tracing::error!(%error, "cannot bind a socket that vanished"),
             }
             tokio::select! {

@@ -56,6 +56,8 @@ pub enum Verb {
     Up,
     /// Stop everything and end the instance.
     Down(DownArgs),
+    /// Have this build take over from the instance that runs; processes and screens go on.
+    Upgrade,
     /// Show whether an instance runs, and its totals.
     Status(JsonArg),
     /// Write the shipped roles.toml and prompts out for editing.

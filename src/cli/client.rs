@@ -13,7 +13,11 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 
-use crate::serve::wire::{CLI_AGENT, ErrorBody, ErrorDoc};
+use crate::serve::wire::{CLI_AGENT, ErrorBody, ErrorDoc, ErrorKind};
+
+/// How often a request is made again while a new build takes over, and how long after the last.
+const TRIES: u32 = 100;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Why the instance could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +49,21 @@ pub(super) enum ClientError {
     /// The instance said no.
     #[error("{}", .0.message)]
     Refused(Box<ErrorBody>),
+}
+
+impl ClientError {
+    /// Whether the same request again may be answered by the build that takes over, and does no harm.
+    fn is_passing(&self, method: &Method) -> bool {
+        match self {
+            Self::Refused(body) => match body.kind {
+                ErrorKind::Again => true,
+                ErrorKind::Gone => method == Method::GET,
+                _ => false,
+            },
+            Self::Http(_) => method == Method::GET,
+            _ => false,
+        }
+    }
 }
 
 /// The way to one instance. A connection is made for each request.
@@ -96,7 +115,30 @@ impl Client {
         path: &str,
         document: Option<&impl Serialize>,
     ) -> Result<T, ClientError> {
-        let mut answer = self.open(method, path, document).await?;
+        let mut failed = match self.send_once(&method, path, document).await {
+            Err(error) if error.is_passing(&method) => error,
+            answer => return answer,
+        };
+        // Where a new build takes over somebody listens all the while: with nobody there the first
+        // answer stands.
+        for _ in 0..TRIES {
+            tokio::time::sleep(PAUSE).await;
+            failed = match self.send_once(&method, path, document).await {
+                Err(ClientError::NoInstance { .. } | ClientError::Connect { .. }) => break,
+                Err(error) if error.is_passing(&method) => error,
+                answer => return answer,
+            };
+        }
+        Err(failed)
+    }
+
+    async fn send_once<T: DeserializeOwned>(
+        &self,
+        method: &Method,
+        path: &str,
+        document: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
+        let mut answer = self.open(method.clone(), path, document).await?;
         let body = answer.response.body_mut().collect().await;
         let bytes = body.map_err(ClientError::Http)?.to_bytes();
         serde_json::from_slice(&bytes).map_err(ClientError::Answer)

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::app::instance::InstanceError;
 use crate::cli::client::ClientError;
 use crate::cli::exit::Code;
 use crate::cli::place::PlaceError;
@@ -115,6 +116,15 @@ pub(super) enum CliError {
         #[source]
         source: io::Error,
     },
+    /// Where this program stands cannot be told.
+    #[error("cannot tell where this program is")]
+    Program(#[source] io::Error),
+    /// This build does not understand what the instance has.
+    #[error("this build cannot take over; the instance goes on as it is")]
+    CannotTakeOver(#[source] Box<InstanceError>),
+    /// The instance ended for this build, and this build did not come up.
+    #[error("this build took over and then ended; the processes run on for a while")]
+    NotTakenOver,
     /// Standard output does not take any more.
     #[error("cannot write to standard output")]
     Write(#[source] io::Error),
@@ -147,7 +157,7 @@ impl CliError {
                 ErrorKind::Refused | ErrorKind::Forbidden => Code::Refused,
                 ErrorKind::Invalid => Code::Usage,
                 ErrorKind::Fault | ErrorKind::NotStored => Code::Failed,
-                ErrorKind::Gone => Code::NoInstance,
+                ErrorKind::Gone | ErrorKind::Again => Code::NoInstance,
             },
             Self::Ambiguous { .. } | Self::Usage(_) | Self::TaskFile(_) => Code::Usage,
             Self::Unknown { .. } => Code::NotFound,
@@ -164,6 +174,9 @@ impl CliError {
             | Self::Read { .. }
             | Self::WriteFile { .. }
             | Self::Conflicts { .. }
+            | Self::Program(_)
+            | Self::CannotTakeOver(_)
+            | Self::NotTakenOver
             | Self::Write(_)
             | Self::Screen(_) => Code::Failed,
         }
@@ -198,6 +211,12 @@ impl CliError {
                 (None, "request") => "list what waits with `headcount inbox`".to_owned(),
                 (None, _) => "list the processes with `headcount ps`".to_owned(),
             }),
+            Self::CannotTakeOver(error) => error.remedy().map(ToOwned::to_owned),
+            Self::NotTakenOver => Some(
+                "look into headcount.log in the state folder, then run `headcount up`, with the \
+                 build of before if need be: it has them all again within ten minutes"
+                    .to_owned(),
+            ),
             Self::Place(error) => error.remedy(),
             Self::Mistakes(_) => {
                 Some("mend the file; `headcount doctor` checks it again".to_owned())

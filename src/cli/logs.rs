@@ -1,17 +1,19 @@
 //! Prints the log of a process, and goes on with it.
 
 use crate::cli::args::{LineCount, LogsArgs};
-use crate::cli::client::Client;
+use crate::cli::client::{Client, ClientError};
 use crate::cli::error::CliError;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::process::one;
 use crate::domain::id::ProcessId;
 use crate::domain::log::LogLine;
-use crate::serve::wire::{LogDoc, LogEvent, LogLineDoc, ProcessDoc};
+use crate::serve::wire::{ErrorKind, LogDoc, LogEvent, LogLineDoc, ProcessDoc};
 
 /// Lines that are asked for at once.
 const PAGE: usize = 2_000;
+/// How long after a stream was cut off it is asked for again.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 pub(super) async fn run(
     args: &LogsArgs,
@@ -136,12 +138,44 @@ async fn follow(
     output: &mut Output,
 ) -> Result<(), CliError> {
     output.flush()?;
-    let path = format!("/api/processes/{process}/logs/follow?after={from}&raw={raw}");
-    let mut lines = client.stream(&path).await?;
+    let (mut last, mut begun) = (None, false);
+    loop {
+        if begun {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let after = last.unwrap_or(from);
+        let path = format!("/api/processes/{process}/logs/follow?after={after}&raw={raw}");
+        let followed = follow_once(client, &path, &mut last, output).await;
+        match followed {
+            // Cut off: where a new build takes over somebody listens, and has the rest.
+            Ok(()) | Err(CliError::Client(ClientError::Http(_))) if client.is_answered().await => {}
+            Err(CliError::Api(body)) if body.kind == ErrorKind::Again => {}
+            // The process was removed, or the instance ended: then the log has.
+            Err(CliError::NoInstance { .. }) if begun => return Ok(()),
+            Err(CliError::Api(body)) if begun && body.kind == ErrorKind::NotFound => return Ok(()),
+            ended => return ended,
+        }
+        begun = true;
+    }
+}
+
+/// Prints what comes after the last line that was printed, until the stream ends.
+async fn follow_once(
+    client: &Client,
+    path: &str,
+    last: &mut Option<u64>,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let printed = *last;
+    let mut lines = client.stream(path).await?;
     while let Some(events) = lines.next::<LogEvent>().await? {
         for event in events {
             match event {
-                LogEvent::Line(line) => print([line], output)?,
+                LogEvent::Line(line) if printed == Some(line.offset) => {}
+                LogEvent::Line(line) => {
+                    *last = Some(line.offset);
+                    print([line], output)?;
+                }
                 LogEvent::Skipped { bytes } => {
                     output.note(format_args!("({bytes} bytes were rotated away unread)"));
                 }

@@ -28,6 +28,7 @@ mod task;
 mod task_add;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod work;
 
 pub use args::{Cli, Verb};

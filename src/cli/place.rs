@@ -70,6 +70,13 @@ impl Place {
             .map(std::path::Path::to_owned)
     }
 
+    /// The state folder that an instance holds, as a place.
+    pub(super) fn holder_of(&self, instance: u32) -> Option<StateFolder> {
+        [self.state.clone(), self.base.clone(), self.base.demo()]
+            .into_iter()
+            .find(|state| folder_lock::holder(state.path()) == Some(instance))
+    }
+
     /// Finds it from the arguments and the current folder.
     pub(super) fn find(args: &PlaceArgs) -> Result<Self, PlaceError> {
         let here = std::env::current_dir().map_err(PlaceError::Here)?;

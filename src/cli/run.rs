@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Code;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
-use crate::cli::{doctor, inbox, init, instance, logs, process, ps, roles, task, work};
+use crate::cli::{doctor, inbox, init, instance, logs, process, ps, roles, task, upgrade, work};
 
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
@@ -69,6 +69,7 @@ pub(super) async fn carry_out(
     match verb {
         Verb::Up => instance::up(place, output).await,
         Verb::Down(args) => instance::down(&args, place, output).await,
+        Verb::Upgrade => upgrade::run(place, output).await,
         Verb::Status(json) => instance::status(json, place, output).await,
         Verb::Init { folder } => init::run(&folder, output),
         Verb::Doctor(json) => doctor::run(json, place, output).await,
@@ -144,6 +145,7 @@ mod tests {
             "headcount --workspace /w --state /s --demo --foreground",
             "headcount up --demo",
             "headcount down --force --timeout 60s",
+            "headcount upgrade",
             "headcount status --json",
             "headcount init /w",
             "headcount doctor --json",

@@ -149,6 +149,12 @@ pub enum Command {
     Shutdown,
     /// Kills everything and ends the instance.
     ShutdownNow,
+    /// Ends the instance and leaves every run to the next: answered when all that was decided is on
+    /// disk.
+    HandOver {
+        /// The program that takes over, absolute.
+        program: PathBuf,
+    },
 }
 
 /// When a process is restarted with its updates.
@@ -228,6 +234,9 @@ pub enum Refusal {
     /// The instance ended before it was answered.
     #[error("the instance ended")]
     Gone,
+    /// A new build took over before the order was looked at: nothing was done.
+    #[error("a new build takes over; ask again")]
+    Again,
 }
 
 /// What is wrong with one task of a list.

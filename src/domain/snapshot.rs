@@ -392,6 +392,10 @@ pub struct Snapshot {
     pub messages: Vec<Arc<Message>>,
     /// Terminals attached.
     pub terminals: u32,
+    /// The program that takes over, once it does.
+    pub successor: Option<PathBuf>,
+    /// Counts the instances that have opened this state.
+    pub generation: u64,
     /// Whether the instance is on its way down.
     pub shutting_down: bool,
 }

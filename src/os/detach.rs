@@ -17,7 +17,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::setsid;
 
 /// Names the descriptor of the ready pipe to the started process.
-const READY_VARIABLE: &str = "HEADCOUNT_READY_FD";
+pub(super) const READY_VARIABLE: &str = "HEADCOUNT_READY_FD";
 
 /// The descriptor itself: the lowest that is not a standard stream.
 const READY_FD: RawFd = 3;
@@ -189,6 +189,15 @@ pub fn raise_file_limit() -> io::Result<u64> {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
     }
     Ok(soft)
+}
+
+/// Puts the limit of open files back to what it was, for a program that takes our place.
+///
+/// # Errors
+/// What the kernel said.
+pub fn restore_file_limit(soft: u64) -> io::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, soft.min(hard), hard)?)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,7 @@ const LOOKS: usize = 20;
 /// The exclusive use of a folder, for as long as this lives.
 #[derive(Debug)]
 pub struct FolderLock {
-    _folder: Flock<File>,
+    folder: Flock<File>,
 }
 
 impl FolderLock {
@@ -66,13 +67,37 @@ impl FolderLock {
             .open(path)
             .map_err(fail)?;
         match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
-            Ok(folder) => Ok(Self { _folder: folder }),
+            Ok(folder) => Ok(Self { folder: folder }),
             Err((_, Errno::EWOULDBLOCK)) => Err(FolderLockError::Held {
                 path: path.to_path_buf(),
                 holder: holder(path),
             }),
             Err((_, error)) => Err(fail(error.into())),
         }
+    }
+}
+
+impl FolderLock {
+    /// Takes the lock over from the program that was in this process before; `None` if the descriptor
+    /// is not the folder's, or does not hold its lock.
+    pub fn inherited(folder: OwnedFd, path: &Path) -> Option<Self> {
+        let folder = File::from(folder);
+        let (ours, theirs) = (fs::metadata(path).ok()?, folder.metadata().ok()?);
+        if (ours.dev(), ours.ino()) != (theirs.dev(), theirs.ino()) {
+            return None;
+        }
+        // Of one open file a second lock is the first.
+        let folder = Flock::lock(folder, FlockArg::LockExclusiveNonblock).ok()?;
+        Some(Self { folder: folder })
+    }
+
+    /// Gives a descriptor that holds the lock as well, for the program that takes our place. The lock is
+    /// one: whoever drops this releases it for both.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn share(&self) -> io::Result<OwnedFd> {
+        self.folder.as_fd().try_clone_to_owned()
     }
 }
 
@@ -137,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn d4_a_second_taker_is_told_who_has_the_folder() {
+    fn d4_a_second_taker_is_told_who_has_thefolder() {
         let temp = tempfile::tempdir().expect("temp folder");
         let lock = FolderLock::take(temp.path()).expect("is free");
         match FolderLock::take(temp.path()) {
@@ -149,6 +174,21 @@ mod tests {
         drop(lock);
         FolderLock::take(temp.path()).expect("is free again");
         assert_eq!(holder(temp.path()), None);
+    }
+
+    #[test]
+    fn a_shared_lock_is_one_lock() {
+        let temp = tempfile::tempdir().expect("temp folder");
+        let other = tempfile::tempdir().expect("temp folder");
+        let lock = FolderLock::take(temp.path()).expect("is free");
+        let share = || lock.share().expect("a descriptor");
+        assert!(FolderLock::inherited(share(), other.path()).is_none());
+        let next = FolderLock::inherited(share(), temp.path()).expect("is held");
+        // As a program that ends without a word does: its descriptor goes, the lock stays.
+        std::mem::forget(lock);
+        assert!(FolderLock::take(temp.path()).is_err());
+        drop(next);
+        assert!(FolderLock::take(temp.path()).is_ok());
     }
 
     #[test]
@@ -166,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_not_held() {
+    fn afolder_that_is_not_there_is_not_held() {
         let missing = FolderLock::take(Path::new("/nowhere/at/all"));
         assert!(matches!(missing, Err(FolderLockError::Lock { .. })));
     }

@@ -19,6 +19,7 @@ pub mod ancestry;
 pub mod cgroup;
 pub mod detach;
 pub mod folder_lock;
+pub mod handover;
 pub mod identity;
 pub mod leftovers;
 pub mod link;

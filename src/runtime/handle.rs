@@ -140,7 +140,13 @@ impl Handle {
             command,
             reply,
         };
-        self.mail.send(order).await.map_err(|_| Refusal::Gone)?;
+        self.mail.send(order).await.map_err(|_| {
+            if self.view.borrow().successor.is_some() {
+                Refusal::Again
+            } else {
+                Refusal::Gone
+            }
+        })?;
         answer.await.map_err(|_| Refusal::Gone)?
     }
 

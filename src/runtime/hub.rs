@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::domain::command::Refusal;
 use crate::domain::effect::{Effect, ReplyId};
 use crate::domain::event::{Event, LaunchFailure};
 use crate::domain::fault::{Fault, FaultCode};
@@ -46,6 +47,8 @@ pub(crate) struct Hub {
     pub(crate) tell_at: Option<Instant>,
 }
 
+/// How long actors may take to end what they are at before another program takes over.
+const LAST_WORK: Duration = Duration::from_secs(5);
 /// How long after an actor could not be made it is tried again.
 const TELL_AGAIN: Duration = Duration::from_secs(1);
 
@@ -74,6 +77,14 @@ impl Hub {
                     None => pending().await,
                 }
             };
+            if self.fleet.is_handing_over() {
+                // Only what is on its way to disk: all else is the next one's.
+                let Some(written) = self.written.recv().await else {
+                    break;
+                };
+                self.is_written(written);
+                continue;
+            }
             let tell_at = self.tell_at;
             let tell_again = async {
                 match tell_at {
@@ -85,15 +96,26 @@ impl Hub {
                 biased;
                 () = wait => self.apply(Input::Deadline),
                 () = tell_again => self.tell_again(),
-                Some(written) = self.written.recv() => self.apply(Input::Event(match written.outcome {
-                    Ok(()) => Event::Stored { token: written.token },
-                    Err(error) => Event::NotStored { token: written.token, error },
-                })),
+                Some(written) = self.written.recv() => self.is_written(written),
                 Some(mail) = self.mail.recv() => self.take(mail),
                 // After the mail: an actor's last message is handled before its end.
                 Some(ended) = self.tasks.join_next() => self.actor_ended(ended),
             }
         }
+        self.end().await;
+    }
+
+    fn is_written(&mut self, written: Written) {
+        let token = written.token;
+        self.apply(Input::Event(match written.outcome {
+            Ok(()) => Event::Stored { token },
+            Err(error) => Event::NotStored { token, error },
+        }));
+    }
+
+    async fn end(mut self) {
+        let handing_over = self.fleet.is_handing_over();
+        self.view.send_replace(Arc::new(self.fleet.snapshot()));
         for (id, reply) in self.replies.drain() {
             // Whoever asked for the shutdown is answered by it, the others are not told that something
             // was done that is not on disk. They may have gone meanwhile.
@@ -102,7 +124,21 @@ impl Hub {
         self.actors.clear();
         // An actor that is telling us something must not wait for us to hear it.
         self.mail.close();
-        while self.tasks.join_next().await.is_some() {}
+        while let Ok(mail) = self.mail.try_recv() {
+            if let Mail::Order { reply, .. } = mail
+                && handing_over
+            {
+                // Whoever asked may have gone.
+                drop(reply.send(Err(Refusal::Again)));
+            }
+        }
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if handing_over {
+            // What one of them is in the middle of is taken up by the next instance, as after a kill.
+            drop(tokio::time::timeout(LAST_WORK, ended).await);
+        } else {
+            ended.await;
+        }
     }
 
     fn take(&mut self, mail: Mail) {

@@ -26,4 +26,4 @@ mod updates;
 pub mod work;
 
 pub use context::Folders;
-pub use start::{Running, RuntimeOptions, StartError, start};
+pub use start::{Running, RuntimeOptions, StartError, start, understands};

@@ -57,6 +57,8 @@ pub struct RuntimeOptions {
     pub adopt_within: Duration,
     /// The limit of open files that agents get.
     pub open_files: Option<u64>,
+    /// Whether another program can take over from this one.
+    pub hand_over: bool,
 }
 
 /// Why the runtime cannot be started. Nothing on disk was changed for the worse.
@@ -118,6 +120,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         exe,
         adopt_within,
         open_files,
+        hand_over,
     } = options;
     for path in [&folders.state, &folders.runs, &folders.logs] {
         make_folder(path)?;
@@ -137,6 +140,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
             .file()
             .map_or_else(|| "built in".to_owned(), |path| path.display().to_string()),
         demo,
+        hand_over,
         zone: TimeZone::system(),
         agent_missing: if demo {
             None
@@ -214,6 +218,30 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
             _helpers: helpers,
         },
     ))
+}
+
+/// Looks whether this build understands a state that another program has open. Nothing is changed.
+///
+/// # Errors
+/// [`StartError`], as a start would have it.
+pub fn understands(folders: &Folders, catalogue: Catalogue) -> Result<(), StartError> {
+    let saved = Store::peek(&folders.database)?;
+    let options = Options {
+        workspace: PathBuf::new(),
+        configuration: String::new(),
+        demo: false,
+        hand_over: false,
+        zone: TimeZone::UTC,
+        agent_missing: None,
+        seed: Uuid::nil(),
+    };
+    match Fleet::restore(options, Arc::new(catalogue), &saved, Clock::start().now()) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(StartError::Saved {
+            path: folders.database.clone(),
+            source,
+        }),
+    }
 }
 
 fn make_folder(path: &std::path::Path) -> Result<(), StartError> {

@@ -75,6 +75,7 @@ impl ApiError {
                 Refusal::Fault { .. } => ErrorKind::Fault,
                 Refusal::NotStored(_) => ErrorKind::NotStored,
                 Refusal::Gone => ErrorKind::Gone,
+                Refusal::Again => ErrorKind::Again,
             },
             Self::Log(_) => ErrorKind::NotStored,
             Self::Git(GitError::NotSaved { .. }) => ErrorKind::NotFound,
@@ -146,7 +147,7 @@ const fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::Invalid => StatusCode::BAD_REQUEST,
         ErrorKind::Fault => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::NotStored => StatusCode::INSUFFICIENT_STORAGE,
-        ErrorKind::Gone => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Gone | ErrorKind::Again => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The instance as a whole: its totals and its end.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -10,7 +11,7 @@ use crate::domain::command::{Command, Origin, Refusal};
 use crate::runtime::handle::Handle;
 use crate::serve::body::{self, Body};
 use crate::serve::error::ApiError;
-use crate::serve::wire::{ShutdownRequest, StatusDoc};
+use crate::serve::wire::{ShutdownRequest, StatusDoc, UpgradeRequest};
 
 /// How long a graceful shutdown may take if the client does not say.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,6 +50,29 @@ pub(super) async fn shutdown(
             ended(handle.order(origin.clone(), Command::ShutdownNow).await)?;
         }
     }
+    Ok(Json(StatusDoc::new(&handle.snapshot(), std::process::id())))
+}
+
+/// Answers when everything is on disk; then the program takes over under the same PID, and whoever
+/// connects meanwhile waits for it.
+pub(super) async fn upgrade(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Body(bytes): Body,
+) -> Result<Json<StatusDoc>, ApiError> {
+    let UpgradeRequest { program } = body::read(&bytes)?;
+    if !program.is_absolute() {
+        let text = "`program` is to be an absolute path".to_owned();
+        return Err(ApiError::Invalid(text));
+    }
+    let is_program = program
+        .metadata()
+        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
+    if !is_program {
+        let text = format!("{} is no program", program.display());
+        return Err(ApiError::Invalid(text));
+    }
+    handle.order(origin, Command::HandOver { program }).await?;
     Ok(Json(StatusDoc::new(&handle.snapshot(), std::process::id())))
 }
 

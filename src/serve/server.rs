@@ -78,6 +78,7 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
     Router::new()
         .route("/api/status", get(instance::status))
         .route("/api/shutdown", post(instance::shutdown))
+        .route("/api/upgrade", post(instance::upgrade))
         .route("/api/roles", get(roles::list))
         .route("/api/processes", get(processes::list).post(processes::hire))
         .route(

@@ -76,6 +76,44 @@ pub(super) fn open(path: &Path, boot: &str) -> Result<(Connection, Saved), OpenE
     Ok((connection, saved))
 }
 
+/// Reads what a database holds that another program has open, to see whether it is understood here.
+/// Nothing is written.
+pub(super) fn peek(path: &Path) -> Result<Saved, OpenError> {
+    let failed = |source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    let wait = std::time::Duration::from_secs(5);
+    connection.busy_timeout(wait).map_err(failed)?;
+    version(&connection, path)?;
+    // All of it as of one moment.
+    let connection = connection.transaction().map_err(failed)?;
+    documents(&connection).map_err(failed)
+}
+
+/// The version of the schema, if it is known here.
+fn version(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
+    let found: usize = connection
+        .query_row("pragma user_version", [], |row| row.get::<_, i64>(0))
+        .map_err(|source| OpenError::Database {
+            path: path.to_owned(),
+            source,
+        })?
+        .try_into()
+        .unwrap_or(usize::MAX);
+    let known = STEPS.len();
+    if found > known {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    Ok(found)
+}
+
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -105,19 +143,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
         path: path.to_owned(),
         source,
     };
-    let found: usize = connection
-        .query_row("pragma user_version", [], |row| row.get::<_, i64>(0))
-        .map_err(failed)?
-        .try_into()
-        .unwrap_or(usize::MAX);
-    let known = STEPS.len();
-    if found > known {
-        return Err(OpenError::Newer {
-            path: path.to_owned(),
-            found,
-            known,
-        });
-    }
+    let found = version(connection, path)?;
     for (at, step) in STEPS.iter().enumerate().skip(found) {
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(step).map_err(failed)?;
@@ -129,7 +155,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn read(connection: &Connection, boot: &str) -> rusqlite::Result<Saved> {
+/// What stands in the tables.
+fn documents(connection: &Connection) -> rusqlite::Result<Saved> {
     let documents = |table: &str| -> rusqlite::Result<Vec<String>> {
         let mut all = connection.prepare(&format!("select document from {table} order by id"))?;
         all.query_map([], |row| row.get(0))?.collect()
@@ -138,21 +165,34 @@ fn read(connection: &Connection, boot: &str) -> rusqlite::Result<Saved> {
         let mut one = connection.prepare("select document from meta where key = ?1")?;
         one.query_map([key], |row| row.get(0))?.next().transpose()
     };
-    let before = meta("boot")?;
-    let generation = meta("generation")?
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0_u64)
-        + 1;
-    let mut put = connection.prepare("insert or replace into meta values (?1, ?2)")?;
-    put.execute(("boot", boot))?;
-    put.execute(("generation", generation.to_string()))?;
     Ok(Saved {
         processes: documents("process")?,
         tasks: documents("task")?,
         requests: documents("request")?,
         meta: meta("fleet")?,
+        generation: meta("generation")?
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0),
+        rebooted: false,
+    })
+}
+
+/// Reads everything for a new instance, and notes that there is one.
+fn read(connection: &Connection, boot: &str) -> rusqlite::Result<Saved> {
+    let saved = documents(connection)?;
+    let before: Option<String> = connection
+        .prepare("select document from meta where key = 'boot'")?
+        .query_map([], |row| row.get(0))?
+        .next()
+        .transpose()?;
+    let generation = saved.generation + 1;
+    let mut put = connection.prepare("insert or replace into meta values (?1, ?2)")?;
+    put.execute(("boot", boot))?;
+    put.execute(("generation", generation.to_string()))?;
+    Ok(Saved {
         generation,
         rebooted: before.is_some_and(|before| before != boot),
+        ..saved
     })
 }
 

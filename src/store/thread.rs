@@ -56,6 +56,14 @@ impl Store {
         ))
     }
 
+    /// Reads what a database holds that another program has open; nothing is written.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn peek(path: &Path) -> Result<Saved, OpenError> {
+        schema::peek(path)
+    }
+
     /// Orders a batch to be written.
     pub fn write(&self, token: u64, batch: Batch) {
         if let Some(batches) = &self.batches {

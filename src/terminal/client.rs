@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures::StreamExt;
@@ -20,6 +21,7 @@ use crate::terminal::signals::{Signals, can_stop, stop};
 use crate::terminal::wire::{
     self, Environment, Frames, Goodbye, Hello, Note, ToClient, ToHost, Versions, WireError,
 };
+use crate::tui::Bookmark;
 
 /// Whether Ctrl-Z may stop the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +56,13 @@ pub fn check() -> Result<(), ClientError> {
 ///
 /// # Errors
 /// See [`ClientError`].
-pub async fn run(stream: UnixStream, suspension: Suspension) -> Result<Left, ClientError> {
+///
+/// `socket` is where to find the instance again when another program has taken over from it.
+pub async fn run(
+    stream: UnixStream,
+    socket: Option<PathBuf>,
+    suspension: Suspension,
+) -> Result<Left, ClientError> {
     check()?;
     let gone = CancellationToken::new();
     let screen = io::stdout()
@@ -70,6 +78,7 @@ pub async fn run(stream: UnixStream, suspension: Suspension) -> Result<Left, Cli
         versions: Versions::ours(),
         columns,
         rows,
+        bookmark: None,
         environment: Environment::of_this_process(),
     };
     let editor = hello.environment.editor.clone();
@@ -82,6 +91,7 @@ pub async fn run(stream: UnixStream, suspension: Suspension) -> Result<Left, Cli
     let mut client = Client {
         from_host,
         post,
+        socket,
         events: EventStream::new(),
         signals,
         output,
@@ -121,6 +131,8 @@ enum Arrival {
 struct Client {
     from_host: Frames<ReadHalf<UnixStream>>,
     post: Post,
+    /// Where to find the instance again.
+    socket: Option<PathBuf>,
     events: EventStream,
     signals: Signals,
     output: Output,
@@ -213,6 +225,7 @@ impl Client {
         let note = match message {
             Ok(None | Some(ToClient::Screen(_))) => return Ok(None),
             Ok(Some(ToClient::Note(note))) => note,
+            Err(_) if self.welcomed && self.find_again(None).await => return Ok(None),
             Err(error) if self.welcomed => return Err(ClientError::Lost(Some(error))),
             Err(_) => return Err(ClientError::Closed),
         };
@@ -229,6 +242,13 @@ impl Client {
             } => self.edit(ticket, &text, &suffix).await,
             Note::Goodbye(Goodbye::Detached) => Ok(Some(Ending::Detached)),
             Note::Goodbye(Goodbye::Demo) => Ok(Some(Ending::Demo)),
+            Note::Goodbye(Goodbye::HandedOver { bookmark }) => {
+                if self.find_again(Some(bookmark)).await {
+                    Ok(None)
+                } else {
+                    Err(ClientError::Lost(None))
+                }
+            }
             Note::Goodbye(Goodbye::Ended) if self.welcomed => Ok(Some(Ending::InstanceEnded)),
             Note::Goodbye(Goodbye::Ended) => Err(ClientError::Closed),
             Note::Goodbye(Goodbye::Refused(why)) => Err(ClientError::Refused(why)),
@@ -237,6 +257,31 @@ impl Client {
                 instance: versions.build,
             }),
         }
+    }
+
+    /// Attaches to whoever listens now, with the terminal as it is; the picture stays until the new one
+    /// comes. Returns whether somebody does: the socket is open while a program takes over.
+    async fn find_again(&mut self, bookmark: Option<Bookmark>) -> bool {
+        let Some(socket) = &self.socket else {
+            return false;
+        };
+        let Ok(stream) = UnixStream::connect(socket).await else {
+            return false;
+        };
+        let (from_host, to_host) = wire::split(stream);
+        let (columns, rows) = size();
+        let hello = Hello {
+            versions: Versions::ours(),
+            columns,
+            rows,
+            bookmark,
+            environment: Environment::of_this_process(),
+        };
+        self.from_host = from_host;
+        self.post = Post::begin(to_host, hello);
+        // It believes that the terminal is empty.
+        self.post.send(ToHost::Redraw { columns, rows });
+        true
     }
 
     /// Gives the terminal to an editor. Frames wait with the host meanwhile.

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -43,6 +44,8 @@ struct Shared {
     shutdown: CancellationToken,
     clients: TaskTracker,
     orders: TaskTracker,
+    /// Whether another program takes over: then nobody is told that the instance ends.
+    handing_over: AtomicBool,
     /// `None` once nobody is let in any more.
     attached: watch::Sender<Option<u32>>,
 }
@@ -66,6 +69,7 @@ impl Host {
             shutdown: shutdown.clone(),
             clients: TaskTracker::new(),
             orders: TaskTracker::new(),
+            handing_over: AtomicBool::new(false),
             attached,
         }));
         host.0.clients.spawn(report(handle, counts, shutdown));
@@ -111,6 +115,11 @@ impl Host {
     /// Attaches a terminal of this very process.
     pub fn attach(&self, stream: UnixStream) {
         self.admit(stream, Way::Own);
+    }
+
+    /// Has whoever is attached told to come back: another program takes over.
+    pub fn hand_over(&self) {
+        self.0.handing_over.store(true, Ordering::Release);
     }
 
     /// Waits until every client has heard that the instance ends, and is gone. `shutdown` must be
@@ -226,7 +235,10 @@ impl Shared {
         };
         let screen = AssertUnwindSafe(async { Screen::new(&hello, setting).attend().await });
         let goodbye = match screen.catch_unwind().await {
-            Ok(goodbye) => goodbye,
+            Ok((Some(Goodbye::Ended), bookmark)) if self.handing_over.load(Ordering::Acquire) => {
+                Some(Goodbye::HandedOver { bookmark })
+            }
+            Ok((goodbye, _)) => goodbye,
             Err(panic) => Some(self.failed(words(panic.as_ref())).await),
         };
         if let Some(goodbye) = goodbye {

@@ -98,6 +98,7 @@ fn hello() -> Hello {
         versions: Versions::ours(),
         columns: 80,
         rows: 24,
+        bookmark: None,
         environment: Environment::default(),
     }
 }

@@ -25,7 +25,7 @@ use crate::terminal::remote::{Remote, Sink};
 use crate::terminal::searches::{Searched, Searches};
 use crate::terminal::windows::{Fetched, Windows};
 use crate::terminal::wire::{Goodbye, Hello, Note, ToClient, ToHost};
-use crate::tui::{Action, Present, View};
+use crate::tui::{Action, Bookmark, Present, View};
 
 /// What nobody typed is drawn no more often than this.
 const FRAME: Duration = Duration::from_millis(33);
@@ -70,6 +70,7 @@ pub(crate) struct Screen {
     /// Something changed: draw when it is time.
     dirty: bool,
     drawn: Instant,
+    bookmark: Option<Bookmark>,
     goodbye: Option<Goodbye>,
 }
 
@@ -109,14 +110,25 @@ impl Screen {
             urgent: true,
             dirty: true,
             drawn: Instant::now(),
+            bookmark: hello.bookmark.clone(),
             goodbye: None,
         }
     }
 
     /// Draws and listens until one of the two sides leaves; returns what to say to the client, if it
     /// is still there.
-    pub(crate) async fn attend(mut self) -> Option<Goodbye> {
+    pub(crate) async fn attend(mut self) -> (Option<Goodbye>, Bookmark) {
+        let goodbye = self.show().await;
+        let bookmark = self.view.bookmark(&self.setting.handle.snapshot());
+        (goodbye, bookmark)
+    }
+
+    async fn show(&mut self) -> Option<Goodbye> {
         let mut snapshots = self.setting.handle.snapshots();
+        if let Some(bookmark) = self.bookmark.take() {
+            let snapshot = self.setting.handle.snapshot();
+            self.view.go_back_to(bookmark, &snapshot);
+        }
         self.observe();
         loop {
             let arrival = self.next(&mut snapshots).await;
@@ -154,7 +166,7 @@ impl Screen {
                 Arrival::Room(false) => return None,
             }
             if self.goodbye.is_some() {
-                return self.goodbye;
+                return self.goodbye.take();
             }
         }
     }

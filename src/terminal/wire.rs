@@ -14,6 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::bytes::{BufMut, Bytes, BytesMut};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
+use crate::tui::Bookmark;
+
 /// Counts up when a message changes its form.
 pub const PROTOCOL: u32 = 1;
 /// The version of this build.
@@ -65,6 +67,9 @@ pub struct Hello {
     pub columns: u16,
     /// Height in cells.
     pub rows: u16,
+    /// Where the person was before the instance was another program.
+    #[serde(default)]
+    pub bookmark: Option<Bookmark>,
     /// The terminal, as the client's environment describes it.
     #[serde(flatten)]
     pub environment: Environment,
@@ -183,6 +188,11 @@ pub enum Goodbye {
     Demo,
     /// The instance ends.
     Ended,
+    /// Another program takes over; the client comes back with the bookmark.
+    HandedOver {
+        /// Where the person was.
+        bookmark: Bookmark,
+    },
     /// The client may not attach.
     Refused(String),
     /// The versions do not fit; these are the instance's.
@@ -277,6 +287,7 @@ mod tests {
             versions: Versions::ours(),
             columns: 80,
             rows: 24,
+            bookmark: None,
             environment: Environment {
                 term: "xterm-256color".to_owned(),
                 ..Environment::default()

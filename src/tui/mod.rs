@@ -6,6 +6,7 @@
 mod act;
 mod action;
 mod ascii;
+mod bookmark;
 mod chrome;
 mod control;
 mod dialogs;
@@ -25,6 +26,7 @@ mod view;
 mod widgets;
 
 pub use action::Action;
+pub use bookmark::Bookmark;
 pub use format::Present;
 pub use look::{Capabilities, ColourDepth};
 pub use view::View;

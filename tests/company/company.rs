@@ -216,6 +216,7 @@ fn serve(folder: &Path, demo: bool, more: HashMap<String, String>) -> (Handle, R
         environment,
         exe: PathBuf::from(env!("CARGO_BIN_EXE_headcount")),
         adopt_within: Duration::from_secs(5),
+        hand_over: false,
         open_files: None,
     };
     start(options).expect("the runtime")

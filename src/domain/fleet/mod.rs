@@ -84,6 +84,8 @@ pub struct Options {
     pub configuration: String,
     /// Whether every role runs on the simulated agent.
     pub demo: bool,
+    /// Whether another program can take over from this one.
+    pub hand_over: bool,
     /// For what 'today' means.
     pub zone: TimeZone,
     /// Why no agent can be started, when it is not found.
@@ -194,6 +196,9 @@ pub struct Fleet {
     last_start: Option<Mono>,
     waiters: BTreeMap<ProcessId, Vec<Waiter>>,
     shutdown: Option<Vec<ReplyId>>,
+    /// Who takes over, and where that it does is answered.
+    successor: Option<(PathBuf, ReplyId)>,
+    generation: u64,
     // Answered when the batch that removes the process is on disk.
     figures: BTreeMap<ProcessId, Figures>,
     machine: Machine,
@@ -257,12 +262,21 @@ impl Fleet {
     /// Whether a shutdown was asked for and nothing is left to wait for.
     #[must_use]
     pub fn is_drained(&self) -> bool {
+        if self.successor.is_some() {
+            return self.pending.is_empty();
+        }
         self.shutdown.is_some()
             && self
                 .processes
                 .values()
                 .all(|process| process.live().is_none())
             && self.pending.is_empty()
+    }
+
+    /// Whether another program takes over: nothing new is looked at any more, the runs go on.
+    #[must_use]
+    pub fn is_handing_over(&self) -> bool {
+        self.successor.is_some()
     }
 
     /// Whether a shutdown was asked for.
@@ -325,6 +339,7 @@ impl Fleet {
                 self.shut_down(reply, false);
                 Ok(())
             }
+            Command::HandOver { program } => self.hand_over(reply, program),
             Command::ShutdownNow => {
                 self.shut_down(reply, true);
                 Ok(())

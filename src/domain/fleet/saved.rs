@@ -1,6 +1,7 @@
 //! What survives: batches on their way to disk, and the fleet put together again from it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,6 +120,8 @@ impl Fleet {
             last_start: None,
             waiters: BTreeMap::new(),
             shutdown: None,
+            successor: None,
+            generation: saved.generation,
             figures: BTreeMap::new(),
             machine: Machine::default(),
             terminals: 0,
@@ -191,12 +194,39 @@ impl Fleet {
         }
     }
 
-    /// The answer to an order that the shutdown overtook.
+    /// Leaves everything to another program: that it may, and that all of it is on disk.
+    pub(super) fn hand_over(&mut self, reply: ReplyId, program: PathBuf) -> Result<(), Refusal> {
+        if !self.options.hand_over {
+            let text = "it runs in the terminal that shows it; leave that with q and start it anew";
+            return Err(Refusal::State(text.to_owned()));
+        }
+        if self.shutdown.is_some() {
+            return Err(Refusal::State("the instance is on its way down".to_owned()));
+        }
+        if self.again.is_some() {
+            let text = "an earlier write failed and is being tried again".to_owned();
+            return Err(Refusal::NotStored(text));
+        }
+        self.successor.get_or_insert((program, reply));
+        self.changed = true;
+        Ok(())
+    }
+
+    /// The answer to an order that the end overtook.
     ///
     /// # Errors
     /// What was ordered is not done, and will not be.
     pub fn last_answer(&self, reply: ReplyId) -> Result<Outcome, Refusal> {
         let asked = |replies: &Vec<ReplyId>| replies.contains(&reply);
+        if let Some((_, asker)) = &self.successor {
+            return if *asker == reply {
+                Ok(Outcome::Done)
+            } else {
+                let text = "a new build took over meanwhile; what was ordered goes on: \
+                            `headcount ps` shows it";
+                Err(Refusal::State(text.to_owned()))
+            };
+        }
         if self.shutdown.as_ref().is_some_and(asked) {
             Ok(Outcome::Done)
         } else if self.again.is_some() {

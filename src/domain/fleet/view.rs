@@ -88,6 +88,8 @@ impl Fleet {
             },
             messages: self.messages.iter().cloned().collect(),
             terminals: self.terminals,
+            successor: self.successor.as_ref().map(|(program, _)| program.clone()),
+            generation: self.generation,
             shutting_down: self.shutdown.is_some(),
         }
     }

@@ -24,6 +24,8 @@ pub enum ErrorKind {
     NotStored,
     /// The instance is on its way down.
     Gone,
+    /// A new build takes over, and nothing was done: the same request again is answered by that.
+    Again,
 }
 
 /// The `error` member of [`ErrorDoc`].

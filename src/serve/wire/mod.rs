@@ -22,7 +22,7 @@ pub use process::{
 };
 pub use requests::{
     AnswerRequest, ApproveRequest, DenyRequest, EditRequest, HireRequest, MoveRequest,
-    ShutdownRequest, TaskRequest,
+    ShutdownRequest, TaskRequest, UpgradeRequest,
 };
 pub use role::RoleDoc;
 pub use status::{InstanceDoc, ProcessCounts, StatusDoc, TaskCountsDoc};

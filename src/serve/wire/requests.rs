@@ -201,3 +201,11 @@ pub struct ShutdownRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<f64>,
 }
+
+/// Who is to take over from the instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpgradeRequest {
+    /// The program, absolute.
+    pub program: PathBuf,
+}

@@ -20,6 +20,9 @@ pub struct InstanceDoc {
     pub configuration: String,
     /// Whether every role runs on the simulated agent.
     pub demo: bool,
+    /// Counts the instances that have opened this state; the next one has the next number.
+    #[serde(default)]
+    pub generation: u64,
     /// Terminals attached.
     pub terminals: u32,
     /// Whether it is on its way down.
@@ -98,6 +101,7 @@ impl StatusDoc {
                 workspace: snapshot.workspace.clone(),
                 configuration: snapshot.configuration.clone(),
                 demo: snapshot.demo,
+                generation: snapshot.generation,
                 terminals: snapshot.terminals,
                 shutting_down: snapshot.shutting_down,
             },

@@ -139,6 +139,7 @@ fn options() -> Options {
     Options {
         workspace: PathBuf::from("/work"),
         configuration: "test".to_owned(),
+        hand_over: true,
         demo: false,
         zone: TimeZone::UTC,
         agent_missing: None,

@@ -1,0 +1,146 @@
+//! D1d: another build takes over from the instance under load, and nobody notices.
+
+#[path = "support/instance.rs"]
+#[expect(dead_code, reason = "shared with tests that look at more of the state")]
+mod instance;
+mod terminal_support;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use instance::Instance;
+use serde_json::Value;
+use terminal_support::Company;
+
+fn pids(instance: &Instance) -> Vec<Value> {
+    let processes = instance.json(&["ps"]);
+    let list = processes.as_array().expect("a list of processes");
+    list.iter().map(|process| process["pid"].clone()).collect()
+}
+
+#[test]
+fn d1d_an_upgrade_under_load_is_noticed_by_nobody() {
+    const ROUNDS: u64 = 5;
+    let instance = Instance::demo();
+    for _ in 0..3 {
+        instance.ok(&["create", "senior_developer"]);
+    }
+    let (staff, own) = (pids(&instance), instance.pid());
+    let mut follow = instance
+        .command(&["logs", "proc_001", "-f"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let first = instance.json(&["status"])["instance"]["generation"]
+        .as_u64()
+        .expect("a number");
+    let mut waits = Vec::new();
+    for round in 0..ROUNDS {
+        for n in 0..3 {
+            let text = format!(
+                "TOOL Bash echo {round}-{n} >> done.txt ;; SLOW 0.1 text ;; FLOOD 50 20 ;; SAY did {round}-{n}"
+            );
+            let process = format!("proc_00{}", n + 1);
+            let task = instance.json(&["task", "add", &text, "--process", &process]);
+            let id = task["id"].as_str().expect("an id").to_owned();
+            let wait = instance
+                .command(&["task", "wait", &id, "--timeout", "60s", "--json"])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("the program starts");
+            waits.push((wait, format!("did {round}-{n}")));
+        }
+        let said = instance.ok(&["upgrade"]);
+        assert!(said.contains("3 processes run on"), "{said}");
+        let status = instance.json(&["status"]);
+        assert_eq!(status["instance"]["generation"], first + round + 1);
+        assert_eq!(status["instance"]["pid"], own, "{status:#}");
+        assert_eq!(pids(&instance), staff, "round {round}");
+    }
+    for (wait, said) in waits {
+        let output = wait.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{output:?}");
+        let task: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let task = task.get(0).unwrap_or(&task);
+        assert_eq!(task["state"], "succeeded", "{task:#}");
+        assert_eq!(task["result"]["text"], said.as_str(), "{task:#}");
+        assert_eq!(task["attempts"].as_array().map(Vec::len), Some(1));
+    }
+    let done = fs::read_to_string(instance.workspace().join("done.txt")).expect("the tools' file");
+    assert_eq!(done.lines().count() as u64, 3 * ROUNDS, "{done}");
+    // Who followed the log has followed it over all of them, and has each line once.
+    let last = format!("did {}-0", ROUNDS - 1);
+    let mut seen = String::new();
+    for line in BufReader::new(follow.stdout.take().expect("its output")).lines() {
+        let line = line.expect("text");
+        seen.push_str(&line);
+        seen.push('\n');
+        if line.ends_with(&format!("| {last}")) {
+            break;
+        }
+    }
+    follow.kill().expect("it follows until it is ended");
+    follow.wait().expect("it ends");
+    for round in 0..ROUNDS {
+        assert_eq!(
+            seen.matches(&format!("| did {round}-0\n")).count(),
+            1,
+            "{seen}"
+        );
+    }
+    instance.close();
+}
+
+#[test]
+fn d1d_a_terminal_comes_back_by_itself_where_it_was() {
+    let company = Company::new();
+    let run = |words: &[&str]| {
+        let output = company.command(words).output().expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    run(&["--demo", "create", "senior_developer", "--name", "Ada"]);
+    let mut screen = company.run(&[env!("CARGO_BIN_EXE_headcount"), "--demo"], &[]);
+    screen.wait_for("Ada");
+    screen.keys(b"2");
+    screen.wait_for("No task yet.");
+    let before = screen.raw().len();
+    run(&["--demo", "upgrade"]);
+    run(&["--demo", "task", "add", "SAY upgraded"]);
+    run(&["--demo", "task", "wait", "task_0001", "--timeout", "30s"]);
+    screen.wait_for("SAY upgraded");
+    assert!(
+        !String::from_utf8_lossy(&screen.raw()[before..]).contains("\x1b[?1049l"),
+        "the screen was never left"
+    );
+    screen.keys(b"q");
+    assert_eq!(screen.ended(), 0);
+    screen.assert_restored();
+    run(&["--demo", "down", "--force"]);
+}
+
+#[test]
+fn an_upgrade_that_cannot_be_changes_nothing() {
+    let instance = Instance::demo();
+    let none = instance.run(&["upgrade"]);
+    assert_eq!(none.status.code(), Some(3));
+    instance.ok(&["create", "senior_developer"]);
+    let (staff, status) = (pids(&instance), instance.json(&["status"]));
+    let roles = instance.workspace().join("roles.toml");
+    let text = fs::read_to_string(&roles).expect("roles.toml");
+    fs::write(&roles, format!("{text}\nnonsense = [")).expect("roles.toml");
+    let refused = instance.run(&["upgrade"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("the instance goes on as it is"), "{said}");
+    assert!(said.contains("roles.toml"), "{said}");
+    let after = instance.json(&["status"]);
+    assert_eq!(
+        after["instance"]["generation"],
+        status["instance"]["generation"]
+    );
+    assert_eq!(pids(&instance), staff);
+    instance.close();
+}
