@@ -58,7 +58,17 @@ impl View {
                 return self.decide(verb, snapshot);
             }
             Verb::Log => {
-                if let Some(process) = self.subject(snapshot).map(|process| process.id) {
+                // Of a task that is over its part of the log, else the end of it.
+                let past = self.task(snapshot).and_then(|task| {
+                    let attempt = task.attempts.last().filter(|_| task.lease.is_none())?;
+                    Some((attempt.process, attempt.log?.from))
+                });
+                if let Some((process, from)) = past
+                    && snapshot.process(process).is_some()
+                {
+                    let logs = Logs::from(process, self.look.palette, from);
+                    self.pages.push(Page::Logs(Box::new(logs)));
+                } else if let Some(process) = self.subject(snapshot).map(|process| process.id) {
                     let logs = Logs::new(process, self.look.palette);
                     self.pages.push(Page::Logs(Box::new(logs)));
                 }

@@ -14,7 +14,7 @@ use crate::tui::dialogs::line::LineDialog;
 use crate::tui::dialogs::{Dialog, Order};
 use crate::tui::format;
 use crate::tui::keys::Verb;
-use crate::tui::offer::{can_cancel, can_release, can_retry, can_start, can_stop};
+use crate::tui::offer::{can_cancel, can_hold, can_release, can_retry, can_start, can_stop};
 use crate::tui::screens::inbox::Inbox;
 use crate::tui::view::View;
 use crate::tui::widgets::{request, status};
@@ -208,7 +208,7 @@ impl View {
         self.dialogs.push(Dialog::Alike(dialog));
     }
 
-    /// Takes a task back, tries it again, or releases it.
+    /// Takes a task back, tries it again, holds or releases it.
     pub(crate) fn handle_task(&mut self, verb: Verb, snapshot: &Snapshot) -> Vec<Action> {
         let Some(task) = self.task(snapshot) else {
             return Vec::new();
@@ -234,12 +234,16 @@ impl View {
                 let order = Order::new(format!("release {id}"), Command::ReleaseTask(id));
                 self.give(vec![order])
             }
+            Verb::Release if can_hold(task) => {
+                let order = Order::new(format!("hold {id}"), Command::HoldTask(id));
+                self.give(vec![order])
+            }
             _ => {
                 let state = status::task_word(task.state);
                 let hint = match verb {
                     Verb::Cancel => "there is nothing to take back",
                     Verb::Retry => "only what ended without success is tried again",
-                    _ => "only what is held is released",
+                    _ => "only what waits is held or released",
                 };
                 self.note(Level::Info, format!("{id} is {state}: {hint}."));
                 Vec::new()

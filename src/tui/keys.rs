@@ -217,7 +217,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Restart [letter('r')] ONE, "restart", "stop, read prompt and settings anew, start";
     Cancel [letter('c')] &[Tasks, Task], "cancel", "take the task back";
     Retry [letter('R')] &[Tasks, Task], "retry", "put a task that failed back into the queue";
-    Release [letter('h')] &[Tasks, Task], "release", "release a held task";
+    Release [letter('h')] &[Tasks, Task], "release", "release a held task, or hold one that waits";
     Answer [letter('A')] &[Tasks, Task], "answer", "answer its result: a task that goes on in its conversation";
     Open [key(KeyCode::Enter)] &[Tasks], "whole", "the whole task: text, attempts, result";
     Open [key(KeyCode::Enter)] &[Inbox], "whole", "the whole request";

@@ -130,7 +130,10 @@ impl View {
             },
             Verb::Cancel => self.task(snapshot).is_some_and(can_cancel),
             Verb::Retry => self.task(snapshot).is_some_and(can_retry),
-            Verb::Release => self.task(snapshot).is_some_and(can_release),
+            Verb::Release => match self.task(snapshot) {
+                Some(task) if can_hold(task) => return Some("hold"),
+                task => task.is_some_and(can_release),
+            },
             Verb::NextWaiting => {
                 chrome::needs(snapshot) > 0 || chrome::waiting_requests(snapshot) > 0
             }
@@ -194,6 +197,11 @@ pub(crate) const fn can_retry(task: &Task) -> bool {
 /// Whether its conversation can be gone on with.
 pub(crate) fn can_follow(task: &Task) -> bool {
     task.state.is_final() && task.conversation().is_some()
+}
+
+/// Whether it waits, and not yet for a person to release it.
+pub(crate) const fn can_hold(task: &Task) -> bool {
+    matches!(task.state, TaskState::Queued | TaskState::Blocked)
 }
 
 /// Whether it waits for a person to release it.

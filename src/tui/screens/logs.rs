@@ -88,6 +88,15 @@ impl Logs {
         }
     }
 
+    /// The same, from an offset on.
+    pub(crate) fn from(process: ProcessId, palette: Palette, offset: u64) -> Self {
+        Self {
+            follow: false,
+            top: offset,
+            ..Self::new(process, palette)
+        }
+    }
+
     /// The windows that the next frame needs.
     pub(crate) fn queries(&self, height: u16) -> Vec<LogQuery> {
         let lines = usize::from(height.max(1)) * 2;

@@ -92,6 +92,25 @@ fn write(task: &Task, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
         now.clock(task.created)
     );
     sheet.field("Asked", &asked, palette.plain);
+    if !task.after.is_empty() {
+        let parent = |id: &TaskId| match snapshot.task(*id) {
+            Some(parent) => format!("{id} ({})", status::task_word(parent.state)),
+            None => format!("{id} (deleted)"),
+        };
+        let parents: Vec<String> = task.after.iter().map(parent).collect();
+        sheet.field("After", &parents.join(", "), palette.plain);
+    }
+    let children = snapshot
+        .tasks
+        .iter()
+        .filter(|other| other.after.contains(&task.id));
+    let children: Vec<String> = children.map(|child| child.id.to_string()).collect();
+    if !children.is_empty() {
+        sheet.field("Before", &children.join(", "), palette.plain);
+    }
+    if let Some(progress) = task_facts::progress(task, snapshot) {
+        sheet.field("Does", progress, palette.plain);
+    }
     sheet.heading("Task");
     sheet.text(&task.text, 0, palette.plain);
     if !task.attempts.is_empty() {
@@ -99,6 +118,15 @@ fn write(task: &Task, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
         for (number, attempt) in task.attempts.iter().enumerate() {
             let (line, failed) = line(number + 1, attempt, scene);
             sheet.text(&line, 0, if failed { palette.warn } else { palette.plain });
+            if !attempt.work.tools.is_empty() {
+                let tools = attempt.work.tools.iter();
+                let tools: Vec<String> = tools.map(|(tool, n)| format!("{tool} {n}")).collect();
+                sheet.text(&format!("called {}", tools.join(", ")), 3, palette.dim);
+            }
+            for file in &attempt.work.files {
+                let line = format!("{}  +{} -{}", file.path, file.added, file.removed);
+                sheet.text(&line, 3, palette.dim);
+            }
         }
     }
     sheet.heading("Result");

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use crate::domain::id::TaskId;
 use crate::domain::snapshot::Snapshot;
-use crate::domain::task::{Priority, Task, TaskState};
+use crate::domain::task::{Place, Priority, Task, TaskState};
 use crate::tui::filter::Filter;
 use crate::tui::format;
 use crate::tui::scene::Scene;
@@ -64,31 +64,33 @@ struct Listed {
 }
 
 impl Tasks {
-    /// One walk over all tasks, without sorting: there may be very many.
+    /// One walk over all tasks: there may be very many. What waits stands in the order of work.
     fn listed(&self, snapshot: &Snapshot) -> Listed {
-        let mut buckets: [Vec<TaskId>; 7] = Default::default();
+        let mut queue: Vec<(Place, TaskId)> = Vec::new();
+        let mut buckets: [Vec<TaskId>; 3] = Default::default();
         for task in &snapshot.tasks {
             if !self.filter.is_empty() && !self.admits(snapshot, task) {
                 continue;
             }
-            let bucket = match (Group::of(task.state), task.priority) {
-                (Group::Working, _) => 0,
-                (Group::Queue, Priority::Urgent) => 1,
-                (Group::Queue, Priority::High) => 2,
-                (Group::Queue, Priority::Normal) => 3,
-                (Group::Queue, Priority::Low) => 4,
-                (Group::Failed, _) => 5,
-                (Group::Ended, _) => 6,
+            let bucket = match Group::of(task.state) {
+                Group::Queue => {
+                    queue.push((task.place(), task.id));
+                    continue;
+                }
+                Group::Working => 0,
+                Group::Failed => 1,
+                Group::Ended => 2,
             };
             if let Some(bucket) = buckets.get_mut(bucket) {
                 bucket.push(task.id);
             }
         }
-        let [working, urgent, high, normal, low, mut failed, mut ended] = buckets;
+        let [working, mut failed, mut ended] = buckets;
         // The newest of what is over is what a person looks for.
         failed.reverse();
         ended.reverse();
-        let queue = [urgent, high, normal, low].concat();
+        queue.sort_unstable();
+        let queue = queue.into_iter().map(|(_, id)| id).collect();
         let (mut keys, mut groups) = (Vec::new(), Vec::new());
         for (group, ids) in Group::ALL.into_iter().zip([working, queue, failed, ended]) {
             if !ids.is_empty() {
@@ -108,6 +110,8 @@ impl Tasks {
             task.priority.as_str(),
             who.as_str(),
             task.text.as_str(),
+            task.result.as_ref().map_or("", |result| &result.text),
+            task.error.as_deref().unwrap_or(""),
         ];
         self.filter.admits(parts.into_iter())
     }
@@ -341,7 +345,9 @@ impl Columns {
             palette.plain
         };
         let end = pen.put(row, at + 2, room, &title, style);
-        if let Some(why) = task_facts::waits(task, scene.snapshot) {
+        let beside = task_facts::waits(task, scene.snapshot)
+            .or_else(|| task_facts::progress(task, scene.snapshot));
+        if let Some(why) = beside {
             let why = format!(" · {}", text::clean(why));
             pen.put(row, end, width.saturating_sub(end + 1), &why, palette.dim);
         }

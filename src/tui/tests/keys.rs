@@ -67,7 +67,7 @@ fn a_key_that_cannot_act_says_why() {
         ("<del>", "Ada is up: x stops it first"),
         ("jy", "Nothing is asked here"),
         ("2R", "task_0030 is waiting"),
-        ("2h", "only what is held is released"),
+        ("2h", "only what waits is held or released"),
         ("<c-c>", "q leaves the screen"),
     ] {
         let mut screen = screen();
@@ -75,6 +75,64 @@ fn a_key_that_cannot_act_says_why() {
         let text = screen.text();
         assert!(text.contains(hint), "{keys}\n{text}");
     }
+}
+
+#[test]
+fn a_task_shows_what_it_waits_for_and_what_was_done_and_opens_its_part_of_the_log() {
+    use crate::domain::id::RunId;
+    use crate::domain::task::{Attempt, AttemptEnd, FileChange, LogSpan, TaskState, Work};
+    let mut screen = screen();
+    let at = screen
+        .snapshot
+        .tasks
+        .iter()
+        .position(|task| task.state == TaskState::Queued)
+        .unwrap();
+    let (parent, child) = (screen.snapshot.tasks[0].id, screen.snapshot.tasks[at].id);
+    let task = Arc::make_mut(&mut screen.snapshot.tasks[at]);
+    task.after = vec![parent, TaskId(999)];
+    task.attempts = vec![Attempt {
+        process: LINUS,
+        run: RunId(1),
+        started: task.created,
+        ended: Some(task.created),
+        end: Some(AttemptEnd::Failed),
+        reason: None,
+        work: Work {
+            tools: [("Edit".to_owned(), 3)].into(),
+            files: vec![FileChange {
+                path: "src/cart.rs".to_owned(),
+                added: 12,
+                removed: 4,
+            }],
+        },
+        conversation: None,
+        log: Some(LogSpan {
+            from: 4711,
+            to: Some(5000),
+        }),
+    }];
+    screen.keys("2");
+    while screen.view.task(&screen.snapshot).map(|task| task.id) != Some(child) {
+        screen.keys("j");
+    }
+    assert_eq!(orders(screen.keys("h")), [Command::HoldTask(child)]);
+    screen.keys("<enter>");
+    let text = screen.text();
+    for words in [
+        "task_0999 (deleted)",
+        "called Edit 3",
+        "src/cart.rs  +12 -4",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    screen.keys("l");
+    let asked = screen.view.wants(ratatui::layout::Size::new(80, 24));
+    assert!(
+        asked.iter().any(|query| query.process == LINUS
+            && query.anchor == crate::domain::log::LogAnchor::At(4711)),
+        "{asked:?}"
+    );
 }
 
 #[test]

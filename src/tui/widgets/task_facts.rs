@@ -58,6 +58,15 @@ pub(crate) fn waits<'a>(task: &'a Task, snapshot: &'a Snapshot) -> Option<&'a st
     snapshot.why(task.id)
 }
 
+/// What its process did for it last, by the agent's own events.
+pub(crate) fn progress<'a>(task: &Task, snapshot: &'a Snapshot) -> Option<&'a str> {
+    let process = snapshot.process(task.lease?.process)?;
+    process
+        .progress
+        .as_deref()
+        .filter(|_| process.task == Some(task.id))
+}
+
 /// Whether it is in the queue, so that who tried before matters less than who may.
 const fn is_queued(task: &Task) -> bool {
     matches!(
