@@ -135,10 +135,15 @@ mod tests {
 
     use super::*;
 
-    fn read(master: &OwnedFd) -> String {
-        let mut buffer = [0; 4096];
-        let read = nix::unistd::read(master, &mut buffer).unwrap();
-        String::from_utf8_lossy(&buffer[..read]).into_owned()
+    /// So many bytes: what was written at once may come in pieces.
+    fn read(master: &OwnedFd, length: usize) -> String {
+        let mut bytes = Vec::new();
+        while bytes.len() < length {
+            let mut buffer = vec![0; length - bytes.len()];
+            let read = nix::unistd::read(master, &mut buffer).unwrap();
+            bytes.extend_from_slice(&buffer[..read]);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn is_raw(terminal: &OwnedFd) -> bool {
@@ -152,28 +157,29 @@ mod tests {
     #[test]
     fn e1_drop_and_panic_take_the_modes_off() {
         let pty = nix::pty::openpty(None, None).unwrap();
+        let entered = RESET.len() + ENTER.len();
         let modes = Modes::enter(pty.slave.as_fd()).unwrap();
         assert!(is_raw(&pty.slave));
-        assert_eq!(read(&pty.master), format!("{RESET}{ENTER}"));
+        assert_eq!(read(&pty.master, entered), format!("{RESET}{ENTER}"));
         drop(modes);
         assert!(!is_raw(&pty.slave));
-        assert_eq!(read(&pty.master), LEAVE);
+        assert_eq!(read(&pty.master, LEAVE.len()), LEAVE);
 
         let modes = Modes::enter(pty.slave.as_fd()).unwrap();
-        read(&pty.master);
+        read(&pty.master, entered);
         let thread = std::thread::spawn(|| panic!("on purpose"));
         assert!(thread.join().is_err());
         assert!(
             !is_raw(&pty.slave),
             "the hook came before the end of the guard"
         );
-        assert_eq!(read(&pty.master), LEAVE);
+        assert_eq!(read(&pty.master, LEAVE.len()), LEAVE);
         drop(modes);
 
         let modes = Modes::enter(pty.slave.as_fd()).unwrap();
-        read(&pty.master);
+        read(&pty.master, entered);
         modes.off();
-        assert_eq!(read(&pty.master), LEAVE);
+        assert_eq!(read(&pty.master, LEAVE.len()), LEAVE);
         modes.on().unwrap();
         assert!(is_raw(&pty.slave));
         drop(modes);

@@ -188,6 +188,10 @@ impl Company {
 impl Drop for Company {
     fn drop(&mut self) {
         let place = self.place();
+        // Of a test that failed in a demonstration.
+        if headcount::os::folder_lock::holder(place.demo().path()).is_some() {
+            self.command(&["--demo", "down", "--force"]).output().ok();
+        }
         if let Some(pid) = headcount::os::folder_lock::holder(place.path()) {
             kill(Pid::from_raw(pid as i32), Signal::SIGTERM).ok();
             wait_until_unlocked(place.path());
