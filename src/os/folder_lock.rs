@@ -67,7 +67,7 @@ impl FolderLock {
             .open(path)
             .map_err(fail)?;
         match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
-            Ok(folder) => Ok(Self { folder: folder }),
+            Ok(folder) => Ok(Self { folder }),
             Err((_, Errno::EWOULDBLOCK)) => Err(FolderLockError::Held {
                 path: path.to_path_buf(),
                 holder: holder(path),
@@ -88,7 +88,7 @@ impl FolderLock {
         }
         // Of one open file a second lock is the first.
         let folder = Flock::lock(folder, FlockArg::LockExclusiveNonblock).ok()?;
-        Some(Self { folder: folder })
+        Some(Self { folder })
     }
 
     /// Gives a descriptor that holds the lock as well, for the program that takes our place. The lock is
