@@ -80,6 +80,8 @@ pub enum Verb {
         #[command(flatten)]
         json: JsonArg,
     },
+    /// Show what the status of a process is known from, or why it died.
+    Why(WhyArgs),
     /// Hire employees; starts an instance if none runs.
     Create(Box<CreateArgs>),
     /// Start processes that are down.
@@ -278,6 +280,52 @@ pub struct CreateArgs {
     /// Whether the answer is JSON.
     #[command(flatten)]
     pub json: JsonArg,
+}
+
+/// What to tell of a process.
+#[derive(Debug, Clone, Args)]
+pub struct WhyArgs {
+    /// Which one.
+    #[arg(value_name = "PROC")]
+    pub process: String,
+    /// The last minute before this exit of it; `last` is the last one.
+    #[arg(long, value_name = "N")]
+    pub exit: Option<ExitArg>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which exit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitArg {
+    /// The last one.
+    Last,
+    /// The one of this number.
+    Number(u32),
+}
+
+impl std::str::FromStr for ExitArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "last" => Ok(Self::Last),
+            text => text
+                .parse()
+                .map(Self::Number)
+                .map_err(|_| "a number, or `last`".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for ExitArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Last => f.write_str("last"),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
 }
 
 /// Which processes to restart.

@@ -29,6 +29,7 @@ mod task_add;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod why;
 mod work;
 
 pub use args::{Cli, Verb};

@@ -11,7 +11,9 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Code;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
-use crate::cli::{doctor, inbox, init, instance, logs, process, ps, roles, task, upgrade, work};
+use crate::cli::{
+    doctor, inbox, init, instance, logs, process, ps, roles, task, upgrade, why, work,
+};
 
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
@@ -76,6 +78,7 @@ pub(super) async fn carry_out(
         Verb::Roles(json) => roles::run(json, place, output),
         Verb::Ps(json) => ps::ps(json, place, output).await,
         Verb::Inspect { process, json } => ps::inspect(&process, json, place, output).await,
+        Verb::Why(args) => why::run(&args, place, output).await,
         Verb::Create(args) => process::create(&args, place, output).await,
         Verb::Start(args) => process::act(process::Act::Start, &args, place, output).await,
         Verb::Stop(args) => process::act(process::Act::Stop, &args, place, output).await,
@@ -152,6 +155,9 @@ mod tests {
             "headcount roles --json",
             "headcount ps --json --state /s",
             "headcount inspect ada --json",
+            "headcount why ada --json",
+            "headcount why ada --exit 7",
+            "headcount why ada --exit last --json",
             "headcount create senior_developer qa_engineer --count 2 --kind batch --cwd /w --env A=1 \
              --env B=x=y --tools Bash,Read --prompt hi --max-turns 3 --model m --no-start --json",
             "headcount create sre --prompt-file /f --name Ada",

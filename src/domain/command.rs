@@ -28,6 +28,20 @@ pub enum Origin {
     Automation,
 }
 
+impl Origin {
+    /// Who that is, for a person.
+    #[must_use]
+    pub const fn words(&self) -> &'static str {
+        match self {
+            Self::Terminal => "an order at the screen",
+            Self::Cli => "an order on the command line",
+            Self::Api => "an order by the API",
+            Self::Employee(_) => "an employee",
+            Self::Automation => "headcount itself",
+        }
+    }
+}
+
 /// A process as it is asked for. What is not given comes from the role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct NewProcess {

@@ -1,11 +1,13 @@
 //! What follows from a decision: orders of the fleet to the runtime.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::domain::command::{NewProcess, Outcome, Refusal};
 use crate::domain::event::Mark;
+use crate::domain::flight::Flight;
 use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
 use crate::domain::log::LogKind;
 use crate::domain::order::Numbered;
@@ -107,6 +109,11 @@ pub enum Effect {
         process: ProcessId,
         /// In which run.
         run: RunId,
+    },
+    /// Keep what there is of an exit.
+    Record {
+        /// All of it.
+        flight: Arc<Flight>,
     },
     /// The process is gone for good.
     Forget {

@@ -237,6 +237,8 @@ pub enum Event {
         /// What the driver makes of it if nobody asked for it; `None` for a command that has done
         /// what it was to do.
         failure: Option<LaunchFailure>,
+        /// The last lines of its log.
+        lines: Vec<String>,
     },
     /// Some of its processes cannot be ended.
     Stuck {

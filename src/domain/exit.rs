@@ -57,6 +57,18 @@ pub struct Exit {
     pub abandoned: bool,
     /// The last lines of its standard error, for the cause.
     pub stderr_tail: String,
+    /// What says that something of it was killed for lack of memory.
+    #[serde(default)]
+    pub memory: Option<MemoryKill>,
+}
+
+/// Something of a run was killed for lack of memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryKill {
+    /// What says so, for a person.
+    pub source: String,
+    /// Who was killed, where that is known.
+    pub culprit: Option<Ended>,
 }
 
 impl Exit {
@@ -99,6 +111,7 @@ mod tests {
             shim_lost: false,
             abandoned: false,
             stderr_tail: String::new(),
+            memory: None,
         };
         assert_eq!(exit.proof(), "1 process ended, 0 left");
         exit.ended = 7;

@@ -96,6 +96,15 @@ impl LogLine {
         )
     }
 
+    /// The line as it stands in the file.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        self.time.map_or_else(
+            || self.text.clone(),
+            |time| Self::format(time, self.kind, &self.text),
+        )
+    }
+
     /// Reads a line of an agent's log; whatever does not look like one is output.
     #[must_use]
     pub fn parse(offset: u64, line: &str) -> Self {

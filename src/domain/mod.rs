@@ -9,6 +9,7 @@ pub mod event;
 pub mod exit;
 pub mod fault;
 pub mod fleet;
+pub mod flight;
 pub mod id;
 pub mod inbox;
 pub mod log;

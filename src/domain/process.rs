@@ -1,5 +1,6 @@
 //! A process: one agent with its configuration, over all of its runs.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::domain::command::NewProcess;
 use crate::domain::event::{Mark, RunDetails};
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::Fault;
+use crate::domain::flight::{Change, ExitNote, Sent};
 use crate::domain::id::{EmployeeId, ProcessId, RunId, TaskId};
 use crate::domain::order::Numbered;
 use crate::domain::restart::Failures;
@@ -206,6 +208,9 @@ pub struct Live {
     pub stuck: Vec<Ended>,
     /// Why its output is held.
     pub held: Option<String>,
+    /// What we did to it last, oldest first.
+    #[serde(default)]
+    pub sent: Vec<Sent>,
     /// What is different on disk by now.
     #[serde(skip)]
     pub updates: Option<Arc<Updates>>,
@@ -345,6 +350,15 @@ pub struct Process {
     pub last_exit: Option<Exit>,
     /// The run of that exit.
     pub last_run: Option<RunId>,
+    /// Its last changes of state, oldest first.
+    #[serde(default)]
+    pub history: VecDeque<Change>,
+    /// Its last exits in short, newest first.
+    #[serde(default)]
+    pub exits: VecDeque<ExitNote>,
+    /// How many exits it has had.
+    #[serde(default)]
+    pub exits_ever: u32,
     /// When it was last given a task, as a count: round robin takes the smallest.
     pub turn_taken: u64,
 }
@@ -444,6 +458,37 @@ impl Process {
                     .flatten()
                     .min()
             }
+        }
+    }
+
+    /// The phase of its life that it is in, for a person.
+    #[must_use]
+    pub fn phase(&self) -> &'static str {
+        let live = match &self.phase {
+            Phase::Down => return "down",
+            Phase::Failed => return "left down after failures",
+            Phase::Backoff { .. } => return "waits to be started again",
+            Phase::Blocked(_) => return "waits for its cause to go",
+            Phase::Live(live) => live,
+        };
+        match live.stage {
+            _ if live.leader.is_some() => "clean-up: its processes are ended",
+            Stage::Launching { .. } => "initialization: prompt, tools, environment, folder",
+            Stage::Readying { .. } => "initialization: health check",
+            Stage::Up => match live.turn {
+                Turn::Clearing { .. } => "active: task assigned",
+                Turn::Task { ending: None, .. } => "active: task executed",
+                Turn::Task {
+                    ending: Some(_), ..
+                } => "active: task interrupted",
+                Turn::None if !live.settled => "active: result reported",
+                Turn::None => "active: ready",
+            },
+            Stage::Finishing { .. } => "termination: the current task finishes",
+            Stage::Interrupting { .. } => "termination: the task is interrupted",
+            Stage::Closing { .. } => "termination: asked to end",
+            Stage::Terminating { .. } => "termination: asked to end by signal",
+            Stage::Killing => "termination: killed",
         }
     }
 

@@ -10,8 +10,10 @@ use uuid::Uuid;
 
 use crate::domain::exit::Exit;
 use crate::domain::fault::Fault;
+use crate::domain::flight::{Change, ExitNote, Flight};
 use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::Request;
+use crate::domain::process::Conversation;
 use crate::domain::role::{Catalogue, Kind, PromptMode, Protocol, Range};
 use crate::domain::task::{Task, TaskState, Tokens};
 use crate::domain::updates::Updates;
@@ -188,6 +190,17 @@ pub struct ProcessView {
     pub since: Timestamp,
     /// When a pending restart or the end of a block is due.
     pub until: Option<Timestamp>,
+    /// When it is tried whether the cause of a block is gone, where nobody knows how long it lasts.
+    pub look: Option<Timestamp>,
+    /// The phase of its life that it is in, for a person.
+    pub phase: String,
+    /// Its last changes of state, oldest first.
+    pub history: Vec<Change>,
+    /// Its last exits in short, newest first.
+    pub exits: Vec<ExitNote>,
+    /// What is kept of the last exit.
+    #[serde(skip)]
+    pub flight: Option<Arc<Flight>>,
     /// What it does, asks or suffers, in one line; empty when there is nothing to say.
     pub now: String,
     /// The stage of a stop, for example `after the current task`.
@@ -237,6 +250,8 @@ pub struct ProcessView {
     pub restart_when_idle: bool,
     /// The conversation in force.
     pub conversation: Option<Uuid>,
+    /// Its last conversations, oldest first.
+    pub sessions: Vec<Conversation>,
     /// How many conversations it has had.
     pub conversations: u32,
     /// The role's prompt file as configured.

@@ -5,7 +5,8 @@
 //! - [`link`]: the instance's end of the socket to a shim; [`wire`] and [`spec`] are what passes.
 //! - [`run_folder`] and [`segments`]: what a run keeps on disk, readable with or without its shim.
 //! - [`cgroup`], [`tree`], [`leftovers`], [`orphans`]: finding every process of a run, and ending it.
-//! - [`identity`], [`ancestry`], [`usage`], [`machine`]: who a process is, whose it is, what it consumes.
+//! - [`identity`], [`ancestry`], [`usage`], [`machine`], [`oom`]: who a process is, whose it is, what it
+//!   consumes, and whether it was killed for that.
 //! - [`folder_lock`], [`detach`]: one instance a state folder, started without a terminal.
 //!
 //! Nothing here decides anything about employees or tasks, and nothing signals a process by its
@@ -24,6 +25,7 @@ pub mod identity;
 pub mod leftovers;
 pub mod link;
 pub mod machine;
+pub mod oom;
 pub mod orphans;
 mod proc;
 pub mod run_folder;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::domain::effect::LaunchPlan;
 use crate::domain::event::{Event, Mark};
 use crate::domain::exit::Exit;
+use crate::domain::flight::Flight;
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::log::LogKind;
 use crate::domain::order::{Numbered, Order};
@@ -19,8 +20,7 @@ use crate::domain::worktree::Worktree;
 use crate::os::cgroup::Leaf;
 use crate::os::link::{LinkError, Shim};
 use crate::os::run_folder::RunFolder;
-use crate::os::spec::ExitReport;
-use crate::os::spec::Outcome;
+use crate::os::spec::{EndedBy, ExitReport, Outcome};
 use crate::os::wire::{FromShim, InputRefusal, ToShim};
 use crate::runtime::context::Context;
 use crate::runtime::exits;
@@ -51,6 +51,9 @@ pub(crate) enum Told {
     },
     Acknowledge {
         run: RunId,
+    },
+    Record {
+        flight: Arc<Flight>,
     },
     /// The database has what was read up to this mark.
     Consumed {
@@ -206,6 +209,7 @@ impl Actor {
                 task,
                 end,
             } => self.mark(&worktree, task, end).await,
+            Told::Record { flight } => self.record(&flight).await,
             Told::Note { kind, text } => self.note(kind, &text).await,
             Told::Forget => {}
         }
@@ -275,7 +279,7 @@ impl Actor {
     }
 
     /// Lines of our own. If they cannot be written they are missing from the log, and only there.
-    fn write_lines(&mut self, lines: &[(LogKind, String)]) {
+    pub(crate) fn write_lines(&mut self, lines: &[(LogKind, String)]) {
         match self.log.append(&render(lines)) {
             Ok(()) => self.context.growth.grew(self.id, self.log.end()),
             Err(error) => tracing::warn!(process = %self.id, %error, "cannot write the log"),
@@ -367,6 +371,7 @@ impl Actor {
                 .await;
             return;
         }
+        run.ended_itself = report.by == EndedBy::Itself;
         self.over(exits::of_report(&report));
     }
 

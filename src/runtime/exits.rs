@@ -9,15 +9,18 @@ use nix::sys::signal::Signal;
 use crate::agent::driver::Driver;
 use crate::agent::exit::Verdict;
 use crate::domain::event::LaunchFailure;
-use crate::domain::exit::{Ended, Exit, ExitStatus};
+use crate::domain::exit::{Ended, Exit, ExitStatus, MemoryKill};
 use crate::domain::fault::{Fault, FaultCode};
+use crate::os::identity::ProcessIdentity;
 use crate::os::leftovers::{self, LeftoversError};
 use crate::os::link::{Link, LinkError};
+use crate::os::oom::{self, Kill, Suspects};
 use crate::os::run_folder::RunFolder;
 use crate::os::segments::Stream;
 use crate::os::spec::{EndedBy, ExitReport, LaunchStage, Outcome};
 use crate::os::tree::Member;
 use crate::os::wire::{FromShim, ToShim};
+use crate::runtime::run::Run;
 
 /// How long the tree of a killed shim may take to end.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -57,6 +60,7 @@ pub(crate) fn of_report(report: &ExitReport) -> Exit {
         shim_lost: false,
         abandoned: report.by == EndedBy::Abandoned,
         stderr_tail: String::new(),
+        memory: None,
     }
 }
 
@@ -89,6 +93,7 @@ pub(crate) async fn end_leftovers(folder: RunFolder) -> Exit {
         shim_lost: true,
         abandoned: false,
         stderr_tail: String::new(),
+        memory: None,
     }
 }
 
@@ -159,6 +164,68 @@ pub(crate) fn stderr_tail(folder: &RunFolder, separate: bool) -> String {
         .map(|line| crate::domain::clean::clean(line.as_bytes()))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// Whether the kernel says that something of this run was killed for lack of memory.
+pub(crate) fn memory_kill(run: &Run, status: ExitStatus) -> Option<MemoryKill> {
+    let record = run.folder.shim().ok().flatten();
+    let known: Vec<&ProcessIdentity> = record
+        .iter()
+        .flat_map(|record| record.leader.iter().chain([&record.shim]))
+        .collect();
+    let cgroup = record.as_ref().and_then(|record| record.cgroup.as_deref());
+    let counted = cgroup.and_then(oom::group_counter).unwrap_or(0);
+    let is_killed = is_kill(status) && run.ended_itself || status == ExitStatus::Unknown;
+    if counted == 0 && !is_killed {
+        return None;
+    }
+    let suspects = Suspects {
+        known: &known,
+        cgroup,
+    };
+    let of = |source: String, culprit| Some(MemoryKill { source, culprit });
+    if let Some(Kill { pid, name }) = oom::logged(suspects) {
+        return of("the kernel's log".to_owned(), Some(Ended { pid, name }));
+    }
+    if counted > 0 {
+        return of("the memory counter of its control group".to_owned(), None);
+    }
+    // The poorest witness, and for the leader's own end alone: somebody was killed meanwhile.
+    let meanwhile = oom::counter()?.checked_sub(run.oom_before?)?;
+    if meanwhile > 0 && status != ExitStatus::Unknown {
+        return of(
+            "most likely: the kernel's counter of such kills went up while it ran".to_owned(),
+            None,
+        );
+    }
+    None
+}
+
+fn is_kill(status: ExitStatus) -> bool {
+    matches!(status, ExitStatus::Signal(9) | ExitStatus::Code(137))
+}
+
+/// Names a failure by the lack of memory that was its cause.
+pub(crate) fn for_memory(
+    failure: LaunchFailure,
+    status: ExitStatus,
+    memory: Option<&MemoryKill>,
+) -> LaunchFailure {
+    let (Some(memory), true) = (memory, is_kill(status) || status == ExitStatus::Unknown) else {
+        return failure;
+    };
+    let who = memory.culprit.as_ref().map_or_else(String::new, |who| {
+        format!(": {} (PID {})", who.name, who.pid)
+    });
+    let fault = Fault::new(
+        FaultCode::LimitsExceeded,
+        format!("killed for lack of memory{who}; says {}", memory.source),
+        "give it less to do at once, raise its memory limit, or stop something else on this machine",
+    );
+    LaunchFailure {
+        fault,
+        permanent: false,
+    }
 }
 
 /// What an end that nobody asked for comes to; `None` for a command that has done its work.

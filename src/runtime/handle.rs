@@ -10,11 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::event::Event;
+use crate::domain::flight::Flight;
 use crate::domain::id::ProcessId;
 use crate::domain::log::{LogFound, LogQuery, LogSearch, LogWindow};
 use crate::domain::snapshot::Snapshot;
 use crate::os::ancestry;
 use crate::runtime::context::Shims;
+use crate::runtime::flights::{self, FlightError};
 use crate::runtime::git::Worktrees;
 use crate::runtime::logs::{LogError, Logs};
 
@@ -198,6 +200,21 @@ impl Handle {
         tokio::task::spawn_blocking(move || logs.search(&search, output, || stop.is_cancelled()))
             .await
             .unwrap_or(Err(LogError::Interrupted))
+    }
+
+    /// Reads what is kept of an exit of a process; `None` if there is nothing of that number.
+    ///
+    /// # Errors
+    /// [`FlightError`] if it cannot be read.
+    pub async fn flight(
+        &self,
+        process: ProcessId,
+        number: u32,
+    ) -> Result<Option<Flight>, FlightError> {
+        let logs = Arc::clone(&self.logs);
+        tokio::task::spawn_blocking(move || flights::read(logs.folder(), process, number))
+            .await
+            .unwrap_or(Err(FlightError::Interrupted))
     }
 
     /// The length of a log as it grows, in bytes.

@@ -219,6 +219,7 @@ impl Hub {
                     end,
                 },
             ),
+            Effect::Record { flight } => self.tell(flight.process, Told::Record { flight }),
             Effect::Note {
                 process,
                 kind,

@@ -9,6 +9,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::RunId;
 use crate::domain::updates::Fingerprint;
 use crate::os::link::{Link, LinkError, SpawnError, spawn_shim};
+use crate::os::oom;
 use crate::os::run_folder::{RunFolder, RunFolderError};
 use crate::os::wire::{RunState, ToShim};
 use crate::runtime::actor::{Actor, Adoption};
@@ -95,6 +96,7 @@ impl Actor {
             ..Mark::default()
         };
         let mut run = Run::new(plan.run, prepared.driver, folder, mark);
+        run.oom_before = oom::counter();
         run.shim_pid = Some(shim.pid());
         run.shim = Some(shim);
         run.sender = Some(sender);
@@ -109,6 +111,7 @@ impl Actor {
         });
         run.tell(ToShim::Launch(Box::new(spec))).await;
         self.begin(run);
+        self.write_steps(&prepared.steps);
         Ok(())
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Prepared {
     pub(crate) prompt_hash: Option<String>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) fingerprint: Fingerprint,
+    /// What was done to get there, for the log.
+    pub(crate) steps: Vec<String>,
 }
 
 /// Everything that a run is started with, read and checked.
@@ -75,6 +77,14 @@ pub(crate) fn prepare(
         prefix,
     } = gathered;
     let prompt_hash = prompt.as_ref().map(short_hash);
+    let prompt_step = prompt_hash.as_ref().map_or_else(
+        || "no prompt: the agent takes none".to_owned(),
+        |hash| format!("prompt loaded ({hash})"),
+    );
+    let tools_step = match tools.allowed.len() {
+        0 => "tools checked: none is asked for".to_owned(),
+        count => format!("tools checked: {count} rules"),
+    };
     let request = LaunchRequest {
         agent: &plan.agent,
         program,
@@ -108,12 +118,22 @@ pub(crate) fn prepare(
         .iter()
         .map(|(name, value)| (name.clone(), mask(name, value).into_owned()))
         .collect();
+    let steps = vec![
+        prompt_step,
+        format!("environment set up: {} variables", line.environment.len()),
+        tools_step,
+        format!(
+            "working directory checked: {}",
+            plan.working_directory.display()
+        ),
+    ];
     Ok(Prepared {
         driver,
         line,
         prompt_hash,
         environment,
         fingerprint,
+        steps,
     })
 }
 

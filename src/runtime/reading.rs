@@ -185,11 +185,15 @@ impl Actor {
         let Some(run) = &mut self.run else { return };
         run.over = true;
         let tail = exits::stderr_tail(&run.folder, run.is_read());
-        let failure = exits::failure(run.driver, exit.status, &tail, run.ready);
+        let memory = exits::memory_kill(run, exit.status);
+        let failure = exits::failure(run.driver, exit.status, &tail, run.ready)
+            .map(|failure| exits::for_memory(failure, exit.status, memory.as_ref()));
         let id = run.id;
         self.commit(Vec::new(), true).await;
+        let lines = self.last_lines(id);
         let exit = Box::new(Exit {
             stderr_tail: tail,
+            memory,
             ..exit
         });
         self.context
@@ -197,6 +201,7 @@ impl Actor {
                 run: id,
                 exit,
                 failure,
+                lines,
             })
             .await;
     }

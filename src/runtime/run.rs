@@ -51,6 +51,10 @@ pub(crate) struct Run {
     pub(crate) answer_by: Option<Instant>,
     /// Whether the shim has no more to say.
     pub(crate) over: bool,
+    /// How many the kernel had killed for lack of memory when it was launched, where that was seen.
+    pub(crate) oom_before: Option<u64>,
+    /// Whether its end was its own.
+    pub(crate) ended_itself: bool,
 }
 
 impl Run {
@@ -73,6 +77,8 @@ impl Run {
             ready: false,
             answer_by: None,
             over: false,
+            oom_before: None,
+            ended_itself: false,
         }
     }
 

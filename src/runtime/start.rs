@@ -19,6 +19,7 @@ use crate::config::Source;
 use crate::domain::event::Event;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Fleet, Options};
+use crate::domain::id::ProcessId;
 use crate::domain::role::{Catalogue, Protocol};
 use crate::domain::snapshot::Snapshot;
 use crate::os::identity::boot_id;
@@ -28,7 +29,7 @@ use crate::runtime::context::{Context, Folders, Parts};
 use crate::runtime::exits;
 use crate::runtime::handle::Handle;
 use crate::runtime::hub::Hub;
-use crate::runtime::{reaper, sampler, updates};
+use crate::runtime::{flights, reaper, sampler, updates};
 use crate::store::{OpenError, Store};
 
 /// Orders and facts that may wait for the hub: more than all processes say at once, and few enough
@@ -106,6 +107,23 @@ impl Running {
     }
 }
 
+/// What is kept of the last exits is shown again.
+fn remember_flights(context: &Context, fleet: &mut Fleet) {
+    let last: Vec<(ProcessId, u32)> = fleet
+        .processes()
+        .filter(|process| process.exits_ever > 0)
+        .map(|process| (process.id, process.exits_ever))
+        .collect();
+    for (process, number) in last {
+        match flights::read(context.logs.folder(), process, number) {
+            Ok(flight) => flight
+                .into_iter()
+                .for_each(|flight| fleet.remember_flight(flight)),
+            Err(error) => tracing::warn!(%process, %error, "the last exit is not shown"),
+        }
+    }
+}
+
 /// Starts the hub. Runs of an earlier instance are adopted before anything else happens.
 ///
 /// # Errors
@@ -165,6 +183,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         catalogue,
         mail: mail.clone(),
     }));
+    remember_flights(&context, &mut fleet);
     let (view, snapshots) = watch::channel(Arc::new(Snapshot::default()));
     view.send_replace(Arc::new(fleet.snapshot()));
     let handle = Handle::new(

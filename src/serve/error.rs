@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::domain::command::Refusal;
 use crate::domain::fault::Fault;
 use crate::domain::id::ProcessId;
+use crate::runtime::flights::FlightError;
 use crate::runtime::git::GitError;
 use crate::runtime::logs::LogError;
 use crate::runtime::work::WorkError;
@@ -24,6 +25,15 @@ pub(super) enum ApiError {
     /// Git could not.
     #[error(transparent)]
     Git(GitError),
+    /// What is kept of an exit cannot be read.
+    #[error(transparent)]
+    Flight(#[from] FlightError),
+    /// Nothing is kept of such an exit.
+    #[error("{process} has no such exit, or it is no longer kept")]
+    NoExit {
+        /// Whose.
+        process: ProcessId,
+    },
     /// No such path.
     #[error("there is nothing at this path")]
     NoPath,
@@ -77,10 +87,10 @@ impl ApiError {
                 Refusal::Gone => ErrorKind::Gone,
                 Refusal::Again => ErrorKind::Again,
             },
-            Self::Log(_) => ErrorKind::NotStored,
+            Self::Log(_) | Self::Flight(_) => ErrorKind::NotStored,
             Self::Git(GitError::NotSaved { .. }) => ErrorKind::NotFound,
             Self::Git(_) => ErrorKind::Refused,
-            Self::NoPath => ErrorKind::NotFound,
+            Self::NoPath | Self::NoExit { .. } => ErrorKind::NotFound,
             Self::Invalid(_) | Self::TooLong | Self::WrongMethod => ErrorKind::Invalid,
             Self::Forbidden { .. } => ErrorKind::Forbidden,
             Self::Fault(_) => ErrorKind::Fault,
@@ -104,6 +114,9 @@ impl ApiError {
             Self::Forbidden { remedy, .. } => remedy.clone(),
             Self::Git(error) => error.remedy(),
             Self::Fault(fault) => Some(fault.remedy.clone()),
+            Self::NoExit { process } => Some(format!(
+                "see `headcount why {process}` for those that are kept"
+            )),
             _ => None,
         };
         // The code has a field of its own, so the cause stands here without it.

@@ -47,6 +47,11 @@ pub(crate) fn ada() -> ProcessView {
         },
         since: at(0),
         until: None,
+        look: None,
+        phase: "active: ready".to_owned(),
+        history: vec![],
+        exits: vec![],
+        flight: None,
         now: "asks to run: git push origin main".to_owned(),
         stopping: None,
         pid: Some(12_345),
@@ -82,6 +87,7 @@ pub(crate) fn ada() -> ProcessView {
         updates: None,
         restart_when_idle: false,
         conversation: Some(Uuid::from_u128(0x71f7_eb71)),
+        sessions: vec![],
         conversations: 3,
         prompt_file: Some("corporate-prompts/development/senior-developer.md".into()),
         prompt_hash: Some("3fa1c2".to_owned()),
@@ -115,6 +121,7 @@ pub(crate) fn ken() -> ProcessView {
         role: "test_engineer".to_owned(),
         role_title: "Test Engineer".to_owned(),
         status: Status::Error,
+        phase: "left down after failures".to_owned(),
         activity: Activity::Unknown,
         health: Health::Offline,
         now: String::new(),
@@ -155,6 +162,7 @@ pub(crate) fn exit() -> Exit {
         shim_lost: false,
         abandoned: false,
         stderr_tail: String::new(),
+        memory: None,
     }
 }
 

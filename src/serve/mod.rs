@@ -23,6 +23,7 @@ mod server;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod why;
 pub mod wire;
 mod worktrees;
 

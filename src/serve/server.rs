@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::runtime::handle::{Handle, Peer};
 use crate::serve::door::{Door, Judge};
 use crate::serve::error::ApiError;
-use crate::serve::{approvals, body, gate, instance, logs, processes, roles, tasks, worktrees};
+use crate::serve::{
+    approvals, body, gate, instance, logs, processes, roles, tasks, why, worktrees,
+};
 
 /// How long answers that are under way may take to leave once the instance ends.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -85,6 +87,8 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
             "/api/processes/{id}",
             get(processes::show).delete(processes::remove),
         )
+        .route("/api/processes/{id}/why", get(why::why))
+        .route("/api/processes/{id}/exits/{number}", get(why::exit))
         .route("/api/processes/{id}/status", get(processes::status))
         .route("/api/processes/{id}/start", post(processes::start))
         .route("/api/processes/{id}/stop", post(processes::stop))

@@ -25,7 +25,6 @@ use crate::tui::screens::roles::Roles;
 use crate::tui::screens::task::TaskPage;
 use crate::tui::text;
 use crate::tui::view::{Page, View};
-use crate::tui::widgets::status;
 
 /// More bytes than this do not go into a clipboard through every terminal.
 const CLIPBOARD: usize = 48 * 1024;
@@ -453,22 +452,9 @@ impl View {
 
     /// Says what a status is known from.
     fn why(&mut self, scene: Scene<'_>) {
-        let Some(process) = self.subject(scene.snapshot) else {
-            return;
-        };
-        let now = if process.now.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", process.now)
-        };
-        let line = format!(
-            "{} is {}, from {}, {}{now}",
-            process.name,
-            status::word(process, scene.now),
-            process.evidence.source,
-            scene.now.clock(process.evidence.at),
-        );
-        self.note(Level::Info, line);
+        if let Some(process) = self.subject(scene.snapshot) {
+            self.dialogs.push(Dialog::Reader(Reader::why(process.id)));
+        }
     }
 
     /// To the next process that waits for a person, round the end.

@@ -64,13 +64,23 @@ impl Present {
 
     /// The time of day, with the day where it is not today.
     pub(crate) fn clock(&self, at: Timestamp) -> String {
+        self.written(at, "%H:%M", "%b %-d %H:%M")
+    }
+
+    /// The same to the second, where the order of things within a minute counts.
+    pub(crate) fn clock_to_the_second(&self, at: Timestamp) -> String {
+        self.written(at, "%H:%M:%S", "%m-%d %H:%M")
+    }
+
+    fn written(&self, at: Timestamp, today: &str, before: &str) -> String {
         let then = at.to_zoned(self.zone.clone());
-        let today = self.wall.to_zoned(self.zone.clone());
-        if then.date() == today.date() {
-            then.strftime("%H:%M").to_string()
+        let now = self.wall.to_zoned(self.zone.clone());
+        let form = if then.date() == now.date() {
+            today
         } else {
-            then.strftime("%b %-d %H:%M").to_string()
-        }
+            before
+        };
+        then.strftime(form).to_string()
     }
 }
 

@@ -225,7 +225,8 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Hire [letter('n')] &[Processes, Tasks, Inbox, Details], "hire", "hire employees";
     Hire [letter('n')] &[Roles], "", "hire employees";
     AddTask [letter('t')] SCREENS, "task", "write a task";
-    Why [letter('W')] ONE, "why", "what the status is known from";
+    Why [letter('W')] ONE, "why", "why it is as it is, and what led to its last exit";
+    Why [letter('W')] &[Reader], "", "back";
     Updates [letter('u')] SCREENS, "updates", "what changed on disk since somebody started; restart with it";
     NextWaiting [letter('w')] SCREENS, "next waiting", "to the next one that needs you";
     Copy [letter('C')] &[Task], "copy", "copy the result, else the text";

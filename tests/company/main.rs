@@ -11,6 +11,7 @@ mod real;
 mod scripted;
 mod simulated;
 mod starts;
+mod why;
 
 /// What a test returns.
 type Done = Result<(), Box<dyn std::error::Error>>;

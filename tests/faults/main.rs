@@ -8,6 +8,7 @@ mod instance;
 mod output;
 #[path = "../terminal_support/mod.rs"]
 mod terminal_support;
+mod why;
 
 use std::process::Output;
 

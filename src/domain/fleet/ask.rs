@@ -236,6 +236,7 @@ impl Fleet {
     }
 
     fn close_request(&mut self, reply: ReplyId, request: &Request, answer: Answer, order: Order) {
+        self.seen(request.process, self.by);
         let line = match &answer {
             Answer::Once => "allowed by you, this once".to_owned(),
             Answer::Always { rule } => format!("allowed by you, always: {rule}"),

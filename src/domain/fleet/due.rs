@@ -5,7 +5,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::fleet::staff::READY;
 use crate::domain::id::ProcessId;
 use crate::domain::process::{Ending, Phase, Stage, Turn};
-use crate::domain::snapshot::Activity;
+use crate::domain::snapshot::{Activity, Evidence};
 use crate::domain::time::Mono;
 
 impl Fleet {
@@ -23,6 +23,10 @@ impl Fleet {
                     live.settle_by = None;
                     live.settled = true;
                     live.activity = Activity::Idle;
+                    process.evidence = Evidence {
+                        source: "no word of it since its result".to_owned(),
+                        at: self.now.wall,
+                    };
                 }
                 if live
                     .blocked
@@ -31,6 +35,10 @@ impl Fleet {
                 {
                     live.blocked = None;
                     process.fault = None;
+                    process.evidence = Evidence {
+                        source: "the clock: the time that was said has come".to_owned(),
+                        at: self.now.wall,
+                    };
                 }
                 let overdue = matches!(
                     live.turn,

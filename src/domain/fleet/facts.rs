@@ -179,7 +179,7 @@ impl Fleet {
     }
 
     /// The next start begins afresh; the history keeps the one that was not found.
-    fn resume_failed(&mut self, id: ProcessId, text: &str) {
+    pub(super) fn resume_failed(&mut self, id: ProcessId, text: &str) {
         let fresh = self.uuid();
         let begun = self.now.wall;
         let Some(process) = self.processes.get_mut(&id) else {
@@ -253,6 +253,7 @@ impl Fleet {
                 return;
             }
             *ending = Some(Ending { end, by });
+            self.done_to(id, "its task was interrupted");
             self.send(id, Order::Interrupt);
         }
     }
@@ -269,6 +270,7 @@ impl Fleet {
         live.settled = false;
         live.settle_by = Some(settle_by);
         let stage = live.stage;
+        self.seen(id, AGENT);
         self.touch(id);
         if matches!(stage, Stage::Finishing { .. } | Stage::Interrupting { .. }) {
             self.close(id);

@@ -2,6 +2,7 @@
 
 use crate::domain::event::{LaunchFailure, RunDetails};
 use crate::domain::exit::{Ended, Exit, ExitStatus};
+use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::staff::READY;
 use crate::domain::fleet::{Fleet, HISTORY};
 use crate::domain::id::{ProcessId, RunId};
@@ -11,6 +12,11 @@ use crate::domain::process::{After, Live, Phase, Process, Stage};
 use crate::domain::role::Protocol;
 use crate::domain::snapshot::{Activity, Evidence, Level, Machine, Usage};
 use crate::domain::time::Now;
+
+/// Failures in a row after which a start without its conversation is tried.
+const STARTS: u32 = 2;
+/// A shim's last word is the evidence.
+pub(super) const EXIT: &str = "exit report";
 
 impl Fleet {
     /// Runs a change on the live run of this id; a run that is over is nobody's business any more.
@@ -53,6 +59,11 @@ impl Fleet {
             at: self.now.wall,
         };
         if process.protocol == Protocol::ClaudeStreamJson {
+            self.note(
+                id,
+                LogKind::System,
+                "health check: asked to say that it is ready",
+            );
             self.send(id, Order::Initialize);
         } else {
             // A command has nothing to say of its readiness: that it runs is all there is to know.
@@ -66,10 +77,11 @@ impl Fleet {
             return;
         };
         let after = process.live().map(|live| live.after);
+        self.seen(id, "the launch");
         self.withdraw_all(id);
         match after {
             Some(After::Start) => self.launch(id),
-            Some(After::Stay) => self.rest(id, "stopped before it was started"),
+            Some(After::Stay) => self.rest(id, "stopped before it was started", self.by),
             _ if failure.permanent => self.block(id, failure.fault, None),
             _ => self.failed(id, failure.fault),
         }
@@ -197,6 +209,7 @@ impl Fleet {
             live.activity = Activity::Unknown;
         });
         if let Some(id) = id {
+            self.seen(id, "its shim's report");
             self.refresh(id);
             self.note(
                 id,
@@ -206,7 +219,13 @@ impl Fleet {
         }
     }
 
-    pub(super) fn exited(&mut self, run: RunId, exit: Exit, failure: Option<LaunchFailure>) {
+    pub(super) fn exited(
+        &mut self,
+        run: RunId,
+        exit: Exit,
+        failure: Option<LaunchFailure>,
+        lines: Vec<String>,
+    ) {
         let Some(id) = self.find_run(run) else {
             // A late report of a run that is over already: it changes nothing.
             return;
@@ -219,11 +238,10 @@ impl Fleet {
         let Phase::Live(live) = process.phase.clone() else {
             return;
         };
-        let name = process.name.clone();
         process.last_exit = Some(exit.clone());
         process.last_run = Some(run);
         process.evidence = Evidence {
-            source: "exit report".to_owned(),
+            source: EXIT.to_owned(),
             at: exit.at,
         };
         // Whatever ends it: a run that did its work for so long is no failure in a row with another.
@@ -244,6 +262,42 @@ impl Fleet {
             LogKind::System,
             &format!("ended with {}: {}", exit.status, exit.proof()),
         );
+        let failure = failure.map(|failure| self.with_figures(id, &exit, failure));
+        self.follow(id, &live, &exit, failure);
+        self.answer_waiters(id);
+        self.record_exit(id, run, &live, &exit, lines);
+    }
+
+    /// Who was killed for lack of memory is told how much it had when it was measured last.
+    fn with_figures(&self, id: ProcessId, exit: &Exit, failure: LaunchFailure) -> LaunchFailure {
+        let last = self.last_minute.get(&id).and_then(|figures| figures.back());
+        let (Some(_), FaultCode::LimitsExceeded, Some(last)) =
+            (&exit.memory, failure.fault.code, last)
+        else {
+            return failure;
+        };
+        let (fault, megabytes) = (failure.fault, last.memory_bytes / 1_000_000);
+        let cause = format!("{}; it had {megabytes} MB when measured last", fault.cause);
+        LaunchFailure {
+            fault: Fault { cause, ..fault },
+            ..failure
+        }
+    }
+
+    /// A conversation that does not come up again and again is not taken up for ever.
+    fn begin_afresh_if_stuck(&mut self, id: ProcessId, live: &Live) {
+        let was_up = live.up_since.is_some() || live.stage == Stage::Up;
+        let is_stuck = self.processes.get(&id).is_some_and(|process| {
+            process.tries >= STARTS && process.conversations.last().is_some_and(|last| last.used)
+        });
+        if is_stuck && !was_up {
+            self.resume_failed(id, "it did not get ready with it, again and again");
+        }
+    }
+
+    /// What follows an exit.
+    fn follow(&mut self, id: ProcessId, live: &Live, exit: &Exit, failure: Option<LaunchFailure>) {
+        let name = self.name_of(id);
         let ordered = live.stage.is_stopping();
         match live.after {
             After::Start => {
@@ -257,7 +311,7 @@ impl Fleet {
                 self.launch(id);
             }
             After::Stay => {
-                self.rest(id, "stopped by you");
+                self.rest(id, "stopped by you", EXIT);
                 let level = if exit.left.is_empty() {
                     Level::Info
                 } else {
@@ -266,7 +320,7 @@ impl Fleet {
                 self.say(level, Some(id), format!("{name} stopped: {}", exit.proof()));
             }
             _ if exit.abandoned => {
-                self.rest(id, "ended itself: no instance came back");
+                self.rest(id, "ended itself: no instance came back", EXIT);
                 let text = format!("{name} ended itself since no instance came back in time");
                 self.say(Level::Warning, Some(id), text);
             }
@@ -280,7 +334,7 @@ impl Fleet {
                 .or(failure)
             {
                 None => {
-                    self.rest(id, &format!("finished: {}", exit.status));
+                    self.rest(id, &format!("finished: {}", exit.status), EXIT);
                     self.say(
                         Level::Info,
                         Some(id),
@@ -288,10 +342,12 @@ impl Fleet {
                     );
                 }
                 Some(failure) if failure.permanent => self.block(id, failure.fault, None),
-                Some(failure) => self.failed(id, failure.fault),
+                Some(failure) => {
+                    self.begin_afresh_if_stuck(id, live);
+                    self.failed(id, failure.fault);
+                }
             },
         }
-        self.answer_waiters(id);
     }
 
     pub(super) fn sampled(&mut self, machine: Machine, trees: Vec<(ProcessId, Usage)>) {
@@ -301,6 +357,7 @@ impl Fleet {
             if self.processes.get(&id).and_then(Process::live).is_none() {
                 continue;
             }
+            self.measured(id, &usage);
             let figures = self.figures.entry(id).or_default();
             #[expect(clippy::cast_possible_truncation, reason = "a sparkline needs no more")]
             figures.cpu.push_back(usage.cpu_percent as f32);

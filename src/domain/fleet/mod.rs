@@ -13,6 +13,7 @@ mod due;
 mod facts;
 mod graph;
 mod lifecycle;
+mod recorder;
 mod restart;
 mod revise;
 mod saved;
@@ -40,6 +41,7 @@ use crate::domain::effect::{Effect, ReplyId};
 use crate::domain::event::Event;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::graph::Graph;
+use crate::domain::flight::{Figure, Flight};
 use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::Request;
 use crate::domain::log::LogKind;
@@ -54,6 +56,9 @@ pub use saved::Saved;
 
 /// How many messages a snapshot keeps.
 const MESSAGES: usize = 50;
+/// Who acts where no order is in hand.
+const ITSELF: &str = "headcount itself";
+
 /// How many samples of CPU and memory are kept a process.
 const HISTORY: usize = 120;
 
@@ -213,6 +218,14 @@ pub struct Fleet {
     next_token: u64,
     // What could not be written, to be tried again at a time.
     again: Option<Again>,
+    // What may have come to another state in this call.
+    unobserved: BTreeSet<ProcessId>,
+    // Figures of the last minute, by process.
+    last_minute: BTreeMap<ProcessId, VecDeque<Figure>>,
+    // What is kept of the last exits, by process.
+    flights: BTreeMap<ProcessId, Arc<Flight>>,
+    // Who gave the order in hand, for a person.
+    by: &'static str,
     // Views that are out of date.
     stale: BTreeSet<ProcessId>,
     views: BTreeMap<ProcessId, Arc<ProcessView>>,
@@ -239,6 +252,8 @@ impl Fleet {
         self.restart_idle_ones();
         self.settle_dependents();
         self.dispatch();
+        self.observe();
+        self.by = ITSELF;
         self.flush();
         *fx = std::mem::take(&mut self.fx);
     }
@@ -314,6 +329,7 @@ impl Fleet {
             self.reply(reply, Err(refusal));
             return;
         }
+        self.by = origin.words();
         let refused = match command {
             Command::Create(new) => self.create(reply, *new),
             Command::Start(id) => self.start(reply, id),
@@ -367,7 +383,12 @@ impl Fleet {
             Event::Heard { run, mark, facts } => self.heard(run, mark, facts),
             Event::Accepted { run, seq } => self.accepted(run, seq),
             Event::LeaderExited { run, status } => self.leader_exited(run, status),
-            Event::Exited { run, exit, failure } => self.exited(run, *exit, failure),
+            Event::Exited {
+                run,
+                exit,
+                failure,
+                lines,
+            } => self.exited(run, *exit, failure, lines),
             Event::Stuck { run, left } => self.stuck(run, left),
             Event::Held { run, error } => self.held(run, Some(error)),
             Event::Flowing { run } => self.held(run, None),
@@ -470,6 +491,7 @@ impl Fleet {
     /// Marks a process as changed on screen only.
     fn refresh(&mut self, id: ProcessId) {
         self.stale.insert(id);
+        self.unobserved.insert(id);
         self.changed = true;
     }
 

@@ -8,7 +8,7 @@ use crate::domain::id::ProcessId;
 use crate::domain::log::LogKind;
 use crate::domain::process::{Block, Phase};
 use crate::domain::restart::{AutoRestart, Backoff, Next, SPACING, free_slot};
-use crate::domain::snapshot::{Evidence, Level};
+use crate::domain::snapshot::Level;
 use crate::domain::time::Mono;
 
 /// While everything ends nothing is started; it is looked after by the next instance.
@@ -54,10 +54,6 @@ impl Fleet {
         process.tries += 1;
         process.looks = 0;
         process.fault = Some(fault.clone());
-        process.evidence = Evidence {
-            source: "exit report".to_owned(),
-            at: now.wall,
-        };
         let tries = process.tries;
         let next = policy.failed(&mut process.failures, tries, now.mono, chance);
         let (level, text) = match next {

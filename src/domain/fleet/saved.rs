@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::{Batch, Effect, ReplyId};
 use crate::domain::fleet::graph::Graph;
-use crate::domain::fleet::{Again, Dirty, Fleet, Meta, Options, Pending, Undo};
+use crate::domain::fleet::{Again, Dirty, Fleet, ITSELF, Meta, Options, Pending, Undo};
 use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::inbox::Request;
 use crate::domain::process::{Ending, Phase, Process, Stage, Turn};
@@ -136,6 +136,10 @@ impl Fleet {
             pending: BTreeMap::new(),
             next_token: 1,
             again: None,
+            unobserved: stale.clone(),
+            last_minute: BTreeMap::new(),
+            flights: BTreeMap::new(),
+            by: ITSELF,
             stale,
             views: BTreeMap::new(),
             changed: true,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::event::TurnEnd;
 use crate::domain::exit::Exit;
+use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::log::LogKind;
@@ -78,13 +79,8 @@ impl Fleet {
                 });
             }
             Some(AttemptEnd::TimedOut) => {
-                self.fail_attempt(
-                    id,
-                    task,
-                    AttemptEnd::TimedOut,
-                    "it ran out of time (PROC_006)",
-                    true,
-                );
+                let reason = self.out_of_time(id, task).to_string();
+                self.fail_attempt(id, task, AttemptEnd::TimedOut, &reason, true);
             }
             Some(_) => self.return_task(task, "its process cannot work at present"),
             None if end.interrupted && stopping => {
@@ -258,18 +254,37 @@ impl Fleet {
                 self.with_task(task, |task| task.state = TaskState::Cancelled);
             }
             Some(AttemptEnd::TimedOut) => {
-                let reason = "it ran out of time (PROC_006)";
-                self.fail_attempt(id, task, AttemptEnd::TimedOut, reason, true);
+                let reason = self.out_of_time(id, task).to_string();
+                self.fail_attempt(id, task, AttemptEnd::TimedOut, &reason, true);
             }
             _ if matches!(live.turn, Turn::Clearing { .. }) => {
                 self.return_task(task, "its process ended before it began");
             }
             _ if ordered => self.return_task(task, "its process was stopped"),
             _ => {
-                let reason = format!("its process died: {} (PROC_004)", exit.status);
+                let code = match exit.memory {
+                    Some(_) => FaultCode::LimitsExceeded,
+                    None => FaultCode::Crashed,
+                };
+                let reason = format!("its process died: {} ({code})", exit.status);
                 self.fail_attempt(id, task, AttemptEnd::Cut, &reason, true);
             }
         }
+    }
+
+    /// What a task is told that is out of time: the cause, and what to do about it.
+    fn out_of_time(&self, id: ProcessId, task: TaskId) -> Fault {
+        let own = self.tasks.get(&task).and_then(|task| task.timeout);
+        let time = own.or_else(|| self.role_of(id).map(|role| role.task_timeout));
+        let time = time.map_or_else(String::new, |time| match time.as_secs() {
+            seconds if seconds < 60 => format!(" of {seconds} s"),
+            seconds => format!(" of {} min", seconds / 60),
+        });
+        Fault::new(
+            FaultCode::TaskTimeout,
+            format!("it ran out of its time{time}"),
+            "give it more with `--timeout`, or make several tasks of it",
+        )
     }
 
     /// Interrupts what is out of time.
@@ -292,11 +307,10 @@ impl Fleet {
                     lease.deadline = None;
                 }
             });
-            self.note(
-                process,
-                LogKind::Error,
-                &format!("{task} is out of time (PROC_006)"),
-            );
+            let fault = self.out_of_time(process, task);
+            let text = format!("{task}: {fault}; {}", fault.remedy);
+            self.note(process, LogKind::Error, &text);
+            self.say(Level::Warning, Some(process), text);
             let delivered = self
                 .processes
                 .get(&process)
@@ -306,8 +320,8 @@ impl Fleet {
                 self.end_turn(process, AttemptEnd::TimedOut);
             } else {
                 // There is no turn to interrupt yet; its process finds it gone.
-                let reason = "it ran out of time before it was begun (PROC_006)";
-                self.fail_attempt(process, task, AttemptEnd::TimedOut, reason, true);
+                let reason = self.out_of_time(process, task).to_string();
+                self.fail_attempt(process, task, AttemptEnd::TimedOut, &reason, true);
             }
         }
     }

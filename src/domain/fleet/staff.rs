@@ -1,5 +1,6 @@
 //! Orders about processes: hire, start, stop, kill, restart, remove, shut down.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::domain::command::{NewProcess, Outcome, Refusal};
@@ -61,7 +62,7 @@ impl Fleet {
             protocol,
             phase: Phase::Down,
             evidence: Evidence {
-                source: "order".to_owned(),
+                source: self.by.to_owned(),
                 at: self.now.wall,
             },
             reason: "not started".to_owned(),
@@ -77,6 +78,9 @@ impl Fleet {
             last_tasks: Vec::new(),
             last_exit: None,
             last_run: None,
+            history: VecDeque::new(),
+            exits: VecDeque::new(),
+            exits_ever: 0,
             turn_taken: 0,
             spec: new,
         };
@@ -144,7 +148,7 @@ impl Fleet {
                 self.reply(reply, Ok(Outcome::Stopped(id, exit)));
             }
             Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => {
-                self.rest(id, "stopped by you");
+                self.rest(id, "stopped by you", self.by);
                 self.reply(reply, Ok(Outcome::Stopped(id, None)));
             }
         }
@@ -199,6 +203,8 @@ impl Fleet {
         let name = process.name.clone();
         self.processes.remove(&id);
         self.views.remove(&id);
+        self.flights.remove(&id);
+        self.last_minute.remove(&id);
         self.figures.remove(&id);
         self.touch(id);
         self.durable.push(Effect::Forget { process: id });
@@ -229,7 +235,7 @@ impl Fleet {
                         self.begin_stop(id, Some(SHUTDOWN_FINISH));
                     }
                 }
-                Phase::Backoff { .. } => self.rest(id, "stopped by the shutdown"),
+                Phase::Backoff { .. } => self.rest(id, "stopped by the shutdown", self.by),
                 Phase::Down | Phase::Failed | Phase::Blocked(_) => {}
             }
         }
@@ -261,6 +267,7 @@ impl Fleet {
                 ),
                 "put the role back into roles.toml, or remove this process",
             );
+            self.seen(id, "the configuration");
             self.block(id, fault, None);
             return;
         };
@@ -311,11 +318,12 @@ impl Fleet {
             restart_when_idle: false,
             stuck: Vec::new(),
             held: None,
+            sent: Vec::new(),
             hint: None,
             progress: None,
         }));
         process.evidence = Evidence {
-            source: "order".to_owned(),
+            source: self.by.to_owned(),
             at: now.wall,
         };
         process.reason = String::new();
@@ -339,10 +347,15 @@ impl Fleet {
             return;
         };
         process.evidence = Evidence {
-            source: "order".to_owned(),
+            source: self.by.to_owned(),
             at: self.now.wall,
         };
-        match (live.stage, live.turn) {
+        let (stage, turn) = (live.stage, live.turn);
+        self.note(id, LogKind::System, &format!("stop asked: {}", self.by));
+        let Some(Phase::Live(live)) = self.processes.get_mut(&id).map(|one| &mut one.phase) else {
+            return;
+        };
+        match (stage, turn) {
             (Stage::Launching { .. } | Stage::Readying { .. }, _) => self.terminate(id),
             (_, Turn::Task { .. }) if !waits => {
                 live.stage = Stage::Finishing { by };
@@ -371,6 +384,7 @@ impl Fleet {
         live.stage = Stage::Interrupting { by };
         self.touch(id);
         self.note(id, LogKind::System, "interrupting the task to stop");
+        self.done_to(id, "its task was interrupted");
         self.send(id, Order::Interrupt);
     }
 
@@ -391,6 +405,8 @@ impl Fleet {
         let run = live.run;
         live.stage = Stage::Closing { by };
         self.touch(id);
+        self.done_to(id, "its input was closed");
+        self.note(id, LogKind::System, "asked to end: its input is closed");
         self.fx.push(Effect::CloseInput { process: id, run });
     }
 
@@ -409,6 +425,8 @@ impl Fleet {
         let run = live.run;
         live.stage = Stage::Terminating { by };
         self.touch(id);
+        self.done_to(id, "SIGTERM to its processes");
+        self.note(id, LogKind::System, "asked to end by signal");
         self.fx.push(Effect::Terminate { process: id, run });
     }
 
@@ -426,6 +444,7 @@ impl Fleet {
             self.note(id, LogKind::System, "killing the whole tree");
         }
         self.touch(id);
+        self.done_to(id, "SIGKILL to its whole tree");
         self.fx.push(Effect::Kill { process: id, run });
     }
 
@@ -453,7 +472,7 @@ impl Fleet {
     }
 
     /// Down, and meant to be.
-    pub(super) fn rest(&mut self, id: ProcessId, reason: &str) {
+    pub(super) fn rest(&mut self, id: ProcessId, reason: &str, source: &str) {
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
@@ -462,7 +481,7 @@ impl Fleet {
         process.forget_failures();
         process.reason = reason.to_owned();
         process.evidence = Evidence {
-            source: "order".to_owned(),
+            source: source.to_owned(),
             at: self.now.wall,
         };
         self.touch(id);
@@ -481,10 +500,6 @@ impl Fleet {
         process.looks = process.looks.saturating_add(1);
         process.phase = Phase::Blocked(block.unwrap_or_default());
         process.fault = Some(fault);
-        process.evidence = Evidence {
-            source: "launch".to_owned(),
-            at: self.now.wall,
-        };
         let look = self.slot(id, self.now.mono + look);
         if let Some(Phase::Blocked(block)) = self.processes.get_mut(&id).map(|p| &mut p.phase)
             && block.until.is_none()

@@ -6,6 +6,7 @@ mod lifecycle;
 mod model;
 mod property;
 mod queue;
+mod recorder;
 mod restart;
 mod rig;
 mod storage;

@@ -11,6 +11,8 @@ use crate::domain::role::{PromptMode, Range, Role};
 use crate::domain::snapshot::{Activity, Health, ProcessView, Snapshot, Status, TaskCounts};
 use crate::domain::task::TaskState;
 
+/// Conversations that a snapshot lists of a process.
+const SESSIONS: usize = 10;
 /// Answered requests that a snapshot keeps.
 const ANSWERED: usize = 200;
 
@@ -110,21 +112,12 @@ impl Fleet {
     }
 
     fn renew(&mut self, id: ProcessId) {
-        let waiting = self.open_requests(id).next().is_some();
-        let wall = self.now.wall;
-        let Some(process) = self.processes.get_mut(&id) else {
-            self.views.remove(&id);
-            return;
-        };
-        let shown = process.status(waiting);
-        if process.shown != shown {
-            process.shown = shown;
-            process.since = wall;
-            self.dirty.processes.insert(id);
-        }
-        if let Some(process) = self.processes.get(&id) {
-            let view = self.view(process, shown);
-            self.views.insert(id, Arc::new(view));
+        match self.processes.get(&id) {
+            Some(process) => {
+                let view = self.view(process, process.shown);
+                self.views.insert(id, Arc::new(view));
+            }
+            None => drop(self.views.remove(&id)),
         }
     }
 
@@ -161,6 +154,14 @@ impl Fleet {
             evidence: process.evidence.clone(),
             since: process.since,
             until,
+            look: match &process.phase {
+                Phase::Blocked(block) => block.look.map(|at| self.wall_of(at)),
+                _ => None,
+            },
+            phase: process.phase().to_owned(),
+            history: process.history.iter().cloned().collect(),
+            exits: process.exits.iter().cloned().collect(),
+            flight: self.flights.get(&id).cloned(),
             now: self.doing(process, status),
             stopping: live.and_then(|live| live.stage.words()).map(str::to_owned),
             pid: details.map(|details| details.pid),
@@ -190,6 +191,12 @@ impl Fleet {
             restart_when_idle: live.is_some_and(|live| live.restart_when_idle),
             conversation: process.conversations.last().map(|last| last.id),
             conversations: conversations(process),
+            sessions: process
+                .conversations
+                .iter()
+                .skip(process.conversations.len().saturating_sub(SESSIONS))
+                .copied()
+                .collect(),
             prompt_file: role.and_then(|role| role.prompt.clone()),
             prompt_hash: details.and_then(|details| details.prompt_hash.clone()),
             prompt_mode: role.map_or(PromptMode::Append, |role| role.prompt_mode),
@@ -216,7 +223,7 @@ impl Fleet {
     }
 
     /// What a process does, asks or suffers, in one line.
-    fn doing(&self, process: &Process, status: Status) -> String {
+    pub(super) fn doing(&self, process: &Process, status: Status) -> String {
         let fault = || {
             process
                 .fault

@@ -104,6 +104,7 @@ impl Fleet {
             });
         });
         self.touch(id);
+        self.seen(id, "the task queue");
         self.note(id, LogKind::System, &format!("{task} assigned"));
         if stays {
             self.deliver(id, task, message);

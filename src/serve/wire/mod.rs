@@ -11,6 +11,7 @@ mod requests;
 mod role;
 mod status;
 mod task;
+mod why;
 mod worktree;
 
 pub use approval::{ApprovalDoc, QuestionDoc};
@@ -27,6 +28,7 @@ pub use requests::{
 pub use role::RoleDoc;
 pub use status::{InstanceDoc, ProcessCounts, StatusDoc, TaskCountsDoc};
 pub use task::{AttemptDoc, FileChangeDoc, TaskDoc, TaskResultDoc};
+pub use why::{ChangeDoc, ExitNoteDoc, FigureDoc, FlightDoc, SentDoc, SessionDoc, WhyDoc};
 pub use worktree::{
     ChangesDoc, DiffDoc, FileDoc, MergeDoc, MergeRequest, RestoreRequest, SavedDoc, SavedQuery,
     WorktreeDoc,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::exit::{Ended, Exit, ExitStatus};
+use crate::domain::exit::{Ended, Exit, ExitStatus, MemoryKill};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{EmployeeId, ProcessId, RequestId, TaskId};
 use crate::domain::role::{Kind, PromptMode, Range};
@@ -113,6 +113,8 @@ pub struct ExitDoc {
     pub cpu_ms: u64,
     /// The last lines of its standard error.
     pub stderr: String,
+    /// What says that something of it was killed for lack of memory.
+    pub memory: Option<MemoryKill>,
 }
 
 impl From<&Exit> for ExitDoc {
@@ -132,6 +134,7 @@ impl From<&Exit> for ExitDoc {
             left: exit.left.clone(),
             cpu_ms: exit.cpu_ms,
             stderr: exit.stderr_tail.clone(),
+            memory: exit.memory.clone(),
         }
     }
 }
@@ -163,6 +166,8 @@ pub struct ProcessDoc {
     pub since: Timestamp,
     /// When a pending restart or the end of a block is due.
     pub until: Option<Timestamp>,
+    /// The phase of its life that it is in.
+    pub phase: String,
     /// What it does, asks or suffers, in one line.
     pub now: String,
     /// What the status is known from, and when that was said.
@@ -268,6 +273,7 @@ impl ProcessDoc {
             health: view.health,
             since: view.since,
             until: view.until,
+            phase: view.phase.clone(),
             now: view.now.clone(),
             evidence: view.evidence.clone(),
             pid: view.pid,

@@ -19,6 +19,7 @@ pub(crate) mod palette;
 pub(crate) mod reader;
 pub(crate) mod task;
 pub(crate) mod updates;
+mod why;
 
 use alike::AlikeDialog;
 use answer::AnswerDialog;

@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::domain::id::RequestId;
+use crate::domain::id::{ProcessId, RequestId};
 use crate::domain::inbox::Request;
-use crate::tui::dialogs::Heard;
+use crate::tui::dialogs::{Heard, why};
 use crate::tui::keys::{self, Place, Verb};
 use crate::tui::look::Palette;
 use crate::tui::scene::Scene;
@@ -24,6 +24,8 @@ enum Content {
     Mistakes,
     /// A request whole.
     Request(RequestId),
+    /// Why a process is as it is.
+    Why(ProcessId),
 }
 
 /// A text, and how far it is scrolled.
@@ -46,6 +48,10 @@ impl Reader {
         Self::of(Content::Request(id))
     }
 
+    pub(crate) fn why(id: ProcessId) -> Self {
+        Self::of(Content::Why(id))
+    }
+
     fn of(content: Content) -> Self {
         Self {
             content,
@@ -55,7 +61,7 @@ impl Reader {
 
     pub(crate) fn key(&mut self, verb: Option<Verb>) -> Heard {
         match verb {
-            Some(Verb::Back | Verb::Help | Verb::Detach) => return Heard::Closed,
+            Some(Verb::Back | Verb::Help | Verb::Detach | Verb::Why) => return Heard::Closed,
             Some(Verb::Down) => self.scroll.step(1),
             Some(Verb::Up) => self.scroll.step(-1),
             Some(Verb::PageDown) => self.scroll.page(1),
@@ -85,6 +91,7 @@ impl Reader {
             Content::Help(place) => ("Keys".to_owned(), help(*place, width, palette)),
             Content::Mistakes => ("What is wrong".to_owned(), wrong(width, scene)),
             Content::Request(id) => whole(*id, width, scene),
+            Content::Why(id) => why::page(*id, width, scene),
         };
         Pen::new(buffer, area).title(0, &title, "Esc back", palette);
         self.scroll.draw(lines, body, buffer, palette);

@@ -181,6 +181,11 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
         },
         since: ago(3),
         until: None,
+        look: None,
+        phase: "active: ready".to_owned(),
+        history: vec![],
+        exits: vec![],
+        flight: None,
         now: String::new(),
         stopping: None,
         pid: Some(12_344 + u32::try_from(number).unwrap_or(0)),
@@ -220,6 +225,7 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
         updates: None,
         restart_when_idle: false,
         conversation: Some(Uuid::from_u128(0x71f7_eb71_0000_4000_8000_0000_0000_0001)),
+        sessions: vec![],
         conversations: 3,
         prompt_file: role.prompt.clone(),
         prompt_hash: Some("3fa1c2".to_owned()),
@@ -446,6 +452,7 @@ pub(crate) fn company() -> Snapshot {
             shim_lost: false,
             abandoned: false,
             stderr_tail: "Segmentation fault (core dumped)".to_owned(),
+            memory: None,
         }),
         ..down(process(4, "Ken", &of("test_engineer")), Status::Backoff)
     };

@@ -454,7 +454,13 @@ fn why_names_the_evidence() {
     let mut screen = screen();
     screen.keys("W");
     let text = screen.text();
-    assert!(text.contains("from the agent's own event, 10:41"), "{text}");
+    assert!(
+        text.contains("Known from  the agent's own event, 10:41"),
+        "{text}"
+    );
+    // The same key goes back.
+    screen.keys("W");
+    assert!(!screen.text().contains("Known from"));
 }
 
 #[test]

@@ -5,3 +5,4 @@ mod keys;
 mod logs;
 mod pictures;
 mod sizes;
+mod why;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::rig::Rig;
 use crate::domain::command::{Command, NewProcess, Refusal};
+use crate::domain::effect::Begin;
 use crate::domain::event::{Event, LaunchFailure};
 use crate::domain::exit::ExitStatus;
 use crate::domain::fault::{Fault, FaultCode};
@@ -232,6 +233,34 @@ fn c6_fifty_that_are_overdue_come_back_one_after_the_other() {
     let times = launches(&mut rig, 49);
     let spacing = u64::try_from(SPACING.as_millis()).unwrap();
     assert!(times.windows(2).all(|two| two[1] - two[0] >= spacing));
+}
+
+#[test]
+fn a_conversation_that_does_not_come_up_is_left_for_a_fresh_one_and_kept() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let first = rig.launches[0].begin;
+    rig.add("work", None);
+    rig.turn_ends(run, true);
+    let mut begun = vec![];
+    rig.exit(run, ExitStatus::Code(1));
+    for _ in 0..3 {
+        rig.pass(30 * SECOND);
+        let plan = rig.launches.last().unwrap();
+        begun.push(plan.begin);
+        let run = plan.run;
+        rig.launched(run);
+        rig.exit(run, ExitStatus::Code(1));
+    }
+    let Begin::New(first) = first else {
+        panic!("the first is new: {first:?}");
+    };
+    assert_eq!(begun[..2], [Begin::Resume(first); 2]);
+    assert!(matches!(begun[2], Begin::New(fresh) if fresh != first));
+    // The way back is still known.
+    let sessions = rig.snapshot().process(id).unwrap().sessions.clone();
+    assert_eq!(sessions.first().map(|session| session.id), Some(first));
+    assert!(sessions.len() > 1 && sessions[0].used);
 }
 
 #[test]

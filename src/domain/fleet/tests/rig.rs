@@ -15,6 +15,7 @@ use crate::domain::event::{Event, Fact, LaunchFailure, Mark, RunDetails, TurnEnd
 use crate::domain::exit::{Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::{Fleet, Input, Options, Saved};
+use crate::domain::flight::Flight;
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
 use crate::domain::restart::AutoRestart;
@@ -36,6 +37,7 @@ pub(super) struct Rig {
     pub(super) disk: bool,
     /// Batches that a slow disk has not answered for yet; `None` for one that answers at once.
     pub(super) slow: Option<Vec<(u64, Batch)>>,
+    pub(super) flights: Vec<Flight>,
     pub(super) launches: Vec<LaunchPlan>,
     pub(super) sent: Vec<(RunId, u64, Order)>,
     pub(super) closed: Vec<RunId>,
@@ -159,6 +161,7 @@ impl Rig {
             now,
             disk: true,
             slow: None,
+            flights: vec![],
             launches: vec![],
             sent: vec![],
             closed: vec![],
@@ -218,6 +221,7 @@ impl Rig {
                 Some(waiting) => waiting.push((token, batch)),
                 None => return Some(self.write(token, batch)),
             },
+            Effect::Record { flight } => self.flights.push(Arc::unwrap_or_clone(flight)),
             Effect::Note { .. }
             | Effect::Forget { .. }
             | Effect::Compare { .. }
@@ -252,6 +256,7 @@ impl Rig {
     pub(super) fn fails(&mut self, id: ProcessId, fault: Fault) {
         self.fleet.now = self.now;
         self.fleet.fail_live(id, fault);
+        self.fleet.observe();
         self.fleet.flush();
         for effect in std::mem::take(&mut self.fleet.fx) {
             if let Some(next) = self.take(effect) {
@@ -376,6 +381,7 @@ impl Rig {
             run,
             exit: Box::new(exit_of(status)),
             failure,
+            lines: vec!["the last line".to_owned()],
         });
     }
 
@@ -479,5 +485,6 @@ pub(super) fn exit_of(status: ExitStatus) -> Exit {
         shim_lost: false,
         abandoned: false,
         stderr_tail: String::new(),
+        memory: None,
     }
 }
