@@ -74,6 +74,7 @@ fn process(number: u64, now: Timestamp) -> ProcessView {
         conversation: None,
         conversations: 1,
         prompt_file: None,
+        own_prompt: false,
         prompt_hash: None,
         prompt_mode: PromptMode::Append,
         tools: vec![],

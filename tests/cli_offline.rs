@@ -38,6 +38,24 @@ fn exit_codes_tell_wrong_usage_from_no_instance() {
     check(folder, &["--version"], 0, env!("CARGO_PKG_VERSION"), "");
     check(folder, &["dance"], 2, "", "unrecognized subcommand");
     check(folder, &["create"], 2, "", "<ROLE>");
+    for (limits, says) in [
+        (
+            ["--cpu", "2"],
+            "`2` is not a range; write MIN..MAX, for example 0.5..2",
+        ),
+        (
+            ["--memory", "2GB..1GB"],
+            "the minimum 2GB is above the maximum 1GB",
+        ),
+    ] {
+        check(
+            folder,
+            &["create", "sre", limits[0], limits[1]],
+            2,
+            "",
+            says,
+        );
+    }
     check(folder, &["ps", "--foreground"], 2, "", "error:");
     check(folder, &["ps"], 3, "", "try: start one with `headcount up`");
     check(folder, &["down"], 3, "", "error: no instance runs for");

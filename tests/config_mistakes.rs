@@ -355,3 +355,36 @@ fn what_a_role_does_not_say_of_restarts_its_department_and_the_automation_say() 
     assert_eq!(catalogue.roles[0].auto_restart, expected);
     assert!(catalogue.auto_restart.enabled);
 }
+
+#[test]
+fn each_value_of_a_role_knows_the_layer_that_set_it() {
+    use headcount::domain::role::Layer;
+    let text = r#"
+[defaults]
+tools = ["Bash"]
+model = "small"
+environment = { A = "1", B = "1" }
+[departments.development]
+model = "middle"
+cpu = { min = 1.0 }
+environment = { B = "2" }
+[roles.worker]
+department = "development"
+prompt = "corporate-prompts/development/senior-developer.md"
+tools = ["Read"]
+cpu = { max = 4.0 }
+"#;
+    let catalogue = load(text).expect("no mistakes").catalogue;
+    let role = catalogue.role("worker").expect("the role");
+    for (key, layer) in [
+        ("tools", Layer::Role),
+        ("model", Layer::Department),
+        ("cpu", Layer::Role),
+        ("prompt", Layer::Role),
+        ("environment A", Layer::Defaults),
+        ("environment B", Layer::Department),
+        ("max_turns", Layer::BuiltIn),
+    ] {
+        assert_eq!(role.origin(key), layer, "{key}");
+    }
+}

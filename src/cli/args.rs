@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::duration;
-use crate::domain::role::Kind;
+use crate::domain::limits;
+use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::task::Priority;
 use crate::domain::worktree::UseWorktree;
 
@@ -236,8 +237,11 @@ pub struct DownArgs {
 #[derive(Debug, Clone, Args)]
 pub struct CreateArgs {
     /// Which roles.
-    #[arg(value_name = "ROLE", required = true)]
+    #[arg(value_name = "ROLE", required_unless_present = "department")]
     pub roles: Vec<String>,
+    /// Every role of a department.
+    #[arg(long, value_name = "D", conflicts_with = "roles")]
+    pub department: Option<String>,
     /// How many of each.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub count: u32,
@@ -262,6 +266,9 @@ pub struct CreateArgs {
     /// A file with a prompt in place of the role's.
     #[arg(long, value_name = "F")]
     pub prompt_file: Option<PathBuf>,
+    /// Whether the prompt extends the agent's own or stands in its place, as against the role.
+    #[arg(long, value_name = "MODE")]
+    pub prompt_mode: Option<PromptModeArg>,
     /// Turns that a task may take.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_turns: Option<u32>,
@@ -271,6 +278,12 @@ pub struct CreateArgs {
     /// Whether they work in git worktrees of their own [default: the role's].
     #[arg(long, value_name = "WHEN")]
     pub worktree: Option<WorktreeArg>,
+    /// Cores that are promised and allowed, for example 0.5..2.
+    #[arg(long, value_name = "MIN..MAX", value_parser = limits::cores)]
+    pub cpu: Option<Range<f64>>,
+    /// Memory that is promised and allowed, for example 512MB..2GB.
+    #[arg(long, value_name = "MIN..MAX", value_parser = limits::sizes)]
+    pub memory: Option<Range<u64>>,
     /// Hire only; do not start.
     #[arg(long)]
     pub no_start: bool,
@@ -621,6 +634,24 @@ impl From<WorktreeArg> for UseWorktree {
             WorktreeArg::Auto => Self::Auto,
             WorktreeArg::Always => Self::Always,
             WorktreeArg::Never => Self::Never,
+        }
+    }
+}
+
+/// How a prompt meets the agent's own, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PromptModeArg {
+    /// It extends the agent's own.
+    Append,
+    /// It stands in its place.
+    Replace,
+}
+
+impl From<PromptModeArg> for PromptMode {
+    fn from(mode: PromptModeArg) -> Self {
+        match mode {
+            PromptModeArg::Append => Self::Append,
+            PromptModeArg::Replace => Self::Replace,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Processes: hire, start, stop, kill, restart, remove.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::cli::instance::started;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::ps::status;
-use crate::cli::resolve::{Candidate, resolve};
+use crate::cli::resolve::{Candidate, bare, resolve};
 use crate::domain::snapshot::Status;
 use crate::serve::wire::{ErrorDoc, HireRequest, ProcessDoc, RoleDoc, StoppedDoc};
 
@@ -31,17 +31,17 @@ pub(super) async fn create(
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    if args.name.is_some() && (args.roles.len() > 1 || args.count > 1) {
+    // What a department holds is known later; nothing may be started for a mistake in the words.
+    let several = args.roles.len() > 1 || args.count > 1 || args.department.is_some();
+    if args.name.is_some() && several {
         let message = "--name is for one employee; hire the others without it".to_owned();
         return Err(CliError::Usage(message));
     }
     let shape = shape(args)?;
     let client = started(place).await?;
     let roles: Vec<RoleDoc> = client.get("/api/roles").await?;
-    let candidates: Vec<Candidate> = roles.iter().map(Candidate::from).collect();
     let mut requests = Vec::new();
-    for role in &args.roles {
-        let role = &resolve("role", role, &candidates)?.id;
+    for role in chosen(args, &roles)? {
         for _ in 0..args.count {
             requests.push(HireRequest {
                 role: role.clone(),
@@ -80,6 +80,24 @@ pub(super) async fn create(
     worst.map_or(Ok(()), |code| Err(CliError::Said(code)))
 }
 
+/// The roles that are meant, by their keys.
+fn chosen(args: &CreateArgs, roles: &[RoleDoc]) -> Result<Vec<String>, CliError> {
+    if let Some(text) = &args.department {
+        let departments: BTreeSet<&str> =
+            roles.iter().map(|role| role.department.as_str()).collect();
+        let candidates: Vec<Candidate> = departments.into_iter().map(bare).collect();
+        let department = &resolve("department", text, &candidates)?.id;
+        let of_it = roles.iter().filter(|role| role.department == *department);
+        return Ok(of_it.map(|role| role.key.clone()).collect());
+    }
+    let candidates: Vec<Candidate> = roles.iter().map(Candidate::from).collect();
+    let keys = args.roles.iter().map(|role| {
+        let found = resolve("role", role, &candidates)?;
+        Ok(found.id.clone())
+    });
+    keys.collect()
+}
+
 fn hired_line(process: &ProcessDoc) -> String {
     let simulated = if process.simulated { ", simulated" } else { "" };
     format!(
@@ -101,6 +119,7 @@ fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
         system_prompt: None,
         custom_prompt: args.prompt.clone(),
         prompt_file,
+        prompt_mode: args.prompt_mode.map(Into::into),
         allowed_tools: args.tools.clone(),
         working_directory: Some(cwd),
         environment,
@@ -109,6 +128,8 @@ fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
         kind: args.kind.map(Into::into),
         model: args.model.clone(),
         worktree: args.worktree.map(Into::into),
+        cpu: args.cpu.map(Into::into),
+        memory: args.memory.map(Into::into),
         no_start: args.no_start,
         auto_restart: args.no_restart.then_some(false),
     })

@@ -11,9 +11,10 @@ use crate::cli::exit::Code;
 use crate::cli::output::test::output;
 use crate::cli::place::Place;
 use crate::cli::run::carry_out;
-use crate::domain::command::{Command, Origin, Outcome, Refusal};
+use crate::domain::command::{Command, NewProcess, Origin, Outcome, Refusal};
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::inbox::Answer;
+use crate::domain::role::{PromptMode, Range};
 use crate::domain::snapshot::{ProcessView, Snapshot, Status};
 use crate::domain::task::TaskState;
 use crate::serve::fixture::{ada, company, exit, fault, request, task};
@@ -227,12 +228,53 @@ async fn hiring_prints_who_is_up_and_why_another_is_not() {
     error: --name is for one employee; hire the others without it
     [exit 2]
     "#);
+    insta::assert_snapshot!(desk.run("create --department development --name Ada").await, @r#"
+    error: --name is for one employee; hire the others without it
+    [exit 2]
+    "#);
+    insta::assert_snapshot!(desk.run("create --department develpment").await, @r#"
+    error: there is no department `develpment`
+    try: the nearest is `development`
+    [exit 4]
+    "#);
     let (origin, Command::Create(new)) = desk.served.orders.lock().unwrap()[0].clone() else {
         panic!("an order")
     };
     assert_eq!(origin, Origin::Cli);
     let here = std::env::current_dir().unwrap().canonicalize().unwrap();
     assert_eq!(new.working_directory, Some(here));
+}
+
+#[tokio::test]
+async fn a_department_is_hired_with_settings_of_its_own() {
+    let desk = Desk::open(company(), |_, _| Some(Ok(Outcome::Created(ProcessId(1)))));
+    let line = "create --department Development --count 2 --cpu 0.5..2 --memory 512MB..2GB \
+        --prompt-mode replace --max-turns 20 --env DEPARTMENT=development --no-start";
+    let said = desk.run(line).await;
+    assert!(said.ends_with("[exit 0]"), "{said}");
+    let orders = desk.served.orders.lock().unwrap().clone();
+    let hired: Vec<NewProcess> = orders
+        .into_iter()
+        .map(|(_, command)| match command {
+            Command::Create(new) => *new,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let of_it = company()
+        .catalogue
+        .roles
+        .iter()
+        .filter(|role| role.department == "development")
+        .count();
+    assert!(of_it > 1);
+    assert_eq!(hired.len(), 2 * of_it);
+    for new in hired {
+        assert_eq!(new.cpu, Some(Range { min: 0.5, max: 2.0 }));
+        assert_eq!(new.memory.map(|memory| memory.max), Some(2_000_000_000));
+        assert_eq!(new.prompt_mode, Some(PromptMode::Replace));
+        assert_eq!((new.max_turns, new.no_start), (Some(20), true));
+        assert_eq!(new.environment["DEPARTMENT"], "development");
+    }
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::role::{Catalogue, Role};
+pub use crate::domain::secret::is_secret;
 
 use super::env_file;
 use super::reference::{Failed, expand, is_name};
@@ -324,15 +325,6 @@ pub fn mask<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     } else {
         Cow::Borrowed(value)
     }
-}
-
-/// Whether a variable of this name holds a secret.
-#[must_use]
-pub fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    ["KEY", "TOKEN", "SECRET", "PASSWORD"]
-        .iter()
-        .any(|word| name.contains(word))
 }
 
 #[cfg(test)]

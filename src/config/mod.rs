@@ -15,6 +15,7 @@ mod lint;
 mod load;
 mod mistakes;
 mod nearest;
+mod origins;
 mod parse;
 pub mod prompt;
 mod reader;

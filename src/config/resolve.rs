@@ -15,6 +15,7 @@ use super::document::{self, Document, value_or};
 use super::environment::Parent;
 use super::layer::{self, Bounds};
 use super::mistakes::{Mistake, Report};
+use super::origins;
 use super::source::Source;
 use super::tools;
 
@@ -155,6 +156,11 @@ impl Resolver<'_> {
             Some(department) => department.layer.clone().over(&self.document.defaults),
             None => self.document.defaults.clone(),
         };
+        let origins = origins::of(
+            &role.layer,
+            department.map(|department| &department.layer),
+            &self.document.defaults,
+        );
         let layer = role.layer.clone().over(&outer);
         let agent = value_or(layer.agent, STANDARD_AGENT.to_owned());
         self.check_prompt(role, catalogue.agents.get(&agent));
@@ -201,6 +207,7 @@ impl Resolver<'_> {
                 .over(self.document.auto_restart.clone())
                 .resolve(),
             worktree: worktree(layer.worktree),
+            origins,
         })
     }
 

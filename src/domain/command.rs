@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::exit::Exit;
 use crate::domain::fault::Fault;
 use crate::domain::id::{ProcessId, RequestId, TaskId};
-use crate::domain::role::Kind;
+use crate::domain::preview::Preview;
+use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::task::{Move, NewTask, TaskChange};
 use crate::domain::worktree::UseWorktree;
 
@@ -60,6 +61,8 @@ pub struct NewProcess {
     pub tools: Option<Vec<String>>,
     /// A prompt in place of the role's.
     pub prompt: Option<PromptOverride>,
+    /// How the prompt meets the agent's own.
+    pub prompt_mode: Option<PromptMode>,
     /// The model.
     pub model: Option<String>,
     /// Turns a task may take.
@@ -67,6 +70,10 @@ pub struct NewProcess {
     /// Whether it works in a git worktree of its own.
     #[serde(default)]
     pub worktree: Option<UseWorktree>,
+    /// Cores.
+    pub cpu: Option<Range<f64>>,
+    /// Bytes of memory.
+    pub memory: Option<Range<u64>>,
     /// Whether it is left down.
     #[serde(default)]
     pub no_start: bool,
@@ -90,6 +97,8 @@ pub enum PromptOverride {
 pub enum Command {
     /// Hires: answered when the process is ready, blocked or failed, or at once with `no_start`.
     Create(Box<NewProcess>),
+    /// Looks at what would be hired, and hires nobody: answered when everything is read.
+    Preview(Vec<NewProcess>),
     /// Starts: answered when it is ready, blocked or failed.
     Start(ProcessId),
     /// Stops after the current task: answered when nothing of it is left. A second one interrupts
@@ -190,6 +199,8 @@ pub enum Outcome {
     Done,
     /// Hired.
     Created(ProcessId),
+    /// What each would run with, in the order asked for.
+    Previewed(Vec<Preview>),
     /// Up and ready.
     Started(ProcessId),
     /// Down, with the proof.

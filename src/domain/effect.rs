@@ -127,6 +127,13 @@ pub enum Effect {
         /// What to write.
         batch: Batch,
     },
+    /// Read what would be started, start nothing, and answer with that.
+    Preview {
+        /// Whose.
+        reply: ReplyId,
+        /// As each would be launched.
+        plans: Vec<LaunchPlan>,
+    },
     /// Answer an order.
     Reply {
         /// Whose.

@@ -106,6 +106,34 @@ pub struct Department {
     pub memory: Range<u64>,
 }
 
+/// Who sets something in `roles.toml`; the innermost wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// Nobody: it is so where nothing else is said.
+    #[default]
+    BuiltIn,
+    /// `[defaults]`.
+    Defaults,
+    /// The department.
+    Department,
+    /// The role itself.
+    Role,
+}
+
+impl Layer {
+    /// The word that is shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BuiltIn => "built in",
+            Self::Defaults => "defaults",
+            Self::Department => "department",
+            Self::Role => "role",
+        }
+    }
+}
+
 /// A resolved role: every default applied, every name checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Role {
@@ -163,6 +191,17 @@ pub struct Role {
     /// Whether its processes work in git worktrees of their own, and how those are made.
     #[serde(default)]
     pub worktree: WorktreeRule,
+    /// Which layer set what, by the key in `roles.toml`; a variable as `environment NAME`.
+    #[serde(default)]
+    pub origins: BTreeMap<String, Layer>,
+}
+
+impl Role {
+    /// Which layer set a key.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Layer {
+        self.origins.get(key).copied().unwrap_or_default()
+    }
 }
 
 /// Who of several free ones gets a task.

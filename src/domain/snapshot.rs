@@ -256,6 +256,9 @@ pub struct ProcessView {
     pub conversations: u32,
     /// The role's prompt file as configured.
     pub prompt_file: Option<PathBuf>,
+    /// It was hired with a prompt text of its own.
+    #[serde(default)]
+    pub own_prompt: bool,
     /// The first digits of the hash of the prompt that runs.
     pub prompt_hash: Option<String>,
     /// How the prompt meets the agent's own.

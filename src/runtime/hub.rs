@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::domain::command::Refusal;
+use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::{Effect, ReplyId};
 use crate::domain::event::{Event, LaunchFailure};
 use crate::domain::fault::{Fault, FaultCode};
@@ -21,6 +21,7 @@ use crate::runtime::actor::{Actor, Adoption, Told};
 use crate::runtime::clock::Clock;
 use crate::runtime::context::Context;
 use crate::runtime::handle::{Mail, ReplySender};
+use crate::runtime::preview::preview;
 use crate::runtime::updates::Compared;
 use crate::store::{Store, Written};
 
@@ -36,6 +37,8 @@ pub(crate) struct Hub {
     pub(crate) view: watch::Sender<Arc<Snapshot>>,
     pub(crate) actors: HashMap<ProcessId, mpsc::UnboundedSender<Told>>,
     pub(crate) tasks: JoinSet<ProcessId>,
+    /// Looks at what would be hired.
+    pub(crate) looks: JoinSet<()>,
     pub(crate) replies: HashMap<ReplyId, ReplySender>,
     pub(crate) next_reply: u64,
     /// When the last snapshot was made.
@@ -100,6 +103,8 @@ impl Hub {
                 Some(mail) = self.mail.recv() => self.take(mail),
                 // After the mail: an actor's last message is handled before its end.
                 Some(ended) = self.tasks.join_next() => self.actor_ended(ended),
+                // Who waits for one that failed hears that nothing came of it.
+                Some(_) = self.looks.join_next() => {}
             }
         }
         self.end().await;
@@ -139,6 +144,7 @@ impl Hub {
         } else {
             ended.await;
         }
+        while self.looks.join_next().await.is_some() {}
     }
 
     fn take(&mut self, mail: Mail) {
@@ -232,6 +238,16 @@ impl Hub {
             Effect::Compare { runs } => {
                 // The newest question is the only one that counts.
                 self.questions.send_replace(runs);
+            }
+            Effect::Preview { reply, plans } => {
+                if let Some(reply) = self.replies.remove(&reply) {
+                    let context = Arc::clone(&self.context);
+                    self.looks.spawn_blocking(move || {
+                        let seen = plans.iter().map(|plan| preview(&context, plan)).collect();
+                        // Whoever asked may have gone meanwhile.
+                        drop(reply.send(Ok(Outcome::Previewed(seen))));
+                    });
+                }
             }
             Effect::Persist { token, batch } => self.store.write(token, batch),
             Effect::Reply { reply, outcome } => {

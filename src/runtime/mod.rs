@@ -19,6 +19,7 @@ mod lookup;
 mod place;
 mod prepare;
 mod reading;
+mod preview;
 mod reaper;
 mod recorder;
 mod run;

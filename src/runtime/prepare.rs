@@ -91,7 +91,7 @@ pub(crate) fn prepare(
         prefix,
         prompt: prompt.map(|prompt| PromptText {
             text: prompt.text,
-            mode: plan.role.prompt_mode,
+            mode: prompt_mode(plan),
         }),
         tools: tools.exist,
         allowed: tools.allowed,
@@ -140,16 +140,40 @@ pub(crate) fn prepare(
 /// Reads everything that a run would be started with now.
 pub(crate) fn gather(context: &Context, plan: &LaunchPlan) -> Result<Gathered, Fault> {
     check_folder(&plan.working_directory)?;
-    let protocol = if plan.simulated {
+    let driver = driver(plan);
+    let prompt = read_prompt(context, plan, driver)?;
+    let tools = read_tools(context, plan)?;
+    let variables = read_variables(context, plan)?;
+    let (program, prefix) = find_program(context, plan, &variables)?;
+    Ok(Gathered {
+        driver,
+        prompt,
+        tools,
+        variables,
+        program,
+        prefix,
+    })
+}
+
+/// How its agent is driven.
+pub(crate) fn driver(plan: &LaunchPlan) -> Driver {
+    Driver::from(if plan.simulated {
         Protocol::ClaudeStreamJson
     } else {
         plan.agent.protocol
-    };
-    let driver = Driver::from(protocol);
-    let prompt = read_prompt(context, plan, driver)?;
+    })
+}
+
+/// What its tools mean to the agent.
+pub(crate) fn read_tools(context: &Context, plan: &LaunchPlan) -> Result<AgentTools, Fault> {
     let catalogue = context.catalogue();
     let names = plan.spec.tools.as_ref().unwrap_or(&plan.role.tools);
-    let tools = tools::for_agent(&catalogue, names).map_err(|error| Fault::from(&error))?;
+    tools::for_agent(&catalogue, names).map_err(|error| Fault::from(&error))
+}
+
+/// The variables that it gets.
+pub(crate) fn read_variables(context: &Context, plan: &LaunchPlan) -> Result<Variables, Fault> {
+    let catalogue = context.catalogue();
     let parent = |name: &str| context.environment.get(name).cloned();
     let mut variables = environment::for_role(
         &context.source,
@@ -169,25 +193,23 @@ pub(crate) fn gather(context: &Context, plan: &LaunchPlan) -> Result<Gathered, F
             folder.to_string_lossy().into_owned(),
         );
     }
-    let (program, prefix) = if plan.simulated {
-        (
-            context.exe.clone(),
-            vec![crate::agent::simulated::COMMAND.to_owned()],
-        )
-    } else {
-        let path = variables.get("PATH").map_or("", String::as_str);
-        let program = find(&plan.agent.command, OsStr::new(path))
-            .map_err(|missing| missing.fault(&plan.agent))?;
-        (program, Vec::new())
-    };
-    Ok(Gathered {
-        driver,
-        prompt,
-        tools,
-        variables,
-        program,
-        prefix,
-    })
+    Ok(variables)
+}
+
+/// Its program, and arguments that stand before all others.
+pub(crate) fn find_program(
+    context: &Context,
+    plan: &LaunchPlan,
+    variables: &Variables,
+) -> Result<(PathBuf, Vec<String>), Fault> {
+    if plan.simulated {
+        let agent = crate::agent::simulated::COMMAND.to_owned();
+        return Ok((context.exe.clone(), vec![agent]));
+    }
+    let path = variables.get("PATH").map_or("", String::as_str);
+    let program = find(&plan.agent.command, OsStr::new(path))
+        .map_err(|missing| missing.fault(&plan.agent))?;
+    Ok((program, Vec::new()))
 }
 
 /// What a run is started with, for the comparison with what is on disk. Nothing that differs from
@@ -199,7 +221,7 @@ pub(crate) fn fingerprint(
     gathered: &Gathered,
 ) -> Fingerprint {
     let mut fingerprint = Fingerprint::default();
-    let mode = match plan.role.prompt_mode {
+    let mode = match prompt_mode(plan) {
         PromptMode::Append => "added to the agent's own",
         PromptMode::Replace => "in place of the agent's own",
     };
@@ -238,12 +260,16 @@ fn model(plan: &LaunchPlan) -> Option<String> {
     plan.spec.model.clone().or_else(|| plan.role.model.clone())
 }
 
+fn prompt_mode(plan: &LaunchPlan) -> PromptMode {
+    plan.spec.prompt_mode.unwrap_or(plan.role.prompt_mode)
+}
+
 fn max_turns(plan: &LaunchPlan) -> Option<u32> {
     plan.spec.max_turns.or(plan.role.max_turns)
 }
 
 /// The first digits of a text's hash: enough to tell versions apart.
-fn short_hash(prompt: &Prompt) -> String {
+pub(crate) fn short_hash(prompt: &Prompt) -> String {
     prompt.sha256.chars().take(6).collect()
 }
 
@@ -283,7 +309,7 @@ pub(crate) fn launch_spec(context: &Context, plan: &LaunchPlan, prepared: &Prepa
     spec
 }
 
-fn check_folder(folder: &Path) -> Result<(), Fault> {
+pub(crate) fn check_folder(folder: &Path) -> Result<(), Fault> {
     let code = FaultCode::EnvironmentSetupFailed;
     let name = folder.display();
     match fs::metadata(folder) {
@@ -331,7 +357,7 @@ fn nearest_folder(folder: &Path) -> String {
 }
 
 /// The prompt as it stands now; `None` for an agent that takes none.
-fn read_prompt(
+pub(crate) fn read_prompt(
     context: &Context,
     plan: &LaunchPlan,
     driver: Driver,

@@ -215,6 +215,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         view,
         actors: HashMap::new(),
         tasks: JoinSet::new(),
+        looks: JoinSet::new(),
         replies: HashMap::new(),
         next_reply: 0,
         shown: Instant::now(),

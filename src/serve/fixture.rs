@@ -90,6 +90,7 @@ pub(crate) fn ada() -> ProcessView {
         sessions: vec![],
         conversations: 3,
         prompt_file: Some("corporate-prompts/development/senior-developer.md".into()),
+        own_prompt: false,
         prompt_hash: Some("3fa1c2".to_owned()),
         prompt_mode: PromptMode::Append,
         tools: vec!["Bash".to_owned(), "Git".to_owned()],
@@ -280,6 +281,7 @@ fn role(key: &str, title: &str, department: &str) -> Role {
         when_cut: WhenCut::Retry,
         auto_restart: crate::domain::restart::AutoRestart::default(),
         worktree: WorktreeRule::default(),
+        origins: std::collections::BTreeMap::default(),
     }
 }
 

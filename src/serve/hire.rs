@@ -44,9 +44,12 @@ pub(super) fn new_process(
         environment: request.environment,
         tools: request.allowed_tools,
         prompt,
+        prompt_mode: request.prompt_mode,
         model: request.model,
         max_turns: request.max_turns,
         worktree: request.worktree,
+        cpu: request.cpu.map(Into::into),
+        memory: request.memory.map(Into::into),
         no_start: request.no_start,
         auto_restart: request.auto_restart,
     })

@@ -9,7 +9,7 @@ use crate::domain::command::{Command, NewProcess, Origin, Outcome, PromptOverrid
 use crate::domain::event::Event;
 use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::inbox::Answer;
-use crate::domain::role::Kind;
+use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::snapshot::{Snapshot, Status};
 use crate::domain::task::TaskState;
 use crate::runtime::handle::Caller;
@@ -178,6 +178,9 @@ async fn hiring_takes_the_documented_names_and_answers_with_the_process() {
         "name": "Grace",
         "kind": "utility",
         "model": "opus",
+        "promptMode": "replace",
+        "cpu": {"min": 0.5, "max": 2},
+        "memory": {"min": 1000, "max": 2000},
         "noStart": true,
         "autoRestart": false,
     });
@@ -192,9 +195,15 @@ async fn hiring_takes_the_documented_names_and_answers_with_the_process() {
         environment: [("A".to_owned(), "1".to_owned())].into(),
         tools: Some(vec!["Read".to_owned()]),
         prompt: None,
+        prompt_mode: Some(PromptMode::Replace),
         model: Some("opus".to_owned()),
         max_turns: Some(20),
         worktree: None,
+        cpu: Some(Range { min: 0.5, max: 2.0 }),
+        memory: Some(Range {
+            min: 1_000,
+            max: 2_000,
+        }),
         no_start: true,
         auto_restart: Some(false),
     };

@@ -225,7 +225,11 @@ impl Screen {
                 self.event(&Event::Resize(columns, rows));
             }
             ToHost::Event(event) => self.event(&event),
-            ToHost::Edited { ticket, text } => self.view.edited(ticket, text),
+            ToHost::Edited { ticket, text } => {
+                let snapshot = self.setting.handle.snapshot();
+                let actions = self.view.edited(ticket, text, &snapshot, &present());
+                self.act(actions);
+            }
             ToHost::Leave => {}
         }
         self.urgent = true;

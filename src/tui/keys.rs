@@ -91,6 +91,7 @@ pub(crate) enum Verb {
     Fewer,
     Send,
     Editor,
+    Whole,
     Demo,
     Mistakes,
     Updates,
@@ -239,11 +240,13 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Filter [letter('/')] &[Processes, Tasks], "filter", "show only what holds these words";
     Mistakes [letter('E')] SCREENS, "what is wrong", "what is wrong in the configuration or with the agent";
 
-    Send [key(KeyCode::Enter), ctrl('s')] &[Hire], "hire", "hire";
+    Send [ctrl('s')] &[Hire], "hire", "hire";
+    Open [key(KeyCode::Enter)] &[Hire], "", "on the roles and the button: hire; in a field: to the next one";
     Send [ctrl('s'), ctrl('d'), ctrl_enter()] &[Editor], "send", "send";
     Send [key(KeyCode::Enter), ctrl('s')] &[Line], "ok", "done";
     Send [key(KeyCode::Enter)] &[Finder], "do it", "do it";
     Editor [ctrl('e')] &[Editor], "$EDITOR", "write in your own editor";
+    Editor [ctrl('e')] &[Hire], "prompt", "write a prompt text of this hire in your own editor";
     Open [key(KeyCode::Enter)] &[Updates], "restart now", "restart with what is on disk, after the current task";
     WhenIdle [letter('i')] &[Updates], "when idle", "restart when it has nothing to do, before its next task";
     Deny [letter('d')] &[Updates], "not now", "leave it as it is, until something else changes";
@@ -266,8 +269,9 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Right [key(KeyCode::Right)] &[Processes], "", "unfold the department";
     Left [key(KeyCode::Left)] &[Logs], "", "lines that are cut: to their beginning";
     Right [key(KeyCode::Right)] &[Logs], "", "lines that are cut: what is right of the screen";
-    Left [key(KeyCode::Left)] &[Editor], "", "choice before";
-    Right [key(KeyCode::Right)] &[Editor], "", "next choice";
+    Whole [letter('*')] &[Hire], "department", "one of each role of the department, or none";
+    Left [key(KeyCode::Left)] &[Editor, Hire], "", "choice before";
+    Right [key(KeyCode::Right)] &[Editor, Hire], "", "next choice";
 
     Back [key(KeyCode::Esc)] ROWS, "", "one back: marks, then the filter, then the order";
     Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Alike, Finder, Updates], "leave", "leave, nothing is done";

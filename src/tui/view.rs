@@ -99,6 +99,12 @@ impl View {
 
     /// Takes a key, a paste, a click or a new size.
     pub fn event(&mut self, event: &Event, snapshot: &Snapshot, now: &Present) -> Vec<Action> {
+        let mut actions = self.hear(event, snapshot, now);
+        actions.extend(self.inquire(snapshot, now));
+        actions
+    }
+
+    fn hear(&mut self, event: &Event, snapshot: &Snapshot, now: &Present) -> Vec<Action> {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(*key, snapshot, now),
             Event::Paste(pasted) => {
@@ -115,6 +121,26 @@ impl View {
             }
             Event::Key(_) | Event::FocusGained | Event::FocusLost => Vec::new(),
         }
+    }
+
+    /// Has it looked at what a hire would run with, where that has changed.
+    fn inquire(&mut self, snapshot: &Snapshot, now: &Present) -> Option<Action> {
+        let look = self.look.clone();
+        let Some(Dialog::Hire(dialog)) = self.dialogs.last_mut() else {
+            return None;
+        };
+        let scene = Scene {
+            snapshot,
+            now,
+            look: &look,
+        };
+        let wanted = dialog.inquiry(scene)?;
+        self.tickets += 1;
+        dialog.looking = Some(self.tickets);
+        Some(Action::Order {
+            ticket: self.tickets,
+            command: Command::Preview(wanted),
+        })
     }
 
     fn key(&mut self, key: KeyEvent, snapshot: &Snapshot, now: &Present) -> Vec<Action> {
@@ -193,8 +219,10 @@ impl View {
 
     /// Makes the dialog on top wait for a ticket.
     fn tie(&mut self, ticket: u64) {
-        if let Some(Dialog::Task(dialog)) = self.dialogs.last_mut() {
-            dialog.ticket = Some(ticket);
+        match self.dialogs.last_mut() {
+            Some(Dialog::Task(dialog)) => dialog.ticket = Some(ticket),
+            Some(Dialog::Hire(dialog)) => dialog.editing = Some(ticket),
+            _ => {}
         }
     }
 
@@ -332,6 +360,13 @@ impl View {
 
     /// Takes the answer to an order.
     pub fn answered(&mut self, ticket: u64, result: Result<Outcome, Refusal>) {
+        for dialog in &mut self.dialogs {
+            if let Dialog::Hire(dialog) = dialog
+                && dialog.looking == Some(ticket)
+            {
+                return dialog.looked(result);
+            }
+        }
         let Some(what) = self.pending.remove(&ticket) else {
             return;
         };
@@ -354,6 +389,7 @@ impl View {
                     // The rest is seen in the next snapshot, or said by a message of the company.
                     Outcome::Done
                     | Outcome::Created(_)
+                    | Outcome::Previewed(_)
                     | Outcome::Started(_)
                     | Outcome::Stopped(..) => {}
                 }
@@ -370,10 +406,25 @@ impl View {
     }
 
     /// Takes the text that came back from the person's editor; `None` if it was not saved.
-    pub fn edited(&mut self, ticket: u64, text: Option<String>) {
-        if let Some((_, dialog)) = self.tied(ticket) {
-            dialog.edited(text.as_deref());
+    pub fn edited(
+        &mut self,
+        ticket: u64,
+        text: Option<String>,
+        snapshot: &Snapshot,
+        now: &Present,
+    ) -> Vec<Action> {
+        for dialog in &mut self.dialogs {
+            match dialog {
+                Dialog::Hire(dialog) if dialog.editing == Some(ticket) => {
+                    dialog.edited(text.as_deref(), &snapshot.catalogue);
+                }
+                Dialog::Task(dialog) if dialog.ticket == Some(ticket) => {
+                    dialog.edited(text.as_deref());
+                }
+                _ => {}
+            }
         }
+        self.inquire(snapshot, now).into_iter().collect()
     }
 
     /// Draws one frame.

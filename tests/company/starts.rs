@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use headcount::config;
-use headcount::domain::command::{Command, NewProcess, Outcome, Refusal};
+use headcount::domain::command::{Command, NewProcess, Outcome, PromptOverride, Refusal};
 use headcount::domain::fault::{Fault, FaultCode};
 use headcount::domain::id::ProcessId;
 use headcount::domain::snapshot::Status;
@@ -65,6 +65,58 @@ async fn b12_an_agent_that_ends_at_its_start_is_tried_again_and_then_left_down()
     assert_eq!((view.tries, view.restarts), ((3, 2), 2));
     company.logged(ada, "left down after 3 failures").await;
     assert_eq!(launches(&company, ada).await, 3);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_a_hire_says_everything_that_is_wrong_and_starts_nothing() -> Done {
+    let company = Company::with(Setup::default());
+    let new = NewProcess {
+        role: "senior_developer".to_owned(),
+        ..NewProcess::default()
+    };
+    let look = |new: NewProcess| async {
+        match company.order(Command::Preview(vec![new])).await {
+            Ok(Outcome::Previewed(mut seen)) => seen.remove(0),
+            other => panic!("{other:?}"),
+        }
+    };
+    let seen = look(NewProcess {
+        environment: [("MOOD".to_owned(), "good".to_owned())].into(),
+        ..new.clone()
+    })
+    .await;
+    assert_eq!(seen.faults, []);
+    assert!(seen.program.is_some_and(|program| program.is_file()));
+    let prompt = seen.prompt.expect("a prompt");
+    assert!(prompt.from.ends_with("senior-developer.md") && prompt.text.len() > 100);
+    assert_eq!(prompt.hash.len(), 6);
+    assert!(seen.tools.contains(&"Bash".to_owned()), "{:?}", seen.tools);
+    let mood = ("MOOD".to_owned(), "good".to_owned());
+    assert!(seen.environment.contains(&mood), "{:?}", seen.environment);
+    let seen = look(NewProcess {
+        working_directory: Some("/nowhere".into()),
+        prompt: Some(PromptOverride::File("/nowhere/own.md".into())),
+        tools: Some(vec!["Bsh".to_owned()]),
+        environment: [("A".to_owned(), "${HEADCOUNT_NO_SUCH}".to_owned())].into(),
+        ..new
+    })
+    .await;
+    let codes: Vec<FaultCode> = seen.faults.iter().map(|fault| fault.code).collect();
+    assert_eq!(
+        codes,
+        [
+            FaultCode::EnvironmentSetupFailed,
+            FaultCode::PromptNotFound,
+            FaultCode::ToolInitializationFailed,
+            FaultCode::EnvironmentSetupFailed,
+        ],
+        "{:#?}",
+        seen.faults
+    );
+    assert!(seen.faults.iter().all(|fault| !fault.remedy.is_empty()));
+    assert!(company.handle.snapshot().processes.is_empty());
     company.close().await;
     Ok(())
 }

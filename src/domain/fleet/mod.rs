@@ -13,6 +13,7 @@ mod due;
 mod facts;
 mod graph;
 mod lifecycle;
+mod preview;
 mod recorder;
 mod restart;
 mod revise;
@@ -332,6 +333,7 @@ impl Fleet {
         self.by = origin.words();
         let refused = match command {
             Command::Create(new) => self.create(reply, *new),
+            Command::Preview(news) => self.preview(reply, news),
             Command::Start(id) => self.start(reply, id),
             Command::Stop(id) => self.stop(reply, id),
             Command::Kill(id) => self.kill(reply, id),

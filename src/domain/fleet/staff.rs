@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::domain::command::{NewProcess, Outcome, Refusal};
 use crate::domain::effect::{Begin, Effect, LaunchPlan, ReplyId};
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::fleet::preview::check_limits;
 use crate::domain::fleet::{Fleet, Undo, Until, Waiter, worktree};
 use crate::domain::id::{EmployeeId, ProcessId, RunId};
 use crate::domain::log::LogKind;
 use crate::domain::names;
-use crate::domain::nearest::{nearest, owned};
 use crate::domain::order::{Numbered, Order};
 use crate::domain::process::{
     After, Block, Conversation, Live, Phase, Process, Record, Stage, Turn,
@@ -33,12 +33,9 @@ const SHUTDOWN_FINISH: Duration = Duration::from_secs(60);
 impl Fleet {
     pub(super) fn create(&mut self, reply: ReplyId, new: NewProcess) -> Result<(), Refusal> {
         self.refuse_in_shutdown()?;
+        check_limits(&new)?;
         let Some(role) = self.catalogue.role(&new.role) else {
-            let keys = self.catalogue.roles.iter().map(|role| role.key.as_str());
-            return Err(Refusal::UnknownRole {
-                near: owned(nearest(&new.role, keys)),
-                name: new.role,
-            });
+            return Err(self.unknown_role(new.role));
         };
         let protocol = self.protocol_of(&role.agent);
         let name = match &new.name {
@@ -574,7 +571,7 @@ impl Fleet {
             .any(|process| process.name.eq_ignore_ascii_case(name))
     }
 
-    fn checked_name(&self, name: &str) -> Result<String, Refusal> {
+    pub(super) fn checked_name(&self, name: &str) -> Result<String, Refusal> {
         let name = name.trim();
         let fits = !name.is_empty()
             && name.chars().count() <= 32

@@ -2,6 +2,7 @@
 
 mod continuing;
 mod graph;
+mod hire;
 mod lifecycle;
 mod model;
 mod property;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::domain::command::PromptOverride;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::inbox::Request;
 use crate::domain::process::{Live, Phase, Process};
-use crate::domain::role::{PromptMode, Range, Role};
+use crate::domain::role::{Range, Role};
 use crate::domain::snapshot::{Activity, Health, ProcessView, Snapshot, Status, TaskCounts};
 use crate::domain::task::TaskState;
 
@@ -197,9 +198,17 @@ impl Fleet {
                 .skip(process.conversations.len().saturating_sub(SESSIONS))
                 .copied()
                 .collect(),
-            prompt_file: role.and_then(|role| role.prompt.clone()),
+            prompt_file: match &spec.prompt {
+                Some(PromptOverride::File(path)) => Some(path.clone()),
+                Some(PromptOverride::Text(_)) => None,
+                None => role.and_then(|role| role.prompt.clone()),
+            },
+            own_prompt: matches!(spec.prompt, Some(PromptOverride::Text(_))),
             prompt_hash: details.and_then(|details| details.prompt_hash.clone()),
-            prompt_mode: role.map_or(PromptMode::Append, |role| role.prompt_mode),
+            prompt_mode: spec
+                .prompt_mode
+                .or(role.map(|role| role.prompt_mode))
+                .unwrap_or_default(),
             tools: tools(process, role),
             ask: role.map(|role| role.ask.clone()).unwrap_or_default(),
             allowed: process.allowed.clone(),
@@ -213,8 +222,11 @@ impl Fleet {
                 .clone()
                 .or_else(|| role.and_then(|role| role.model.clone())),
             max_turns: spec.max_turns.or(role.and_then(|role| role.max_turns)),
-            cpu: role.map_or(nothing, |role| role.cpu),
-            memory: role.map_or(Range { min: 0, max: 0 }, |role| role.memory),
+            cpu: spec.cpu.or(role.map(|role| role.cpu)).unwrap_or(nothing),
+            memory: spec
+                .memory
+                .or(role.map(|role| role.memory))
+                .unwrap_or(Range { min: 0, max: 0 }),
             requests: self.open_requests(id).map(|request| request.id).collect(),
             last_exit: process.last_exit.clone(),
             progress: live.and_then(|live| live.progress.clone()),

@@ -54,6 +54,15 @@ impl<T: Copy> From<Range<T>> for RangeDoc<T> {
     }
 }
 
+impl<T> From<RangeDoc<T>> for Range<T> {
+    fn from(range: RangeDoc<T>) -> Self {
+        Self {
+            min: range.min,
+            max: range.max,
+        }
+    }
+}
+
 /// The limits of a process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LimitsDoc {

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{ProcessId, TaskId};
-use crate::domain::role::Kind;
+use crate::domain::role::{Kind, PromptMode};
 use crate::domain::task::Priority;
 use crate::domain::worktree::UseWorktree;
+use crate::serve::wire::process::RangeDoc;
 
 /// A process as it is asked for. What is not given comes from the role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HireRequest {
     /// The role's key; `-` is read as `_`.
@@ -25,6 +26,9 @@ pub struct HireRequest {
     /// The path of a prompt file, absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_file: Option<PathBuf>,
+    /// `append` or `replace`: how the prompt meets the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_mode: Option<PromptMode>,
     /// Tools in place of the role's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_tools: Option<Vec<String>>,
@@ -49,6 +53,12 @@ pub struct HireRequest {
     /// Whether it works in a git worktree of its own: `auto`, `always` or `never`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worktree: Option<UseWorktree>,
+    /// Cores promised and allowed, `{"min": 0.5, "max": 2}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<RangeDoc<f64>>,
+    /// Bytes of memory promised and allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<RangeDoc<u64>>,
     /// Whether it is hired but not started.
     #[serde(default)]
     pub no_start: bool,

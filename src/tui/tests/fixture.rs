@@ -12,14 +12,17 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Size;
 use uuid::Uuid;
 
+use crate::domain::command::{Command, Outcome};
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::{Answer, Ask, Choice, Question, Request};
 use crate::domain::log::{LogFound, LogKind, LogLine, LogQuery, LogSearch, LogSeek, LogWindow};
+use crate::domain::preview::{Preview, PromptSeen};
 use crate::domain::restart::AutoRestart;
 use crate::domain::role::{
-    Agent, Catalogue, Department, Kind, LoadBalancing, PromptMode, Protocol, Range, Role, WhenCut,
+    Agent, Catalogue, Department, Kind, Layer, LoadBalancing, PromptMode, Protocol, Range, Role,
+    WhenCut,
 };
 use crate::domain::snapshot::{
     Activity, Evidence, Health, Level, Machine, Message, ProcessView, Snapshot, Status, TaskCounts,
@@ -107,6 +110,15 @@ fn role(key: &str, title: &str, department: &Department) -> Role {
         when_cut: WhenCut::Retry,
         auto_restart: AutoRestart::default(),
         worktree: WorktreeRule::default(),
+        origins: [
+            ("prompt", Layer::Role),
+            ("tools", Layer::Defaults),
+            ("environment NODE_ENV", Layer::Defaults),
+            ("cpu", Layer::Department),
+            ("memory", Layer::Department),
+        ]
+        .map(|(key, layer)| (key.to_owned(), layer))
+        .into(),
     }
 }
 
@@ -228,6 +240,7 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
         sessions: vec![],
         conversations: 3,
         prompt_file: role.prompt.clone(),
+        own_prompt: false,
         prompt_hash: Some("3fa1c2".to_owned()),
         prompt_mode: role.prompt_mode,
         tools: role.tools.clone(),
@@ -722,6 +735,8 @@ pub(crate) struct Screen {
     pub(crate) log: LogWindow,
     /// Whether searches are answered at once.
     pub(crate) searching: bool,
+    /// What a look at a hire finds wrong.
+    pub(crate) faults: Vec<Fault>,
     terminal: Terminal<TestBackend>,
 }
 
@@ -740,6 +755,7 @@ impl Screen {
             now: now(),
             log: log(60),
             searching: true,
+            faults: Vec::new(),
             terminal,
         }
     }
@@ -749,10 +765,49 @@ impl Screen {
         let mut actions = Vec::new();
         for key in parse(keys) {
             let event = crossterm::event::Event::Key(key);
-            actions.extend(self.view.event(&event, &self.snapshot, &self.now));
+            let given = self.view.event(&event, &self.snapshot, &self.now);
+            actions.extend(self.look(given));
             self.feed();
         }
         actions
+    }
+
+    /// Answers looks at what would be hired; gives the other actions back.
+    pub(crate) fn look(&mut self, actions: Vec<crate::tui::Action>) -> Vec<crate::tui::Action> {
+        let mut others = Vec::new();
+        for action in actions {
+            if let crate::tui::Action::Order {
+                ticket,
+                command: Command::Preview(news),
+            } = &action
+            {
+                let seen = news.iter().map(|new| self.preview(&new.role)).collect();
+                self.view.answered(*ticket, Ok(Outcome::Previewed(seen)));
+            } else {
+                others.push(action);
+            }
+        }
+        others
+    }
+
+    fn preview(&self, role: &str) -> Preview {
+        let role = self.snapshot.catalogue.role(role).cloned();
+        let role = role.expect("a role");
+        Preview {
+            program: Some("/home/me/.local/bin/claude".into()),
+            prompt: role.prompt.as_ref().map(|file| PromptSeen {
+                from: file.display().to_string(),
+                hash: "3fa1c2".to_owned(),
+                text: format!("You are a {}.\nBe brief.\n", role.title),
+            }),
+            tools: role.tools.clone(),
+            environment: vec![
+                ("ANTHROPIC_API_KEY".to_owned(), "••••••••".to_owned()),
+                ("NODE_ENV".to_owned(), "development".to_owned()),
+            ],
+            faults: self.faults.clone(),
+            role: role.key,
+        }
     }
 
     pub(crate) fn resize(&mut self, width: u16, height: u16) {

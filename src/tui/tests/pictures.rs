@@ -162,7 +162,7 @@ fn dialogs_show_what_they_will_do() {
     check(
         "hire_with_a_mistake",
         Screen::new(company(), 80, 24),
-        "n<backtab>many<enter>",
+        "n<backtab><up><up><up><up><up>many<c-s>",
     );
     check(
         "task_dialog",

@@ -38,6 +38,7 @@ pub(super) struct Rig {
     /// Batches that a slow disk has not answered for yet; `None` for one that answers at once.
     pub(super) slow: Option<Vec<(u64, Batch)>>,
     pub(super) flights: Vec<Flight>,
+    pub(super) looks: Vec<Vec<LaunchPlan>>,
     pub(super) launches: Vec<LaunchPlan>,
     pub(super) sent: Vec<(RunId, u64, Order)>,
     pub(super) closed: Vec<RunId>,
@@ -96,6 +97,7 @@ pub(super) fn role(key: &str) -> Role {
         when_cut: WhenCut::Retry,
         auto_restart: AutoRestart::default(),
         worktree: WorktreeRule::default(),
+        origins: std::collections::BTreeMap::default(),
     }
 }
 
@@ -163,6 +165,7 @@ impl Rig {
             slow: None,
             flights: vec![],
             launches: vec![],
+            looks: vec![],
             sent: vec![],
             closed: vec![],
             terminated: vec![],
@@ -206,6 +209,7 @@ impl Rig {
 
     fn take(&mut self, effect: Effect) -> Option<Input> {
         match effect {
+            Effect::Preview { plans, .. } => self.looks.push(plans),
             Effect::Launch(plan) => self.launches.push(*plan),
             Effect::Send { run, order, .. } => self.sent.push((run, order.seq, order.order)),
             Effect::CloseInput { run, .. } => self.closed.push(run),

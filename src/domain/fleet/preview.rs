@@ -1,0 +1,68 @@
+//! Looks at what would be hired, and hires nobody.
+
+use uuid::Uuid;
+
+use crate::domain::command::{NewProcess, Refusal};
+use crate::domain::effect::{Begin, Effect, LaunchPlan, ReplyId};
+use crate::domain::fleet::Fleet;
+use crate::domain::id::{ProcessId, RunId};
+use crate::domain::limits::is_range;
+use crate::domain::nearest::{nearest, owned};
+
+impl Fleet {
+    /// Has it read what each would be started with. What hiring would refuse is refused here too.
+    pub(super) fn preview(&mut self, reply: ReplyId, news: Vec<NewProcess>) -> Result<(), Refusal> {
+        let mut plans = Vec::new();
+        for new in news {
+            check_limits(&new)?;
+            let Some(role) = self.catalogue.role(&new.role) else {
+                return Err(self.unknown_role(new.role));
+            };
+            let agent = self.catalogue.agents.get(&role.agent).ok_or_else(|| {
+                let text = format!("there is no agent `{}` in roles.toml", role.agent);
+                Refusal::Invalid(text)
+            })?;
+            let name = new.name.as_ref().map(|name| self.checked_name(name));
+            let working_directory = new.working_directory.clone();
+            plans.push(LaunchPlan {
+                // No process and no run: nothing of them is read for a look.
+                process: ProcessId(0),
+                run: RunId(0),
+                name: name.transpose()?.unwrap_or_default(),
+                role: role.clone(),
+                agent: agent.clone(),
+                simulated: self.options.demo,
+                working_directory: working_directory
+                    .unwrap_or_else(|| self.options.workspace.clone()),
+                spec: new,
+                allowed: Vec::new(),
+                begin: Begin::New(Uuid::nil()),
+            });
+        }
+        self.fx.push(Effect::Preview { reply, plans });
+        Ok(())
+    }
+
+    pub(super) fn unknown_role(&self, name: String) -> Refusal {
+        let keys = self.catalogue.roles.iter().map(|role| role.key.as_str());
+        Refusal::UnknownRole {
+            near: owned(nearest(&name, keys)),
+            name,
+        }
+    }
+}
+
+/// Refuses limits that are none.
+pub(super) fn check_limits(new: &NewProcess) -> Result<(), Refusal> {
+    let crossed = |what: &str| Refusal::Invalid(format!("the {what} limits are not a range"));
+    if new.cpu.is_some_and(|cpu| !is_range(cpu)) {
+        return Err(crossed("CPU"));
+    }
+    if new
+        .memory
+        .is_some_and(|memory| memory.min > memory.max || memory.max == 0)
+    {
+        return Err(crossed("memory"));
+    }
+    Ok(())
+}
