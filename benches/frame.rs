@@ -55,6 +55,7 @@ fn process(number: u64, now: Timestamp) -> ProcessView {
             memory_bytes: 400 << 20,
             ..Usage::default()
         }),
+        members: vec![],
         cpu_history: vec![1.0; 60],
         memory_history: vec![1 << 20; 60],
         tasks_assigned: 12,

@@ -12,7 +12,7 @@ use crate::domain::fault::Fault;
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::inbox::Ask;
 use crate::domain::role::Catalogue;
-use crate::domain::snapshot::{Machine, Usage};
+use crate::domain::snapshot::{Machine, Member, Usage};
 use crate::domain::task::{FileChange, Tokens};
 use crate::domain::updates::{Fingerprint, Updates};
 use crate::domain::worktree::Worktree;
@@ -277,6 +277,8 @@ pub enum Event {
         machine: Machine,
         /// Trees, by process.
         trees: Vec<(ProcessId, Usage)>,
+        /// The processes of those that somebody looks at.
+        members: Vec<(ProcessId, Vec<Member>)>,
     },
     /// `roles.toml` was read anew.
     Configured {

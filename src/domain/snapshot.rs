@@ -140,6 +140,21 @@ pub struct Usage {
     pub disk_written_bytes: u64,
 }
 
+/// One process of a tree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Member {
+    /// Its number.
+    pub pid: u32,
+    /// Its parent's number.
+    pub parent: u32,
+    /// Its short name.
+    pub name: String,
+    /// Of one core, 100 is a full one; its own time only.
+    pub cpu_percent: f64,
+    /// Resident, in bytes.
+    pub memory_bytes: u64,
+}
+
 /// Figures of the whole machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 pub struct Machine {
@@ -215,6 +230,9 @@ pub struct ProcessView {
     pub started: Option<Timestamp>,
     /// Figures of its tree; `None` when it is down or not measured yet.
     pub usage: Option<Usage>,
+    /// The processes of its tree by number, while somebody looks at it.
+    #[serde(default)]
+    pub members: Vec<Member>,
     /// CPU of the last minutes in per cent of a core, oldest first, one value a sample.
     pub cpu_history: Vec<f32>,
     /// Memory of the last minutes in bytes, oldest first.

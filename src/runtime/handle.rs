@@ -19,6 +19,7 @@ use crate::runtime::context::Shims;
 use crate::runtime::flights::{self, FlightError};
 use crate::runtime::git::Worktrees;
 use crate::runtime::logs::{LogError, Logs};
+use crate::runtime::watched::{Looking, Watched};
 
 /// Where the answer to an order goes.
 pub(crate) type ReplySender = oneshot::Sender<Result<Outcome, Refusal>>;
@@ -106,6 +107,7 @@ pub struct Handle {
     growth: Growth,
     pub(super) worktrees: Worktrees,
     shims: watch::Receiver<Shims>,
+    watched: Watched,
 }
 
 impl Handle {
@@ -124,7 +126,19 @@ impl Handle {
             growth,
             worktrees,
             shims,
+            watched: Watched::default(),
         }
+    }
+
+    /// Whose trees are looked at.
+    pub(crate) fn watched(&self) -> Watched {
+        self.watched.clone()
+    }
+
+    /// Looks at the tree of a process, so that snapshots tell its processes one by one.
+    #[must_use]
+    pub fn look_at(&self, process: ProcessId) -> Looking {
+        self.watched.look(process)
     }
 
     /// Gives an order and waits for its answer; [`Command`] says when each is answered.

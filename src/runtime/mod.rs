@@ -18,15 +18,17 @@ pub mod logs;
 mod lookup;
 mod place;
 mod prepare;
-mod reading;
 mod preview;
+mod reading;
 mod reaper;
 mod recorder;
 mod run;
 mod sampler;
 mod start;
 mod updates;
+mod watched;
 pub mod work;
 
 pub use context::Folders;
 pub use start::{Running, RuntimeOptions, StartError, start, understands};
+pub use watched::Looking;

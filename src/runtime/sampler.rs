@@ -8,9 +8,10 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::domain::event::Event;
 use crate::domain::id::ProcessId;
-use crate::domain::snapshot::{Machine, Snapshot, Usage};
-use crate::os::usage::{Sample, Sampler, Target};
+use crate::domain::snapshot::{Machine, Member, Snapshot, Usage};
+use crate::os::usage::{Sample, Sampler, Target, TreeUsage};
 use crate::runtime::context::{Context, Shims};
+use crate::runtime::watched::Watched;
 
 /// While a terminal is attached.
 const WATCHED: Duration = Duration::from_secs(1);
@@ -20,7 +21,11 @@ const FIRST: Duration = Duration::from_millis(500);
 const UNWATCHED: Duration = Duration::from_secs(30);
 
 /// Samples until the hub is gone.
-pub(crate) async fn sample(context: Arc<Context>, mut view: watch::Receiver<Arc<Snapshot>>) {
+pub(crate) async fn sample(
+    context: Arc<Context>,
+    mut view: watch::Receiver<Arc<Snapshot>>,
+    watched: Watched,
+) {
     let mut sampler = Sampler::new();
     let mut shims = context.shims();
     let mut ticks = interval(WATCHED);
@@ -63,7 +68,9 @@ pub(crate) async fn sample(context: Arc<Context>, mut view: watch::Receiver<Arc<
         .await;
         let Ok((back, sample)) = taken else { return };
         sampler = back;
-        context.tell(in_our_words(&sample, &targets)).await;
+        context
+            .tell(in_our_words(&sample, &targets, &watched))
+            .await;
     }
 }
 
@@ -75,18 +82,37 @@ async fn came_or_went(shims: &mut watch::Receiver<Shims>) {
     sleep(FIRST).await;
 }
 
-fn in_our_words(sample: &Sample, targets: &[(Target, ProcessId)]) -> Event {
+fn in_our_words(sample: &Sample, targets: &[(Target, ProcessId)], watched: &Watched) -> Event {
     let machine = Machine {
         cpu_percent: f64::from(sample.machine.cpu_percent),
         memory_used: sample.machine.memory_used_bytes,
         memory_total: sample.machine.memory_total_bytes,
         cores: sample.machine.cores,
     };
+    let whose = |tree: &TreeUsage| {
+        let found = targets.iter().find(|(target, _)| target.run == tree.run);
+        found.map(|(_, process)| *process)
+    };
+    let members = sample
+        .trees
+        .iter()
+        .filter_map(|tree| {
+            let process = whose(tree).filter(|process| watched.is_watched(*process))?;
+            let members = tree.processes.iter().map(|one| Member {
+                pid: one.pid,
+                parent: one.parent,
+                name: one.name.clone(),
+                cpu_percent: f64::from(one.cpu_percent),
+                memory_bytes: one.memory_bytes,
+            });
+            Some((process, members.collect()))
+        })
+        .collect();
     let trees = sample
         .trees
         .iter()
         .filter_map(|tree| {
-            let (_, process) = targets.iter().find(|(target, _)| target.run == tree.run)?;
+            let process = whose(tree)?;
             let usage = Usage {
                 cpu_percent: f64::from(tree.cpu_percent),
                 memory_bytes: tree.memory_bytes,
@@ -96,8 +122,12 @@ fn in_our_words(sample: &Sample, targets: &[(Target, ProcessId)]) -> Event {
                 disk_read_bytes: tree.disk_read_bytes,
                 disk_written_bytes: tree.disk_written_bytes,
             };
-            Some((*process, usage))
+            Some((process, usage))
         })
         .collect();
-    Event::Sampled { machine, trees }
+    Event::Sampled {
+        machine,
+        trees,
+        members,
+    }
 }

@@ -227,7 +227,11 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
     tasks.spawn(hub.serve());
     helpers.spawn(updates::look(Arc::clone(&context), asked));
     helpers.spawn(reaper::reap(Arc::clone(&context)));
-    helpers.spawn(sampler::sample(Arc::clone(&context), snapshots));
+    helpers.spawn(sampler::sample(
+        Arc::clone(&context),
+        snapshots,
+        handle.watched(),
+    ));
     for folder in strangers {
         tasks.spawn(end_stranger(Arc::clone(&context), folder));
     }

@@ -67,6 +67,7 @@ pub(crate) fn ada() -> ProcessView {
             disk_read_bytes: 1_000,
             disk_written_bytes: 2_000,
         }),
+        members: vec![],
         cpu_history: vec![1.0, 2.0],
         memory_history: vec![432_013_312],
         tasks_assigned: 13,

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::snapshot::Snapshot;
+use crate::runtime::Looking;
 use crate::runtime::handle::Handle;
 use crate::terminal::capabilities::capabilities;
 use crate::terminal::remote::{Remote, Sink};
@@ -59,6 +60,8 @@ pub(crate) struct Screen {
     sink: Sink,
     windows: Windows,
     searches: Searches,
+    /// The process whose tree is on the screen.
+    looking: Option<Looking>,
     answers: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
     /// Notes that wait for room, before any frame.
     notes: VecDeque<Note>,
@@ -103,6 +106,7 @@ impl Screen {
             sink,
             windows: Windows::default(),
             searches: Searches::default(),
+            looking: None,
             answers: mpsc::channel(ANSWERS),
             notes: VecDeque::new(),
             title: None,
@@ -317,6 +321,11 @@ impl Screen {
         self.windows.want(&queries, &self.setting.handle, &snapshot);
         self.searches
             .want(self.view.searches(), &self.setting.handle);
+        let looks_at = self.view.looks_at();
+        if self.looking.as_ref().map(Looking::process) != looks_at {
+            let handle = &self.setting.handle;
+            self.looking = looks_at.map(|process| handle.look_at(process));
+        }
         if let Some(title) = self.title.take() {
             let title: String = title.chars().filter(|char| !char.is_control()).collect();
             self.sink.add(format!("\x1b]2;{title}\x07").as_bytes());

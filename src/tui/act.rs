@@ -72,6 +72,11 @@ impl View {
                     self.pages.push(Page::Logs(Box::new(logs)));
                 }
             }
+            Verb::Left | Verb::Right if matches!(self.pages.last(), Some(Page::Details(_))) => {
+                if let Some(Page::Details(page)) = self.pages.last_mut() {
+                    page.jump(verb == Verb::Right);
+                }
+            }
             Verb::Left | Verb::Right if self.pages.is_empty() => {
                 if let Some(hint) = self.processes.fold(verb == Verb::Left, snapshot) {
                     self.note(Level::Info, hint);

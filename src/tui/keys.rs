@@ -267,9 +267,11 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Mark [letter(' ')] &[Hire, Choices], "", "one, or none";
     Left [key(KeyCode::Left)] &[Processes], "", "fold the department";
     Right [key(KeyCode::Right)] &[Processes], "", "unfold the department";
+    Left [key(KeyCode::Left)] &[Details], "", "the section before";
+    Right [key(KeyCode::Right)] &[Details], "", "the next section";
     Left [key(KeyCode::Left)] &[Logs], "", "lines that are cut: to their beginning";
     Right [key(KeyCode::Right)] &[Logs], "", "lines that are cut: what is right of the screen";
-    Whole [letter('*')] &[Hire], "department", "one of each role of the department, or none";
+    Whole [letter('*')] &[Hire], "", "one of each role of the department, or none";
     Left [key(KeyCode::Left)] &[Editor, Hire], "", "choice before";
     Right [key(KeyCode::Right)] &[Editor, Hire], "", "next choice";
 

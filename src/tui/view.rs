@@ -331,6 +331,15 @@ impl View {
         }
     }
 
+    /// The process whose tree is shown one by one, if one is.
+    #[must_use]
+    pub fn looks_at(&self) -> Option<ProcessId> {
+        match self.pages.last() {
+            Some(Page::Details(page)) => Some(page.process),
+            _ => None,
+        }
+    }
+
     /// Takes a window that [`View::wants`] asked for.
     pub fn supply(&mut self, query: LogQuery, window: LogWindow) {
         match self.pages.last_mut() {

@@ -2,9 +2,10 @@
 
 use crate::company::{Company, Setup};
 use headcount::domain::command::{Command, NewProcess, Origin, Outcome, Refusal, UpdateWhen};
+use headcount::domain::event::Event;
 use headcount::domain::fault::FaultCode;
 use headcount::domain::inbox::Answer;
-use headcount::domain::snapshot::{Activity, Status};
+use headcount::domain::snapshot::{Activity, Snapshot, Status};
 use headcount::domain::task::{AttemptEnd, TaskState};
 
 use crate::Done;
@@ -496,6 +497,35 @@ async fn a_prompt_that_changes_on_disk_marks_who_runs_on_it_however_it_is_saved(
         .await?;
     let view = company.view(ada);
     assert_eq!((view.max_turns, view.updates_available), (Some(7), false));
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_processes_of_a_tree_are_seen_while_somebody_looks_at_it() -> Done {
+    let company = Company::with(Setup::default());
+    let ada = company.hire("senior_developer").await;
+    company
+        .handle
+        .report(Event::Terminals { attached: 1 })
+        .await;
+    let look = company.handle.look_at(ada);
+    let members = |snapshot: &Snapshot| snapshot.process(ada).map(|view| view.members.clone());
+    company
+        .wait("its processes are told", |snapshot| {
+            let pid = snapshot.process(ada).and_then(|view| view.pid);
+            let members = members(snapshot).unwrap_or_default();
+            members
+                .iter()
+                .any(|one| Some(one.pid) == pid && one.memory_bytes > 0)
+        })
+        .await;
+    drop(look);
+    company
+        .wait("they are told no more", |snapshot| {
+            members(snapshot).is_some_and(|members| members.is_empty())
+        })
+        .await;
     company.close().await;
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::domain::log::LogKind;
 use crate::domain::order::Order;
 use crate::domain::process::{After, Live, Phase, Process, Stage};
 use crate::domain::role::Protocol;
-use crate::domain::snapshot::{Activity, Evidence, Level, Machine, Usage};
+use crate::domain::snapshot::{Activity, Evidence, Level, Machine, Member, Usage};
 use crate::domain::time::Now;
 
 /// Failures in a row after which a start without its conversation is tried.
@@ -350,7 +350,18 @@ impl Fleet {
         }
     }
 
-    pub(super) fn sampled(&mut self, machine: Machine, trees: Vec<(ProcessId, Usage)>) {
+    pub(super) fn sampled(
+        &mut self,
+        machine: Machine,
+        trees: Vec<(ProcessId, Usage)>,
+        members: Vec<(ProcessId, Vec<Member>)>,
+    ) {
+        for (id, figures) in &mut self.figures {
+            if !figures.members.is_empty() {
+                figures.members.clear();
+                self.stale.insert(*id);
+            }
+        }
         self.machine = machine;
         self.changed = true;
         for (id, usage) in trees {
@@ -368,6 +379,12 @@ impl Fleet {
             }
             figures.usage = Some(usage);
             self.stale.insert(id);
+        }
+        for (id, members) in members {
+            if let Some(figures) = self.figures.get_mut(&id) {
+                figures.members = members;
+                self.stale.insert(id);
+            }
         }
     }
 }

@@ -49,7 +49,7 @@ use crate::domain::log::LogKind;
 use crate::domain::process::Process;
 use crate::domain::queue::Queue;
 use crate::domain::role::Catalogue;
-use crate::domain::snapshot::{Level, Machine, Message, ProcessView, Usage};
+use crate::domain::snapshot::{Level, Machine, Member, Message, ProcessView, Usage};
 use crate::domain::task::Task;
 use crate::domain::time::{Mono, Now};
 
@@ -181,6 +181,8 @@ impl Dirty {
 #[derive(Debug, Default)]
 struct Figures {
     usage: Option<Usage>,
+    // Empty unless somebody looks.
+    members: Vec<Member>,
     cpu: VecDeque<f32>,
     memory: VecDeque<u64>,
 }
@@ -396,7 +398,11 @@ impl Fleet {
             Event::Flowing { run } => self.held(run, None),
             Event::Stored { token } => self.on_stored(token),
             Event::NotStored { token, error } => self.on_not_stored(token, &error),
-            Event::Sampled { machine, trees } => self.sampled(machine, trees),
+            Event::Sampled {
+                machine,
+                trees,
+                members,
+            } => self.sampled(machine, trees, members),
             Event::Configured { catalogue } => {
                 self.catalogue = catalogue;
                 self.mistakes = None;

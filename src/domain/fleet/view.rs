@@ -170,6 +170,7 @@ impl Fleet {
             last_run: process.last_run,
             started: live.map(|live| live.started),
             usage: figures.and_then(|figures| figures.usage),
+            members: figures.map(|f| f.members.clone()).unwrap_or_default(),
             cpu_history: figures
                 .map(|f| f.cpu.iter().copied().collect())
                 .unwrap_or_default(),

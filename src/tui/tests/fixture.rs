@@ -213,6 +213,7 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
             disk_read_bytes: 48 * MEBI,
             disk_written_bytes: 3 * MEBI,
         }),
+        members: vec![],
         cpu_history: vec![
             1.0, 1.0, 3.0, 5.0, 40.0, 62.0, 44.0, 12.0, 2.0, 1.0, 1.0, 2.0,
         ],

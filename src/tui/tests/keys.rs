@@ -444,6 +444,26 @@ fn a_prompt_that_says_nothing_new_is_the_roles() {
     );
 }
 
+#[test]
+fn left_and_right_go_by_sections_of_the_details() {
+    let mut screen = screen();
+    let first = |screen: &mut Screen| {
+        let text = screen.text();
+        text.lines().nth(5).unwrap_or_default().trim().to_owned()
+    };
+    screen.keys("<enter>");
+    assert_eq!(first(&mut screen), "Overview");
+    assert_eq!(screen.view.looks_at(), Some(ProcessId(1)));
+    screen.keys("<right>");
+    assert_eq!(first(&mut screen), "Resources");
+    screen.keys("<right>");
+    assert_eq!(first(&mut screen), "Activity");
+    screen.keys("<left><left>");
+    assert_eq!(first(&mut screen), "Overview");
+    screen.keys("<esc>");
+    assert_eq!(screen.view.looks_at(), None);
+}
+
 fn sent(actions: Vec<Action>) -> (u64, String, Option<ProcessId>, Option<String>, Priority) {
     for action in actions {
         if let Action::Order {

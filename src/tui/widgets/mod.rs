@@ -11,3 +11,4 @@ pub(crate) mod sheet;
 pub(crate) mod sparkline;
 pub(crate) mod status;
 pub(crate) mod task_facts;
+pub(crate) mod tree;

@@ -115,6 +115,11 @@ impl Sheet {
         }
     }
 
+    /// Columns that there are.
+    pub(crate) const fn width(&self) -> usize {
+        self.width
+    }
+
     /// A line as it is.
     pub(crate) fn line(&mut self, line: Line<'static>) {
         self.lines.push(line);
@@ -164,6 +169,17 @@ impl Scroll {
             .top
             .saturating_add_signed(by)
             .min(self.total.saturating_sub(self.page));
+    }
+
+    /// The first line in view.
+    pub(crate) const fn top(self) -> usize {
+        self.top
+    }
+
+    /// Puts a line first, as far as there are lines below it.
+    pub(crate) fn go_to(&mut self, line: usize) {
+        self.top = line;
+        self.step(0);
     }
 
     /// Moves by a page.

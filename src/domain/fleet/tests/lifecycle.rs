@@ -7,8 +7,9 @@ use crate::domain::command::{Command, NewProcess, Outcome, Refusal};
 use crate::domain::event::{Event, Fact, LaunchFailure};
 use crate::domain::exit::ExitStatus;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::id::ProcessId;
 use crate::domain::order::Order;
-use crate::domain::snapshot::{Activity, Status};
+use crate::domain::snapshot::{Activity, Machine, Member, Status, Usage};
 use crate::domain::task::{AttemptEnd, TaskState};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -440,4 +441,23 @@ fn a_launch_that_fails_leaves_the_output_of_the_run_before_in_place() {
     });
     let view = rig.snapshot().process(id).cloned().unwrap();
     assert_eq!(view.output_run(), Some(run));
+}
+
+#[test]
+fn the_processes_of_a_tree_are_told_only_while_somebody_looks() {
+    let mut rig = Rig::new();
+    let (id, _) = rig.ready("developer");
+    let sampled = |members: Vec<(ProcessId, Vec<Member>)>| Event::Sampled {
+        machine: Machine::default(),
+        trees: vec![(id, Usage::default())],
+        members,
+    };
+    let told = |rig: &mut Rig| rig.snapshot().process(id).unwrap().members.len();
+    rig.event(sampled(vec![(id, vec![Member::default()])]));
+    assert_eq!(told(&mut rig), 1);
+    rig.event(sampled(vec![]));
+    assert_eq!(told(&mut rig), 0);
+    // Of one that is gone nothing is kept.
+    rig.event(sampled(vec![(ProcessId(99), vec![Member::default()])]));
+    assert_eq!(told(&mut rig), 0);
 }

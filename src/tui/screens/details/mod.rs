@@ -1,4 +1,6 @@
-//! Everything about one process, on one page that scrolls.
+//! Everything about one process, in sections on one page that scrolls.
+
+mod work;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,14 +18,19 @@ use crate::tui::widgets::sheet::{Scroll, Sheet};
 use crate::tui::widgets::sparkline::sparkline;
 use crate::tui::widgets::status;
 
-/// From this width on, facts and figures stand side by side.
+/// From these widths on, sections stand side by side.
 const TWO_COLUMNS: u16 = 110;
+const THREE_COLUMNS: u16 = 170;
+/// Columns between two of them.
+const GAP: usize = 3;
 
 /// Which process, and how far it is scrolled.
 #[derive(Debug)]
 pub(crate) struct Details {
     pub(crate) process: ProcessId,
     pub(crate) scroll: Scroll,
+    // Where sections begin, as drawn last; empty where they stand side by side.
+    starts: Vec<usize>,
 }
 
 impl Details {
@@ -31,6 +38,22 @@ impl Details {
         Self {
             process,
             scroll: Scroll::default(),
+            starts: Vec::new(),
+        }
+    }
+
+    /// To the next section, or the one before; by a page where they stand side by side.
+    pub(crate) fn jump(&mut self, forward: bool) {
+        let top = self.scroll.top();
+        let to = if forward {
+            self.starts.iter().find(|start| **start > top)
+        } else {
+            self.starts.iter().rev().find(|start| **start < top)
+        };
+        match to {
+            Some(to) => self.scroll.go_to(*to),
+            None if forward => self.scroll.page(1),
+            None => self.scroll.page(-1),
         }
     }
 
@@ -49,8 +72,43 @@ impl Details {
             width: area.width.saturating_sub(2),
             height: area.height.saturating_sub(2),
         };
-        let lines = page.lines(usize::from(body.width), area.width >= TWO_COLUMNS);
+        let lines;
+        (lines, self.starts) = page.lines(usize::from(body.width), area.width);
         self.scroll.draw(lines, body, buffer, scene.palette());
+    }
+}
+
+/// A part of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Process,
+    Resources,
+    Activity,
+    Configuration,
+    Tree,
+    Exit,
+}
+
+impl Section {
+    /// In the order in which they stand below each other.
+    const ALL: [Self; 6] = [
+        Self::Process,
+        Self::Resources,
+        Self::Activity,
+        Self::Configuration,
+        Self::Tree,
+        Self::Exit,
+    ];
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Process => "Overview",
+            Self::Resources => "Resources",
+            Self::Activity => "Activity",
+            Self::Configuration => "Configuration",
+            Self::Tree => "Tree",
+            Self::Exit => "Last exit",
+        }
     }
 }
 
@@ -114,34 +172,74 @@ impl Paper<'_> {
         pen.rule(1, 0, width, palette.rule);
     }
 
-    fn lines(&self, width: usize, two: bool) -> Vec<Line<'static>> {
+    /// All lines, and where the sections begin that stand below each other.
+    fn lines(&self, width: usize, screen: u16) -> (Vec<Line<'static>>, Vec<usize>) {
         let mut top = Sheet::new(width, *self.scene.palette());
         self.fault(&mut top);
         let mut lines = top.into_lines();
-        if two {
-            let left = width * 11 / 20;
-            let (facts, figures) = (self.facts(left - 2), self.figures(width - left));
-            for row in 0..facts.len().max(figures.len()) {
-                let mut line = facts.get(row).cloned().unwrap_or_default();
-                if let Some(figure) = figures.get(row) {
-                    let gap = left.saturating_sub(line.width());
-                    line.spans.push(Span::raw(" ".repeat(gap)));
-                    line.spans.extend(figure.spans.iter().cloned());
-                }
-                lines.push(line);
-            }
-        } else {
-            lines.extend(self.facts(width));
-            lines.push(Line::default());
-            lines.extend(self.figures(width));
+        let columns: &[&[Section]] = match screen {
+            THREE_COLUMNS.. => &[
+                &[Section::Process, Section::Configuration],
+                &[Section::Resources, Section::Tree],
+                &[Section::Activity, Section::Exit],
+            ],
+            TWO_COLUMNS.. => &[
+                &[Section::Process, Section::Configuration],
+                &[Section::Resources, Section::Tree],
+            ],
+            _ => &[],
+        };
+        if !columns.is_empty() {
+            let room = (width - GAP * (columns.len() - 1)) / columns.len();
+            let drawn: Vec<_> = columns
+                .iter()
+                .map(|sections| {
+                    let mut column = Vec::new();
+                    for section in *sections {
+                        self.add(*section, room, &mut column);
+                    }
+                    column
+                })
+                .collect();
+            lines.extend(beside(&drawn, room));
         }
-        let mut below = Sheet::new(width, *self.scene.palette());
-        below.line(Line::default());
-        self.settings(&mut below);
-        self.work(&mut below);
-        self.exit(&mut below);
-        lines.extend(below.into_lines());
-        lines
+        let mut starts = Vec::new();
+        let placed: Vec<Section> = columns.iter().flat_map(|c| c.iter().copied()).collect();
+        for section in Section::ALL {
+            if placed.contains(&section) {
+                continue;
+            }
+            let start = self.add(section, width, &mut lines);
+            starts.extend(start.filter(|_| columns.is_empty()));
+        }
+        (lines, starts)
+    }
+
+    /// Adds a section where there is anything to say; returns where it begins.
+    fn add(&self, section: Section, width: usize, lines: &mut Vec<Line<'static>>) -> Option<usize> {
+        let palette = *self.scene.palette();
+        let mut sheet = Sheet::new(width, palette);
+        let body = match section {
+            Section::Process => self.facts(width),
+            Section::Resources => self.figures(width),
+            Section::Activity => self.activity(width),
+            Section::Configuration => self.configuration(width),
+            Section::Tree => self.members(width),
+            Section::Exit => {
+                self.exit(&mut sheet);
+                sheet.into_lines()
+            }
+        };
+        if body.is_empty() {
+            return None;
+        }
+        if lines.last().is_some_and(|line| line.width() > 0) {
+            lines.push(Line::default());
+        }
+        let start = lines.len();
+        lines.push(Line::styled(section.title(), palette.strong));
+        lines.extend(body);
+        Some(start)
     }
 
     /// What is wrong and what to do about it stands first.
@@ -163,7 +261,7 @@ impl Paper<'_> {
         let (process, palette) = (self.process, self.scene.palette());
         let now = self.scene.now;
         let mut sheet = Sheet::new(width, *palette);
-        let mut life = Vec::new();
+        let mut life = vec![process.employee.to_string()];
         if let Some(pid) = process.pid {
             life.push(format!("PID {pid}"));
         }
@@ -178,8 +276,8 @@ impl Paper<'_> {
                 process.conversations
             ));
         }
-        if life.is_empty() {
-            life.push("down".to_owned());
+        if process.started.is_none() && process.conversation.is_none() {
+            life.push("down, and never started".to_owned());
         }
         sheet.field("Process", &life.join(" · "), palette.plain);
         let mut status = status::word(process, now);
@@ -200,6 +298,109 @@ impl Paper<'_> {
         );
         sheet.field("Status", &status, status::now_style(process, palette));
         sheet.field("Agent", &self.agent(), palette.plain);
+        sheet.into_lines()
+    }
+
+    fn agent(&self) -> String {
+        let process = self.process;
+        let version = process
+            .agent_version
+            .as_deref()
+            .unwrap_or("version unknown");
+        // The simulated agent's version says so itself.
+        let said = version.contains("simulated");
+        let simulated = if process.simulated && !said {
+            ", simulated"
+        } else {
+            ""
+        };
+        format!("{} {version}{simulated}", process.agent)
+    }
+
+    fn prompt(&self) -> String {
+        let process = self.process;
+        let mut line = match &process.prompt_file {
+            _ if process.own_prompt => "a text of its own".to_owned(),
+            None => return "none".to_owned(),
+            Some(file) => self.scene.path(file),
+        };
+        let on_disk = process.updates.as_ref().map(|updates| &updates.now.0);
+        let on_disk = on_disk.and_then(|now| now.get("prompt"));
+        match (&process.prompt_hash, on_disk) {
+            (Some(runs), Some(disk)) if runs != disk => {
+                line.push_str(&format!("  {runs} runs, ▲ {disk} on disk"));
+            }
+            (Some(hash), _) => line.push_str(&format!("  {hash}")),
+            (None, _) => {}
+        }
+        line.push_str(match process.prompt_mode {
+            PromptMode::Append => ", added to the agent's own",
+            PromptMode::Replace => ", in place of the agent's own",
+        });
+        if process.updates_available {
+            line.push_str("; u shows what is new, r restarts with it");
+        }
+        line
+    }
+
+    fn figures(&self, width: usize) -> Vec<Line<'static>> {
+        let (process, palette) = (self.process, self.scene.palette());
+        let mut sheet = Sheet::new(width, *palette);
+        let Some(usage) = process.usage.filter(|_| process.is_up()) else {
+            let line = if process.is_up() {
+                "measuring…"
+            } else {
+                "It is down: nothing is measured."
+            };
+            sheet.text(line, 0, palette.dim);
+            self.limits(&mut sheet);
+            return sheet.into_lines();
+        };
+        let curve = width.saturating_sub(12 + 7).min(24);
+        let cpu = format::percent(usage.cpu_percent);
+        let values = process.cpu_history.iter().map(|v| f64::from(*v));
+        let drawn = sparkline(values, curve, 100.0);
+        sheet.field("CPU", &format!("{cpu:>5}  {drawn}"), palette.plain);
+        let memory = format::bytes(usage.memory_bytes);
+        #[expect(clippy::cast_precision_loss, reason = "a curve of eight steps")]
+        let values = process.memory_history.iter().map(|v| *v as f64);
+        #[expect(clippy::cast_precision_loss, reason = "a curve of eight steps")]
+        let drawn = sparkline(values, curve, process.memory.min as f64);
+        sheet.field("Memory", &format!("{memory:>5}  {drawn}"), palette.plain);
+        self.tree(&mut sheet, &usage);
+        self.limits(&mut sheet);
+        sheet.into_lines()
+    }
+
+    /// What is promised and allowed. Neither is enforced yet, and that is said.
+    fn limits(&self, sheet: &mut Sheet) {
+        let (process, palette) = (self.process, self.scene.palette());
+        let cpu = limits(process.cpu, |value| format!("{value:.1}"));
+        let memory = limits(process.memory, |value| format::bytes(*value));
+        let line = format!("{cpu} cores, {memory} memory; not enforced");
+        sheet.field("Limits", &line, palette.dim);
+    }
+
+    fn tree(&self, sheet: &mut Sheet, usage: &Usage) {
+        let palette = self.scene.palette();
+        let tree = format!(
+            "{}, {} threads, {} files open",
+            format::plural(usage.processes as usize, "process", "processes"),
+            usage.threads,
+            usage.files
+        );
+        sheet.field("In all", &tree, palette.plain);
+        let disk = format!(
+            "{} read, {} written",
+            format::bytes(usage.disk_read_bytes),
+            format::bytes(usage.disk_written_bytes)
+        );
+        sheet.field("Disk", &disk, palette.plain);
+    }
+
+    fn configuration(&self, width: usize) -> Vec<Line<'static>> {
+        let (process, palette) = (self.process, self.scene.palette());
+        let mut sheet = Sheet::new(width, *palette);
         sheet.field("Prompt", &self.prompt(), palette.plain);
         sheet.field(
             "Folder",
@@ -212,95 +413,8 @@ impl Paper<'_> {
             .max_turns
             .map_or_else(|| "no limit".to_owned(), |turns| turns.to_string());
         sheet.field("Max turns", &turns, palette.plain);
+        self.settings(&mut sheet);
         sheet.into_lines()
-    }
-
-    fn agent(&self) -> String {
-        let process = self.process;
-        let version = process
-            .agent_version
-            .as_deref()
-            .unwrap_or("version unknown");
-        let simulated = if process.simulated { ", simulated" } else { "" };
-        format!("{} {version}{simulated}", process.agent)
-    }
-
-    fn prompt(&self) -> String {
-        let process = self.process;
-        let Some(file) = &process.prompt_file else {
-            return "none".to_owned();
-        };
-        let mut line = self.scene.path(file);
-        if let Some(hash) = &process.prompt_hash {
-            line.push_str(&format!("  {hash}"));
-        }
-        line.push_str(match process.prompt_mode {
-            PromptMode::Append => ", added to the agent's own",
-            PromptMode::Replace => ", in place of the agent's own",
-        });
-        if process.updates_available {
-            line.push_str("  ▲ changed on disk; r restarts with it");
-        }
-        line
-    }
-
-    fn figures(&self, width: usize) -> Vec<Line<'static>> {
-        let (process, palette) = (self.process, self.scene.palette());
-        let mut sheet = Sheet::new(width, *palette);
-        let usage = process.usage.filter(|_| process.is_up());
-        let curve = width.saturating_sub(12 + 7).min(24);
-        let cpu = usage.map_or("-".to_owned(), |u| format::percent(u.cpu_percent));
-        let values = process.cpu_history.iter().map(|v| f64::from(*v));
-        let drawn = sparkline(values, curve, 100.0);
-        sheet.field("CPU", &format!("{cpu:>5}  {drawn}"), palette.plain);
-        let limit = limits(process.cpu, |value| format!("{value:.1}"));
-        sheet.field("", &limit, palette.dim);
-        let memory = usage.map_or("-".to_owned(), |u| format::bytes(u.memory_bytes));
-        #[expect(clippy::cast_precision_loss, reason = "a curve of eight steps")]
-        let values = process.memory_history.iter().map(|v| *v as f64);
-        #[expect(clippy::cast_precision_loss, reason = "a curve of eight steps")]
-        let drawn = sparkline(values, curve, process.memory.min as f64);
-        sheet.field("Memory", &format!("{memory:>5}  {drawn}"), palette.plain);
-        let limit = limits(process.memory, |value| format::bytes(*value));
-        sheet.field("", &limit, palette.dim);
-        if let Some(usage) = usage {
-            self.tree(&mut sheet, &usage);
-        }
-        let tasks = format!(
-            "{} assigned, {} done, {} failed{}",
-            process.tasks_assigned,
-            process.tasks_completed,
-            process.tasks_failed,
-            match process.tasks_completed {
-                0 => String::new(),
-                done => format!(", {} each", format::took(process.busy / done)),
-            }
-        );
-        sheet.field("Tasks", &tasks, palette.plain);
-        let cost = format!(
-            "{}, tokens {}",
-            format::money(process.cost_usd),
-            format::tokens(process.tokens)
-        );
-        sheet.field("Cost", &cost, palette.plain);
-        sheet.into_lines()
-    }
-
-    fn tree(&self, sheet: &mut Sheet, usage: &Usage) {
-        let palette = self.scene.palette();
-        let tree = format!(
-            "{}, {} threads, {} files open",
-            format::plural(usage.processes as usize, "process", "processes"),
-            usage.threads,
-            usage.files
-        );
-        sheet.field("Tree", &tree, palette.plain);
-        let disk = format!(
-            "{} read, {} written",
-            format::bytes(usage.disk_read_bytes),
-            format::bytes(usage.disk_written_bytes)
-        );
-        sheet.field("Disk", &disk, palette.plain);
     }
 
     fn settings(&self, sheet: &mut Sheet) {
@@ -315,89 +429,39 @@ impl Paper<'_> {
             let label = if number == 0 { "Environment" } else { "" };
             sheet.field(label, &format!("{name}={value}"), palette.plain);
         }
+        sheet.field("Sandbox", "off: it can do what you can do", palette.plain);
         if let Some(command) = &process.command {
             sheet.field("Command", command, palette.dim);
         }
     }
-
-    fn work(&self, sheet: &mut Sheet) {
-        let (process, palette) = (self.process, self.scene.palette());
-        let snapshot = self.scene.snapshot;
-        if process.task.is_none() && process.last_tasks.is_empty() {
-            return;
-        }
-        sheet.heading("Recent work");
-        for id in process.task.iter().chain(&process.last_tasks) {
-            let Some(task) = snapshot.task(*id) else {
-                continue;
-            };
-            let (shape, style) = status::task_shape(task.state, palette);
-            let end = match &task.result {
-                Some(result) => format!(
-                    ", {}, {}",
-                    format::took(result.duration),
-                    format::money(result.cost_usd)
-                ),
-                None => String::new(),
-            };
-            let line = format!(
-                "{} {}: {}{end}",
-                id,
-                status::task_word(task.state),
-                text::clean(task.title())
-            );
-            sheet.line(Line::from(vec![
-                Span::styled(format!("{shape} "), style),
-                Span::raw(text::fit(&line, 200).into_owned()),
-            ]));
-            // What came of it, in its first line; the whole stands with the task.
-            let said = match &task.result {
-                Some(result) => result.text.lines().find(|line| !line.trim().is_empty()),
-                None => task.error.as_deref().and_then(|error| error.lines().next()),
-            };
-            if let Some(said) = said {
-                let said = text::clean(said.trim());
-                sheet.line(Line::styled(
-                    format!("  {}", text::fit(&said, 200)),
-                    palette.dim,
-                ));
-            }
-        }
-    }
-
-    fn exit(&self, sheet: &mut Sheet) {
-        let palette = self.scene.palette();
-        let Some(exit) = &self.process.last_exit else {
-            return;
-        };
-        sheet.heading("Last exit");
-        let line = format!("{}, {}", exit.status, self.scene.now.clock(exit.at));
-        sheet.field("Ended", &line, palette.plain);
-        let mut proof = exit.proof();
-        if exit.shim_lost {
-            proof.push_str("; put together from what was found, nobody saw it end");
-        }
-        if exit.abandoned {
-            proof.push_str("; it ended itself, as no instance came back");
-        }
-        sheet.field("Proof", &proof, palette.plain);
-        if !exit.leaked.is_empty() {
-            let names: Vec<&str> = exit.leaked.iter().map(|one| one.name.as_str()).collect();
-            sheet.field("Left behind", &names.join(", "), palette.warn);
-        }
-        if !exit.stderr_tail.trim().is_empty() {
-            sheet.field("Last words", exit.stderr_tail.trim_end(), palette.dim);
-        }
-    }
 }
 
-/// What is promised and allowed. Neither is enforced yet, and that is said.
+/// What is promised, and what is allowed at most.
 fn limits<T>(range: Range<T>, show: impl Fn(&T) -> String) -> String {
-    format!(
-        "{} promised, {} allowed; not enforced",
-        show(&range.min),
-        show(&range.max)
-    )
+    format!("{} to {}", show(&range.min), show(&range.max))
+}
+
+/// Columns of the same width side by side.
+fn beside(columns: &[Vec<Line<'static>>], width: usize) -> Vec<Line<'static>> {
+    let rows = columns.iter().map(Vec::len).max().unwrap_or(0);
+    let row = |row: usize| {
+        let mut line = Line::default();
+        for (at, column) in columns.iter().enumerate() {
+            let cell = column.get(row).cloned().unwrap_or_default();
+            let left = at * (width + GAP);
+            line.spans
+                .push(Span::raw(" ".repeat(left.saturating_sub(line.width()))));
+            // The style of a line is that of its spans here.
+            let style = cell.style;
+            let spans = cell.spans.into_iter();
+            line.spans.extend(spans.map(|span| {
+                let style = style.patch(span.style);
+                span.style(style)
+            }));
+        }
+        line
+    };
+    (0..rows).map(row).collect()
 }
 
 fn allowed(rules: &[String]) -> Vec<String> {
