@@ -340,11 +340,18 @@ pub(crate) fn footer(scene: Scene<'_>, offers: &Offers, area: Rect, buffer: &mut
     let length = |(key, label): &(Key, &str)| text::width(&key.to_string()) + 1 + label.len();
     let right: usize = offers.always.iter().map(|pair| length(pair) + 2).sum();
     let mut at = 1;
-    for pair in &offers.here {
-        if at + length(pair) + right > width && !offers.always.is_empty() {
+    // Without those the last one, which leaves, must not be lost.
+    let last = offers.here.last().filter(|_| offers.always.is_empty());
+    let kept = right + last.map_or(0, |pair| length(pair) + 1);
+    let before = offers.here.len() - usize::from(last.is_some());
+    for pair in offers.here.iter().take(before) {
+        if at + length(pair) + kept > width {
             break;
         }
         at = pair_at(&mut pen, at, pair, scene) + 2;
+    }
+    if let Some(pair) = last {
+        pair_at(&mut pen, at, pair, scene);
     }
     let mut at = width.saturating_sub(right).saturating_add(1).max(at);
     for pair in &offers.always {

@@ -144,17 +144,25 @@ fn state(found: &Request, scene: Scene<'_>) -> String {
 /// The keys of a place, from the table: what acts first, then how to move.
 fn help(place: Place, width: usize, palette: &Palette) -> Vec<Line<'static>> {
     let mut sheet = Sheet::new(width, *palette);
-    let column = 20;
+    let names = |binding: &keys::Binding| {
+        let names: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
+        names.join(" ")
+    };
+    let widest = keys::bindings(place).map(|binding| text::width(&names(binding)));
+    let column = widest.max().unwrap_or(0).max(8) + 1;
+    let room = width.saturating_sub(column + 2).max(1);
     for (title, moves) in [("Here", false), ("Moving", true)] {
         sheet.heading(title);
         for binding in keys::bindings(place).filter(|binding| is_move(binding.verb) == moves) {
-            let names: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
-            let room = width.saturating_sub(column + 2);
-            sheet.line(Line::from(vec![
-                Span::raw("  "),
-                Span::styled(text::pad(&names.join(" "), column), palette.accent),
-                Span::raw(text::fit(binding.help, room).into_owned()),
-            ]));
+            let mut keys = names(binding);
+            for row in text::wrap(binding.help, room) {
+                sheet.line(Line::from(vec![
+                    Span::raw("  "),
+                    Span::styled(text::pad(&keys, column), palette.accent),
+                    Span::raw(row.to_owned()),
+                ]));
+                keys.clear();
+            }
         }
     }
     sheet.heading("Signs");
@@ -165,7 +173,7 @@ fn help(place: Place, width: usize, palette: &Palette) -> Vec<Line<'static>> {
         sheet.line(Line::from(vec![
             Span::raw("  "),
             Span::styled(text::pad(sign, column), palette.accent),
-            Span::raw(text::fit(meaning, width.saturating_sub(column + 2)).into_owned()),
+            Span::raw(text::fit(meaning, room).into_owned()),
         ]));
     }
     sheet.into_lines()

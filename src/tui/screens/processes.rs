@@ -456,7 +456,7 @@ fn welcome(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
     for (key, what) in [
         ("n", format!("hire from {roles} roles")),
         ("4", "read the roles first".to_owned()),
-        ("t", "write a task; it waits until somebody fits".to_owned()),
+        ("t", "write a task for later".to_owned()),
         ("?", "every key".to_owned()),
     ] {
         sheet.line(ratatui::text::Line::from(vec![

@@ -4,5 +4,6 @@ mod fixture;
 mod keys;
 mod logs;
 mod pictures;
+mod screens;
 mod sizes;
 mod why;

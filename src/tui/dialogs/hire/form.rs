@@ -20,7 +20,7 @@ use crate::tui::widgets::pen::Pen;
 /// Turns that are proposed for each of several: nobody looks after all of them at once.
 const PROPOSED_TURNS: &str = "20";
 /// Columns before a value.
-const LABEL: usize = 14;
+const LABEL: usize = 15;
 /// Columns of an origin.
 const ORIGIN: usize = 13;
 /// Without so many columns for a value, origins are left out.

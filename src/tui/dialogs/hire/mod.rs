@@ -30,6 +30,9 @@ const THREE: u16 = 150;
 const ROLES: u16 = 34;
 const ROLES_NARROW: u16 = 28;
 
+/// Columns of the fields where what will run stands beside them.
+const FORM: u16 = 72;
+
 /// What the keys go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Focus {
@@ -327,7 +330,11 @@ impl HireDialog {
         };
         let beside = area.width + ROLES >= THREE;
         let form = Rect {
-            width: if beside { area.width / 2 } else { area.width },
+            width: if beside {
+                FORM.min(area.width / 2)
+            } else {
+                area.width
+            },
             ..area
         };
         let used = self.form.draw(scene, (role, several, focus), form, buffer);
@@ -411,8 +418,11 @@ impl HireDialog {
             shape.cpu.map(|cpu| cpu.min),
             shape.memory.map(|memory| memory.min),
         );
-        let line = preview::promise(&chosen, limits, scene, width.saturating_sub(2));
-        pen.put(2, 1, width.saturating_sub(2), &line, palette.dim);
+        let room = width.saturating_sub(2);
+        let (line, too_much) = preview::promise(&chosen, limits, scene, room);
+        // Nothing enforces it yet, so it is no obstacle.
+        let style = if too_much { palette.warn } else { palette.dim };
+        pen.put(2, 1, room, &line, style);
         let rows = pen.height().saturating_sub(3);
         for (row, line) in said.iter().take(rows).enumerate() {
             let cut = row + 1 == rows && said.len() > rows;

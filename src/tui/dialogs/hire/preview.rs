@@ -157,20 +157,23 @@ pub(super) fn describe(
         let mut pen = Pen::new(buffer, area);
         let width = pen.width();
         let line = text::pad(
-            &format!("… {} more", format::plural(hidden + 1, "line", "lines")),
+            &format!(
+                "… {}",
+                format::plural(hidden + 1, "more line", "more lines")
+            ),
             width,
         );
         pen.put(room - 1, 0, width, &line, palette.dim);
     }
 }
 
-/// How many, and what they promise of what is free.
+/// How many, and what they promise of what is free; and whether that is more than there is.
 pub(super) fn promise(
     chosen: &[(&Role, u32)],
     limits: (Option<f64>, Option<u64>),
     scene: Scene<'_>,
     width: usize,
-) -> String {
+) -> (String, bool) {
     let machine = &scene.snapshot.machine;
     let total: u32 = chosen.iter().map(|(_, count)| count).sum();
     let memory: u64 = chosen
@@ -189,9 +192,11 @@ pub(super) fn promise(
         format::bytes(free),
         format::plural(machine.cores as usize, "core", "cores"),
     );
+    let too_much = memory > free || cores > f64::from(machine.cores);
     if text::width(&whole) <= width {
-        return whole;
+        return (whole, too_much);
     }
     let memory = format::bytes(memory);
-    format!("{who} {memory}, {cores:.1} cores; not enforced")
+    let short = format!("{memory} and {cores:.1} cores promised, not enforced");
+    (short, too_much)
 }
