@@ -19,7 +19,6 @@ PLACES = {
     "Line": "Writing one line",
     "Alike": "Answering several at once",
     "Choices": "Answering a question",
-    "Alike": "Answering several alike",
     "Confirm": "Being asked whether",
     "Finder": "Finding an action",
     "Reader": "Reading",

@@ -49,7 +49,7 @@ pub(super) async fn run(
             if !why.exits.is_empty() {
                 output.text("\n")?;
                 output.table(&exits(&why.exits, now))?;
-                output.note(&format!(
+                output.note(format_args!(
                     "`headcount why {id} --exit N` shows the last minute before one"
                 ));
             }

@@ -8,6 +8,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::limits::is_range;
 use crate::domain::nearest::{nearest, owned};
+use crate::domain::worktree::WorktreePlan;
 
 impl Fleet {
     /// Has it read what each would be started with. What hiring would refuse is refused here too.
@@ -35,6 +36,7 @@ impl Fleet {
                 working_directory: working_directory
                     .unwrap_or_else(|| self.options.workspace.clone()),
                 spec: new,
+                worktree: WorktreePlan::default(),
                 allowed: Vec::new(),
                 begin: Begin::New(Uuid::nil()),
             });

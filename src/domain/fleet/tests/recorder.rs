@@ -40,6 +40,7 @@ fn measured(rig: &mut Rig, id: ProcessId, memory_bytes: u64) {
     rig.event(Event::Sampled {
         machine: Machine::default(),
         trees: vec![(id, usage)],
+        members: vec![],
     });
 }
 
