@@ -8,6 +8,7 @@
 //! The client asks its terminal nothing, so nothing waits for an answer; the host waits for no
 //! client, so a terminal that does not read costs frames and nothing else.
 
+mod calls;
 mod capabilities;
 pub mod client;
 mod editor;

@@ -234,10 +234,18 @@ async fn g5_an_employee_may_not_attach_and_its_try_is_reported() {
 
 /// A screen without a client.
 fn screen(stage: &Stage, orders: &TaskTracker) -> Screen {
+    screen_for(Environment::default(), stage, orders)
+}
+
+fn screen_for(environment: Environment, stage: &Stage, orders: &TaskTracker) -> Screen {
     let (_, heard) = mpsc::channel(1);
     let (said, _) = mpsc::channel(1);
+    let hello = Hello {
+        environment,
+        ..hello()
+    };
     Screen::new(
-        &hello(),
+        &hello,
         Setting {
             handle: stage.handle.clone(),
             orders: orders.clone(),
@@ -276,4 +284,50 @@ async fn an_order_is_given_even_if_its_screen_leaves_at_once() {
     orders.close();
     timeout(PATIENCE, orders.wait()).await.unwrap();
     stage.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_a_person_is_called_by_the_ways_that_are_on_and_not_too_often() {
+    let both = "\x1b]9;Ada asks: git push\x07\x1b]777;notify;headcount;Ada asks: git push\x07\x07";
+    for (notify, expected) in [
+        ("", both),
+        ("bell", "\x07"),
+        ("osc9", "\x1b]9;Ada asks: git push\x07"),
+        ("off", ""),
+    ] {
+        let stage = Stage::new(HashMap::new());
+        let environment = Environment {
+            term: "xterm-256color".to_owned(),
+            notify: notify.to_owned(),
+            ..Environment::default()
+        };
+        let mut screen = screen_for(environment, &stage, &TaskTracker::new());
+        // The first picture, so that what follows is the call alone.
+        screen.frame();
+        let mut sent = |text: &str| {
+            screen.act(vec![
+                Action::Call(text.to_owned()),
+                Action::Title("(1) headcount".to_owned()),
+            ]);
+            let frame = screen.frame().unwrap_or_default();
+            String::from_utf8_lossy(&frame).into_owned()
+        };
+        let title = if notify.is_empty() {
+            "\x1b]2;(1) headcount\x07"
+        } else {
+            ""
+        };
+        assert!(
+            sent("Ada asks: git push").contains(&format!("{title}{expected}")),
+            "{notify}"
+        );
+        // One that comes at once waits, and is then said with the newest words.
+        assert!(!sent("Linus asks: make").contains("Linus"), "{notify}");
+        tokio::time::advance(Duration::from_secs(6)).await;
+        let late = sent("Grace asks: ls");
+        assert_eq!(late.contains("Grace"), expected.contains("]9;"), "{notify}");
+        assert!(!late.contains("Linus"), "{notify}");
+        drop(screen);
+        stage.end().await;
+    }
 }

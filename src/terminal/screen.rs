@@ -21,6 +21,7 @@ use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::snapshot::Snapshot;
 use crate::runtime::Looking;
 use crate::runtime::handle::Handle;
+use crate::terminal::calls::{Calls, Ways};
 use crate::terminal::capabilities::capabilities;
 use crate::terminal::remote::{Remote, Sink};
 use crate::terminal::searches::{Searched, Searches};
@@ -67,7 +68,8 @@ pub(crate) struct Screen {
     notes: VecDeque<Note>,
     /// The title that the terminal is to have.
     title: Option<String>,
-    bell: bool,
+    ways: Ways,
+    calls: Calls,
     /// A person did something: draw at once.
     urgent: bool,
     /// Something changed: draw when it is time.
@@ -110,7 +112,8 @@ impl Screen {
             answers: mpsc::channel(ANSWERS),
             notes: VecDeque::new(),
             title: None,
-            bell: false,
+            ways: Ways::of(&hello.environment),
+            calls: Calls::default(),
             urgent: true,
             dirty: true,
             drawn: Instant::now(),
@@ -179,11 +182,16 @@ impl Screen {
     async fn next(&mut self, snapshots: &mut watch::Receiver<Arc<Snapshot>>) -> Arrival {
         let now = Instant::now();
         let next_frame = self.drawn + FRAME;
-        let ready = self.urgent || !self.notes.is_empty() || (self.dirty && now >= next_frame);
+        let call = self.calls.due(now);
+        let ready = self.urgent
+            || !self.notes.is_empty()
+            || (self.dirty && now >= next_frame)
+            || call.is_some_and(|due| due <= now);
         self.windows.fetch(&self.setting.handle, now);
         let wake = [
             (self.dirty && !ready).then_some(next_frame),
             self.windows.due(),
+            call.filter(|due| *due > now),
         ];
         let wake = wake.into_iter().flatten().min();
         let change = self.next_change(now);
@@ -271,14 +279,12 @@ impl Screen {
                     crossterm::queue!(self.sink, copy).expect("a sink does nothing that can fail");
                     self.dirty = true;
                 }
-                Action::Title(title) => {
+                Action::Title(title) if self.ways.title => {
                     self.title = Some(title);
                     self.dirty = true;
                 }
-                Action::Bell => {
-                    self.bell = true;
-                    self.dirty = true;
-                }
+                Action::Title(_) => {}
+                Action::Call(text) => self.calls.call(text),
             }
         }
     }
@@ -330,8 +336,8 @@ impl Screen {
             let title: String = title.chars().filter(|char| !char.is_control()).collect();
             self.sink.add(format!("\x1b]2;{title}\x07").as_bytes());
         }
-        if std::mem::take(&mut self.bell) {
-            self.sink.add(b"\x07");
+        if let Some(call) = self.calls.take(self.ways, self.drawn) {
+            self.sink.add(call.as_bytes());
         }
         let view = &mut self.view;
         self.terminal

@@ -97,6 +97,8 @@ pub struct Environment {
     pub pager: String,
     /// `HOME`.
     pub home: PathBuf,
+    /// `HEADCOUNT_NOTIFY`: by which ways a person is called; `off` for none.
+    pub notify: String,
 }
 
 impl Environment {
@@ -122,6 +124,7 @@ impl Environment {
             editor: first(&["VISUAL", "EDITOR"]),
             pager: text("PAGER"),
             home: std::env::home_dir().unwrap_or_default(),
+            notify: text("HEADCOUNT_NOTIFY"),
         }
     }
 }

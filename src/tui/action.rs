@@ -29,6 +29,6 @@ pub enum Action {
     Copy(String),
     /// Set the terminal's title.
     Title(String),
-    /// Ring the terminal.
-    Bell,
+    /// Call the person: something newly needs one, or went wrong.
+    Call(String),
 }

@@ -272,7 +272,7 @@ impl View {
                 .is_some_and(|process| process.status == Status::Stopping)
         });
         let mut actions = Vec::new();
-        let mut ring = false;
+        let mut call = None;
         let newest = snapshot.messages.last().map_or(0, |message| message.number);
         // What was said before this terminal attached is history.
         let shown = *self.seen.message.get_or_insert(newest);
@@ -286,17 +286,24 @@ impl View {
             // Of equals the last one is taken, which is the newest.
             if let Some(message) = fresh.max_by_key(loudest) {
                 self.notice = Some(Notice::new(message.level, message.text.clone()));
-                ring = message.level == Level::Error;
+                call = (message.level == Level::Error).then(|| message.text.clone());
             }
             self.seen.message = Some(newest);
         }
         let open = snapshot.requests.iter().filter(|request| request.is_open());
-        let newest = open.map(|request| request.id).max();
-        ring |= newest > self.seen.request && self.seen.request.is_some();
-        self.seen.request = newest.max(self.seen.request).or(Some(RequestId(0)));
-        if ring {
-            actions.push(Action::Bell);
+        let newest = open.max_by_key(|request| request.id);
+        let id = newest.map(|request| request.id);
+        if id > self.seen.request
+            && self.seen.request.is_some()
+            && let Some(request) = newest
+        {
+            let name = snapshot
+                .process(request.process)
+                .map_or("somebody", |view| view.name.as_str());
+            call = Some(format!("{name} asks: {}", request.ask.line()));
         }
+        self.seen.request = id.max(self.seen.request).or(Some(RequestId(0)));
+        actions.extend(call.map(Action::Call));
         let title = title(snapshot);
         if title != self.seen.title {
             self.seen.title.clone_from(&title);
