@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::DateTime;
 
-use crate::cli::duration;
+use crate::cli::{duration, since};
 use crate::domain::limits;
 use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::task::Priority;
@@ -385,9 +386,12 @@ pub struct LogsArgs {
     /// Go on with what comes, until interrupted.
     #[arg(short, long)]
     pub follow: bool,
-    /// The last N lines, or `all`.
-    #[arg(short = 'n', long, value_name = "N", default_value = "200", value_parser = lines)]
-    pub lines: LineCount,
+    /// The last N lines, or `all` [default: 200; with --since all since then].
+    #[arg(short = 'n', long, value_name = "N", value_parser = lines)]
+    pub lines: Option<LineCount>,
+    /// What was written since then: `10m`, `10:41`, `2026-11-23 10:41`.
+    #[arg(long, value_name = "T", value_parser = since::parse, conflicts_with = "raw")]
+    pub since: Option<DateTime>,
     /// The protocol lines as they came.
     #[arg(long)]
     pub raw: bool,

@@ -10,6 +10,8 @@ use crate::domain::id::ProcessId;
 use crate::domain::log::LogLine;
 use crate::serve::wire::{ErrorKind, LogDoc, LogEvent, LogLineDoc, ProcessDoc};
 
+/// Lines that are printed if nobody says how many.
+const LINES: usize = 200;
 /// Lines that are asked for at once.
 const PAGE: usize = 2_000;
 /// How long after a stream was cut off it is asked for again.
@@ -24,18 +26,30 @@ pub(super) async fn run(
     let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
     let process = one(&args.process, &processes)?.id;
     let raw = args.raw;
-    let next = match args.lines {
+    let lines = args.lines.unwrap_or(match args.since {
+        Some(_) => LineCount::All,
+        None => LineCount::Last(LINES),
+    });
+    let since = match args.since {
+        Some(time) => {
+            let path = format!("/api/processes/{process}/logs?lines=1&since={time}");
+            let page: LogDoc = client.get(&path).await?;
+            page.lines.first().map_or(page.end, |line| line.offset)
+        }
+        None => 0,
+    };
+    let next = match lines {
         LineCount::All => {
             // The end is that of the first page: a log that grows as fast as it is read is
             // followed with -f, not here.
-            pages(&client, process, raw, 0, output).await?
+            pages(&client, process, raw, since, output).await?
         }
         LineCount::Last(0) => {
             let path = format!("/api/processes/{process}/logs?lines=1&raw={raw}");
             client.get::<LogDoc>(&path).await?.end
         }
-        LineCount::Last(lines) if lines > PAGE => {
-            let from = back(&client, process, raw, lines).await?;
+        LineCount::Last(lines) if lines > PAGE || args.since.is_some() => {
+            let from = back(&client, process, raw, lines).await?.max(since);
             pages(&client, process, raw, from, output).await?
         }
         LineCount::Last(lines) => {

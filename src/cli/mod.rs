@@ -23,6 +23,7 @@ mod report;
 mod resolve;
 mod roles;
 mod run;
+mod since;
 mod table;
 mod task;
 mod task_add;

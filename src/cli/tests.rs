@@ -423,3 +423,35 @@ async fn a_log_is_printed_as_it_stands_in_the_file() {
     }
     assert_eq!(desk.run("logs ada -n 0").await, "[exit 0]");
 }
+
+#[tokio::test]
+async fn a_log_is_printed_since_a_time_across_rotated_files() {
+    let desk = Desk::open(company(), never);
+    let line = |n: usize| {
+        let (hour, minute) = (n / 60 % 24, n % 60);
+        let text = "x".repeat(400);
+        format!(
+            "2026-11-{:02} {hour:02}:{minute:02}:07 | {n} {text}\n",
+            1 + n / 1440
+        )
+    };
+    let part = |range: std::ops::Range<usize>| range.map(line).collect::<String>();
+    let old = part(0..2_000);
+    std::fs::write(desk.served.log("proc_001.log.00000000000000000000"), &old).unwrap();
+    std::fs::write(desk.served.log("proc_001.log"), part(2_000..4_000)).unwrap();
+    for (since, first) in [
+        ("2026-10-01", 0),
+        ("2026-11-01T00:00:07", 0),
+        ("2026-11-01T00:00:08", 1),
+        ("2026-11-02T09:20", 2_000),
+        ("2026-11-03T12:00", 3_600),
+        ("2026-11-20", 4_000),
+    ] {
+        let said = desk.run(&format!("logs ada --since {since}")).await;
+        assert!(said == format!("{}[exit 0]", part(first..4_000)), "{since}");
+    }
+    let said = desk.run("logs ada --since 2026-11-02 -n 3").await;
+    assert!(said == format!("{}[exit 0]", part(3_997..4_000)));
+    let said = desk.run("logs ada --since soon").await;
+    assert!(said.contains("is no time"), "{said}");
+}

@@ -156,6 +156,8 @@ pub enum LogAnchor {
     At(u64),
     /// Lines that end before this offset.
     Before(u64),
+    /// At the first line that was written at this local time or later.
+    Since(DateTime),
 }
 
 /// Which lines of a log are asked for.

@@ -28,6 +28,9 @@ pub enum LogError {
         #[source]
         source: io::Error,
     },
+    /// A place was asked for by time in a log whose lines have none.
+    #[error("the lines of this log have no times")]
+    NoTimes,
     /// The reading thread was stopped.
     #[error("the log was not read to the end")]
     Interrupted,
@@ -93,6 +96,14 @@ impl Logs {
         let segments = Segments::list(&place)?;
         // Lines without a mark have no kind: there is nothing to choose by.
         let plain = output.is_some() || query.form == LogForm::Raw;
+        let query = match query.anchor {
+            LogAnchor::Since(_) if plain => return Err(LogError::NoTimes),
+            LogAnchor::Since(time) => LogQuery {
+                anchor: LogAnchor::At(segments.since(time)?),
+                ..query
+            },
+            _ => query,
+        };
         if plain || query.choice == LogChoice::All {
             segments.window(query.anchor, query.lines, plain)
         } else {
@@ -204,6 +215,7 @@ impl Segments {
             LogAnchor::At(offset) => self.forward(offset.clamp(begin, end), lines)?,
             LogAnchor::Before(offset) => self.backward(offset.clamp(begin, end), lines)?,
             LogAnchor::End => self.backward(end, lines)?,
+            LogAnchor::Since(time) => self.forward(self.since(time)?, lines)?,
         };
         let mut window = LogWindow {
             lines: Vec::new(),

@@ -1,6 +1,8 @@
 //! What a log holds of a kind, and where words stand in it: walks over whole lines, block by block in
 //! either direction, so that the memory it takes does not depend on the log.
 
+use jiff::civil::DateTime;
+
 use crate::domain::clean::clean;
 use crate::domain::log::{
     LogAnchor, LogChoice, LogFound, LogKind, LogLine, LogSearch, LogSeek, LogWindow,
@@ -100,6 +102,60 @@ impl Segments {
         }
     }
 
+    /// Where the first line begins that was written at a time or later; the end if none was.
+    ///
+    /// Halves the log, as its lines are in the order of their times, and then walks the last block.
+    pub(crate) fn since(&self, time: DateTime) -> Result<u64, LogError> {
+        // What ends before `low` is older than that.
+        let (mut low, mut high) = (self.begin(), self.end());
+        while high - low > BLOCK {
+            let middle = self.line_from(low + (high - low) / 2)?;
+            if middle >= high {
+                break;
+            }
+            match self.timed(middle, high)? {
+                Some((offset, at)) if at < time => low = offset,
+                Some(_) | None => high = middle,
+            }
+        }
+        let end = self.end();
+        while low < end {
+            let block = self.after(low)?;
+            if block.bytes.is_empty() {
+                break;
+            }
+            for (offset, line) in block.lines() {
+                if LogLine::parse(offset, &clean(line))
+                    .time
+                    .is_some_and(|at| at >= time)
+                {
+                    return Ok(offset);
+                }
+            }
+            low = block.end();
+        }
+        Ok(end)
+    }
+
+    /// The first line from an offset on that has a time.
+    fn timed(&self, from: u64, to: u64) -> Result<Option<(u64, DateTime)>, LogError> {
+        let mut at = from;
+        while at < to {
+            let block = self.after(at)?;
+            if block.bytes.is_empty() {
+                break;
+            }
+            let found = block.lines().find_map(|(offset, line)| {
+                Some((offset, LogLine::parse(offset, &clean(line)).time?))
+            });
+            if found.is_some() {
+                return Ok(found);
+            }
+            at = block.end();
+        }
+        Ok(None)
+    }
+
     /// A window of the lines of a kind. It holds fewer than `lines` where they are rare.
     pub(crate) fn chosen(
         &self,
@@ -116,9 +172,10 @@ impl Segments {
         let offset = match anchor {
             LogAnchor::At(offset) | LogAnchor::Before(offset) => offset.clamp(begin, end),
             LogAnchor::End => end,
+            LogAnchor::Since(time) => self.since(time)?,
         };
         (window.from, window.next) = (offset, offset);
-        if let LogAnchor::At(_) = anchor {
+        if let LogAnchor::At(_) | LogAnchor::Since(_) = anchor {
             while window.next - offset < LOOK && window.lines.len() < lines {
                 let block = self.after(window.next)?;
                 if block.bytes.is_empty() {

@@ -87,6 +87,7 @@ impl ApiError {
                 Refusal::Gone => ErrorKind::Gone,
                 Refusal::Again => ErrorKind::Again,
             },
+            Self::Log(LogError::NoTimes) => ErrorKind::Invalid,
             Self::Log(_) | Self::Flight(_) => ErrorKind::NotStored,
             Self::Git(GitError::NotSaved { .. }) => ErrorKind::NotFound,
             Self::Git(_) => ErrorKind::Refused,

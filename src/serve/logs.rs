@@ -12,6 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use jiff::civil::DateTime;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -43,18 +44,20 @@ pub(super) struct PageQuery {
     lines: Option<usize>,
     before: Option<u64>,
     after: Option<u64>,
+    since: Option<DateTime>,
     #[serde(default)]
     raw: bool,
 }
 
 impl PageQuery {
     fn anchor(&self) -> Result<LogAnchor, ApiError> {
-        match (self.before, self.after) {
-            (None, None) => Ok(LogAnchor::End),
-            (Some(offset), None) => Ok(LogAnchor::Before(offset)),
-            (None, Some(offset)) => Ok(LogAnchor::At(offset)),
-            (Some(_), Some(_)) => Err(ApiError::Invalid(
-                "`before` and `after` cannot both be given".to_owned(),
+        match (self.before, self.after, self.since) {
+            (None, None, None) => Ok(LogAnchor::End),
+            (Some(offset), None, None) => Ok(LogAnchor::Before(offset)),
+            (None, Some(offset), None) => Ok(LogAnchor::At(offset)),
+            (None, None, Some(time)) => Ok(LogAnchor::Since(time)),
+            _ => Err(ApiError::Invalid(
+                "only one of `before`, `after` and `since` can be given".to_owned(),
             )),
         }
     }

@@ -144,6 +144,8 @@ impl Logs {
         (self.begin, self.end) = (window.begin, window.end);
         let asked = match query.anchor {
             LogAnchor::End => self.follow,
+            // No screen asks by time.
+            LogAnchor::Since(_) => false,
             LogAnchor::At(offset) => {
                 (!self.follow && offset == self.top) || (self.known && offset == self.next)
             }

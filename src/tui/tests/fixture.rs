@@ -698,6 +698,7 @@ pub(crate) fn answer(query: &LogQuery, whole: &LogWindow) -> LogWindow {
             (to.saturating_sub(query.lines)..to, None, offset)
         }
     };
+        LogAnchor::Since(_) => panic!("no screen asks by time"),
     // Where all there is was taken, all was looked through.
     let first = match range.start {
         0 => whole.begin,

@@ -1,0 +1,59 @@
+//! Moments as arguments: a span of time ago, or a local time.
+
+use jiff::civil::{DateTime, Time};
+use jiff::{SignedDuration, Timestamp, Zoned};
+
+use crate::cli::duration;
+
+/// Why a moment cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no time; write for example `10m` for ten minutes ago, `10:41` or `2026-11-23 10:41`")]
+pub(super) struct SinceError;
+
+/// Reads a moment, as local time.
+pub(super) fn parse(text: &str) -> Result<DateTime, SinceError> {
+    at(text, &Zoned::now())
+}
+
+fn at(text: &str, now: &Zoned) -> Result<DateTime, SinceError> {
+    let text = text.trim();
+    if let Ok(span) = duration::parse(text) {
+        let span = SignedDuration::try_from(span).map_err(|_| SinceError)?;
+        return now
+            .checked_sub(span)
+            .map(|then| then.datetime())
+            .map_err(|_| SinceError);
+    }
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(moment.to_zoned(now.time_zone().clone()).datetime());
+    }
+    if let Ok(time) = text.parse::<Time>() {
+        return Ok(now.date().to_datetime(time));
+    }
+    text.parse().map_err(|_| SinceError)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_spans_ago_or_local_times() {
+        let now: Zoned = "2026-11-23T12:00:00+01:00[Europe/Berlin]".parse().unwrap();
+        for (text, expected) in [
+            ("10m", Some("2026-11-23T11:50:00")),
+            ("1d", Some("2026-11-22T12:00:00")),
+            ("10:41", Some("2026-11-23T10:41:00")),
+            ("10:41:07", Some("2026-11-23T10:41:07")),
+            ("2026-11-20", Some("2026-11-20T00:00:00")),
+            ("2026-11-20 10:41", Some("2026-11-20T10:41:00")),
+            ("2026-11-20T10:41:00Z", Some("2026-11-20T11:41:00")),
+            ("soon", None),
+            ("10", None),
+            ("", None),
+        ] {
+            let expected = expected.map(|expected| expected.parse().unwrap());
+            assert_eq!(at(text, &now).ok(), expected, "{text}");
+        }
+    }
+}
