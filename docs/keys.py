@@ -20,6 +20,7 @@ PLACES = {
     "Alike": "Answering several at once",
     "Choices": "Answering a question",
     "Confirm": "Being asked whether",
+    "Alike": "One answer for several",
     "Finder": "Finding an action",
     "Reader": "Reading",
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use headcount::config::{self, Mistakes, Source, UserFolders};
 use headcount::domain::restart::{AutoRestart, Backoff, Window};
+use headcount::domain::role::WhenChanged;
 
 /// The company of these tests: no file on disk, so paths in messages are the same everywhere.
 fn source() -> Source {
@@ -387,4 +388,29 @@ cpu = { max = 4.0 }
     ] {
         assert_eq!(role.origin(key), layer, "{key}");
     }
+}
+
+#[test]
+fn what_becomes_of_processes_at_a_change_is_the_innermost_word() {
+    let text = r#"
+[defaults]
+updates = "when_idle"
+[departments.development]
+[roles.senior_developer]
+department = "development"
+prompt = "corporate-prompts/development/senior-developer.md"
+[roles.junior_developer]
+department = "development"
+prompt = "corporate-prompts/development/junior-developer.md"
+updates = "ask"
+"#;
+    let catalogue = load(text).expect("a good file").catalogue;
+    let of = |role: &str| catalogue.role(role).expect("the role").when_changed;
+    assert_eq!(
+        (of("senior_developer"), of("junior_developer")),
+        (WhenChanged::Idle, WhenChanged::Ask)
+    );
+    let report = plain("[defaults]\nupdates = \"always\"\n");
+    assert!(report.contains("roles.toml:2:11"), "{report}");
+    assert!(report.contains("when_idle"), "{report}");
 }

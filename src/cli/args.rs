@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::DateTime;
 
 use crate::cli::{duration, since};
+use crate::domain::command::UpdateWhen;
 use crate::domain::limits;
 use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::task::Priority;
@@ -354,6 +355,9 @@ pub struct RestartArgs {
     /// Only those whose prompt or configuration changed on disk since they started.
     #[arg(long)]
     pub updates: bool,
+    /// When: at once, when it is idle, or all of its role, each when the one before is up again.
+    #[arg(long, value_name = "WHEN", default_value = "now", requires = "updates")]
+    pub when: WhenArg,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
@@ -595,6 +599,30 @@ pub struct TaskAddArgs {
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
+}
+
+/// When updates are taken, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WhenArg {
+    /// After the current task.
+    Now,
+    /// When it has nothing to do, before its next task.
+    Idle,
+    /// One after the other, all that hold the role.
+    Rolling,
+    /// Not for these: nobody is asked again until something else changes.
+    Never,
+}
+
+impl From<WhenArg> for UpdateWhen {
+    fn from(when: WhenArg) -> Self {
+        match when {
+            WhenArg::Now => Self::Now,
+            WhenArg::Idle => Self::Idle,
+            WhenArg::Rolling => Self::Rolling,
+            WhenArg::Never => Self::NotNow,
+        }
+    }
 }
 
 /// A kind, as it is typed.

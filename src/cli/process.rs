@@ -14,6 +14,7 @@ use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::ps::status;
 use crate::cli::resolve::{Candidate, bare, resolve};
+use crate::domain::command::UpdateWhen;
 use crate::domain::snapshot::Status;
 use crate::serve::wire::{ErrorDoc, HireRequest, ProcessDoc, RoleDoc, StoppedDoc};
 
@@ -170,7 +171,7 @@ pub(super) enum Act {
     /// Stop and start.
     Restart,
     /// Stop and start, if there is anything new on disk.
-    Renew,
+    Renew(UpdateWhen),
     /// Remove.
     Remove,
 }
@@ -187,7 +188,7 @@ impl Act {
             Self::Start | Self::Remove => !is_up,
             Self::Stop | Self::Kill => is_up || process.status == Status::Backoff,
             Self::Restart => is_up,
-            Self::Renew => process.updates_available,
+            Self::Renew(_) => process.updates_available,
         }
     }
 }
@@ -216,7 +217,7 @@ pub(super) async fn act(
     for text in &args.processes {
         let process = one(text, &processes)?;
         // Named ones are taken at their word, but for those that have nothing to renew.
-        let fits = act != Act::Renew || act.fits(process);
+        let fits = !matches!(act, Act::Renew(_)) || act.fits(process);
         if fits && !chosen.contains(&process) {
             chosen.push(process);
         }
@@ -256,7 +257,7 @@ pub(super) async fn act(
             several => output.json(&several)?,
         }
     } else if chosen.is_empty() {
-        output.note(if act == Act::Renew {
+        output.note(if matches!(act, Act::Renew(_)) {
             "nobody runs on anything old"
         } else {
             "there is no process to do that to"
@@ -301,8 +302,10 @@ async fn carry_out(act: Act, client: &Client, process: &ProcessDoc) -> Result<Ac
     let nothing = serde_json::json!({});
     Ok(match act {
         Act::Start => Acted::Process(client.post(&format!("{path}/start"), &nothing).await?),
-        Act::Restart | Act::Renew => {
-            Acted::Process(client.post(&format!("{path}/restart"), &nothing).await?)
+        Act::Restart => Acted::Process(client.post(&format!("{path}/restart"), &nothing).await?),
+        Act::Renew(when) => {
+            let body = serde_json::json!({ "when": when });
+            Acted::Process(client.post(&format!("{path}/updates"), &body).await?)
         }
         Act::Stop => Acted::Stopped(client.post(&format!("{path}/stop"), &nothing).await?),
         Act::Kill => Acted::Stopped(client.post(&format!("{path}/force-stop"), &nothing).await?),
@@ -328,7 +331,16 @@ fn said(act: Act, acted: &Acted) -> String {
             let word = match act {
                 Act::Remove => return format!("{} removed", process.name),
                 Act::Restart => "restarted",
-                Act::Renew => "restarted with updates",
+                Act::Renew(UpdateWhen::Now) => "restarted with updates",
+                Act::Renew(UpdateWhen::Idle) => {
+                    return format!("{} restarts when it is idle", process.name);
+                }
+                Act::Renew(UpdateWhen::Rolling) => {
+                    return format!("{} restarts when it is its turn", process.name);
+                }
+                Act::Renew(UpdateWhen::NotNow) => {
+                    return format!("{} runs on as it is", process.name);
+                }
                 _ => "started",
             };
             format!("{} {word}: {}", process.name, status(process))

@@ -85,7 +85,7 @@ pub(super) async fn carry_out(
         Verb::Kill(args) => process::act(process::Act::Kill, &args, place, output).await,
         Verb::Restart(args) => {
             let act = if args.updates {
-                process::Act::Renew
+                process::Act::Renew(args.when.into())
             } else {
                 process::Act::Restart
             };

@@ -1,9 +1,7 @@
 //! Moments as arguments: a span of time ago, or a local time.
 
 use jiff::civil::{DateTime, Time};
-use jiff::{SignedDuration, Timestamp, Zoned};
-
-use crate::cli::duration;
+use jiff::{Span, Timestamp, Zoned};
 
 /// Why a moment cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,20 +15,22 @@ pub(super) fn parse(text: &str) -> Result<DateTime, SinceError> {
 
 fn at(text: &str, now: &Zoned) -> Result<DateTime, SinceError> {
     let text = text.trim();
-    if let Ok(span) = duration::parse(text) {
-        let span = SignedDuration::try_from(span).map_err(|_| SinceError)?;
-        return now
-            .checked_sub(span)
-            .map(|then| then.datetime())
-            .map_err(|_| SinceError);
-    }
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment.to_zoned(now.time_zone().clone()).datetime());
     }
-    if let Ok(time) = text.parse::<Time>() {
+    // Before spans: `10:41:07` could be one as well. A bare number is neither.
+    if text.contains(':')
+        && let Ok(time) = text.parse::<Time>()
+    {
         return Ok(now.date().to_datetime(time));
     }
-    text.parse().map_err(|_| SinceError)
+    if let Ok(moment) = text.parse::<DateTime>() {
+        return Ok(moment);
+    }
+    let span: Span = text.parse().map_err(|_| SinceError)?;
+    now.checked_sub(span.abs())
+        .map(|then| then.datetime())
+        .map_err(|_| SinceError)
 }
 
 #[cfg(test)]
@@ -43,6 +43,7 @@ mod tests {
         for (text, expected) in [
             ("10m", Some("2026-11-23T11:50:00")),
             ("1d", Some("2026-11-22T12:00:00")),
+            ("5m ago", Some("2026-11-23T11:55:00")),
             ("10:41", Some("2026-11-23T10:41:00")),
             ("10:41:07", Some("2026-11-23T10:41:07")),
             ("2026-11-20", Some("2026-11-20T00:00:00")),

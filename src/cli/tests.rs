@@ -11,7 +11,7 @@ use crate::cli::exit::Code;
 use crate::cli::output::test::output;
 use crate::cli::place::Place;
 use crate::cli::run::carry_out;
-use crate::domain::command::{Command, NewProcess, Origin, Outcome, Refusal};
+use crate::domain::command::{Command, NewProcess, Origin, Outcome, Refusal, UpdateWhen};
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::inbox::Answer;
 use crate::domain::role::{PromptMode, Range};
@@ -452,6 +452,43 @@ async fn a_log_is_printed_since_a_time_across_rotated_files() {
     }
     let said = desk.run("logs ada --since 2026-11-02 -n 3").await;
     assert!(said == format!("{}[exit 0]", part(3_997..4_000)));
-    let said = desk.run("logs ada --since soon").await;
-    assert!(said.contains("is no time"), "{said}");
+}
+
+#[tokio::test]
+async fn updates_are_taken_when_it_is_said() {
+    /// Takes the order of one moment and no other.
+    fn takes(command: &Command, when: UpdateWhen) -> Option<Result<Outcome, Refusal>> {
+        let process = ProcessId(1);
+        Some(if *command == (Command::Update { process, when }) {
+            Ok(Outcome::Done)
+        } else {
+            Err(Refusal::Invalid(format!("not {command:?}")))
+        })
+    }
+    let cases: [(&str, Script, &str); 3] = [
+        (
+            "idle",
+            |command, _| takes(command, UpdateWhen::Idle),
+            "Ada restarts when it is idle",
+        ),
+        (
+            "rolling",
+            |command, _| takes(command, UpdateWhen::Rolling),
+            "Ada restarts when it is its turn",
+        ),
+        (
+            "never",
+            |command, _| takes(command, UpdateWhen::NotNow),
+            "Ada runs on as it is",
+        ),
+    ];
+    for (when, script, said) in cases {
+        let mut snapshot = company();
+        let mut view = ProcessView::clone(&snapshot.processes[0]);
+        view.updates_available = true;
+        snapshot.processes[0] = Arc::new(view);
+        let desk = Desk::open(snapshot, script);
+        let printed = desk.run(&format!("restart --updates --when {when}")).await;
+        assert_eq!(printed, format!("{said}\n[exit 0]"));
+    }
 }

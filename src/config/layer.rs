@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::domain::role::{Kind, PromptMode, WhenCut};
+use crate::domain::role::{Kind, PromptMode, WhenChanged, WhenCut};
 use crate::domain::worktree::UseWorktree;
 
 use super::reader::{Table, Value};
@@ -61,6 +61,7 @@ pub(super) struct Layer {
     pub(super) when_cut: Set<WhenCut>,
     pub(super) auto_restart: Restart,
     pub(super) worktree: Worktree,
+    pub(super) when_changed: Set<WhenChanged>,
 }
 
 /// The `worktree` table of a layer.
@@ -137,6 +138,7 @@ impl Layer {
                 .and_then(|task| task.read("when_cut", when_cut)),
             auto_restart: Restart::read(table),
             worktree: Worktree::read(table),
+            when_changed: table.read("updates", when_changed),
         };
         stop.into_iter().chain(task).for_each(Table::finish);
         check_unused(table);
@@ -171,6 +173,7 @@ impl Layer {
             when_cut: self.when_cut.or(outer.when_cut),
             auto_restart: self.auto_restart.over(outer.auto_restart),
             worktree: self.worktree.over(outer.worktree),
+            when_changed: self.when_changed.or(outer.when_changed),
         }
     }
 }
@@ -285,4 +288,8 @@ fn when_cut(value: &Value<'_>) -> Option<WhenCut> {
         ("ask", WhenCut::Ask),
         ("fail", WhenCut::Fail),
     ])
+}
+
+fn when_changed(value: &Value<'_>) -> Option<WhenChanged> {
+    value.choice(&[("ask", WhenChanged::Ask), ("when_idle", WhenChanged::Idle)])
 }

@@ -207,6 +207,7 @@ impl Resolver<'_> {
                 .over(self.document.auto_restart.clone())
                 .resolve(),
             worktree: worktree(layer.worktree),
+            when_changed: value_or(layer.when_changed, domain::WhenChanged::default()),
             origins,
         })
     }

@@ -188,6 +188,9 @@ pub enum UpdateWhen {
     Now,
     /// When it has nothing to do.
     Idle,
+    /// After its current task, and then all others of its role that have updates: each when the one
+    /// before is up again.
+    Rolling,
     /// Not for these; later ones are asked about again.
     NotNow,
 }

@@ -220,6 +220,9 @@ pub struct Live {
     /// It is restarted when it is idle.
     #[serde(default)]
     pub restart_when_idle: bool,
+    /// It is restarted when it is its turn among all of its role.
+    #[serde(default)]
+    pub restart_in_turn: bool,
     /// What it is up to besides, for example the retry of a call; gone with the next sign of life.
     #[serde(skip)]
     pub hint: Option<String>,
@@ -361,6 +364,9 @@ pub struct Process {
     pub exits_ever: u32,
     /// When it was last given a task, as a count: round robin takes the smallest.
     pub turn_taken: u64,
+    /// The run that was ended for updates, until another one has come up or has not.
+    #[serde(default)]
+    pub renewing: Option<RunId>,
 }
 
 impl Process {

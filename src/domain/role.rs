@@ -84,6 +84,17 @@ pub enum WhenCut {
     Fail,
 }
 
+/// What becomes of a process when something that it runs with changes on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenChanged {
+    /// A person is asked.
+    #[default]
+    Ask,
+    /// It is restarted when it has nothing to do, without being asked.
+    Idle,
+}
+
 /// A range from what is promised to what is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Range<T> {
@@ -194,6 +205,9 @@ pub struct Role {
     /// Which layer set what, by the key in `roles.toml`; a variable as `environment NAME`.
     #[serde(default)]
     pub origins: BTreeMap<String, Layer>,
+    /// What becomes of its processes when something changes on disk.
+    #[serde(default)]
+    pub when_changed: WhenChanged,
 }
 
 impl Role {

@@ -266,6 +266,12 @@ pub struct ProcessView {
     pub updates: Option<Arc<Updates>>,
     /// It is restarted with its updates when it is idle.
     pub restart_when_idle: bool,
+    /// It is restarted with its updates when those of its role before it are up again.
+    #[serde(default)]
+    pub restart_in_turn: bool,
+    /// Tokens of its conversation that a restart has read anew, as far as its last turn tells.
+    #[serde(default)]
+    pub conversation_tokens: Option<u64>,
     /// The conversation in force.
     pub conversation: Option<Uuid>,
     /// Its last conversations, oldest first.

@@ -10,7 +10,9 @@ use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::{Ask, Request};
-use crate::domain::role::{Catalogue, Kind, PromptMode, Protocol, Range, Role, WhenCut};
+use crate::domain::role::{
+    Catalogue, Kind, PromptMode, Protocol, Range, Role, WhenChanged, WhenCut,
+};
 use crate::domain::snapshot::{
     Activity, Evidence, Health, Machine, ProcessView, Snapshot, Status, TaskCounts, Usage,
 };
@@ -87,6 +89,8 @@ pub(crate) fn ada() -> ProcessView {
         updates_available: true,
         updates: None,
         restart_when_idle: false,
+        restart_in_turn: false,
+        conversation_tokens: None,
         conversation: Some(Uuid::from_u128(0x71f7_eb71)),
         sessions: vec![],
         conversations: 3,
@@ -283,6 +287,7 @@ fn role(key: &str, title: &str, department: &str) -> Role {
         auto_restart: crate::domain::restart::AutoRestart::default(),
         worktree: WorktreeRule::default(),
         origins: std::collections::BTreeMap::default(),
+        when_changed: WhenChanged::Ask,
     }
 }
 

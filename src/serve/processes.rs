@@ -5,9 +5,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::command::{Command, Origin, Outcome, Refusal};
+use crate::domain::command::{Command, Origin, Outcome, Refusal, UpdateWhen};
 use crate::domain::exit::Exit;
 use crate::domain::id::ProcessId;
 use crate::domain::snapshot::Status;
@@ -138,6 +138,30 @@ pub(super) async fn restart(
 ) -> Result<Json<ProcessDoc>, ApiError> {
     let id = process_id(&id)?;
     up(&handle, origin, Command::Restart(id), id).await
+}
+
+/// What is to become of updates on disk.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateRequest {
+    when: UpdateWhen,
+}
+
+/// Answers for `now` as a restart does, for the others at once.
+pub(super) async fn update(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+    Body(bytes): Body,
+) -> Result<Json<ProcessDoc>, ApiError> {
+    let process = process_id(&id)?;
+    let UpdateRequest { when } = body::read(&bytes)?;
+    let command = Command::Update { process, when };
+    if when == UpdateWhen::Now {
+        return up(&handle, origin, command, process).await;
+    }
+    handle.order(origin, command).await?;
+    document(&handle, process).map(Json)
 }
 
 async fn up(

@@ -95,6 +95,7 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .route("/api/processes/{id}/force-stop", post(processes::kill))
         .route("/api/processes/{id}/restart", post(processes::restart))
         .route("/api/processes/{id}/changes", get(worktrees::changes))
+        .route("/api/processes/{id}/updates", post(processes::update))
         .route("/api/processes/{id}/diff", get(worktrees::diff))
         .route("/api/processes/{id}/export", get(worktrees::export))
         .route("/api/processes/{id}/merge", post(worktrees::merge))

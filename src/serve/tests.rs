@@ -141,6 +141,18 @@ async fn what_is_wrong_is_answered_with_kind_and_message() {
             400,
             "invalid",
         ),
+        (
+            "GET /api/processes/proc_001/logs?raw=true&since=2026-11-23T10:41:07",
+            "",
+            400,
+            "invalid",
+        ),
+        (
+            "POST /api/processes/proc_001/updates",
+            r#"{"when":"soon"}"#,
+            400,
+            "invalid",
+        ),
     ] {
         let (code, document) = served.ask(line, body).await;
         assert_eq!(code, status, "{line} {body} {document}");

@@ -96,6 +96,7 @@ pub(crate) enum Verb {
     Mistakes,
     Updates,
     WhenIdle,
+    InTurn,
     Palette,
     Help,
     Leave,
@@ -249,6 +250,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Editor [ctrl('e')] &[Hire], "prompt", "write a prompt text of this hire in your own editor";
     Open [key(KeyCode::Enter)] &[Updates], "restart now", "restart with what is on disk, after the current task";
     WhenIdle [letter('i')] &[Updates], "when idle", "restart when it has nothing to do, before its next task";
+    InTurn [letter('O')] &[Updates], "one by one", "restart all of its role, each when the one before is up again";
     Deny [letter('d')] &[Updates], "not now", "leave it as it is, until something else changes";
     Open [key(KeyCode::Enter)] &[Choices], "choose", "take the choice under the cursor";
     Yes [letter('y'), key(KeyCode::Enter)] &[Confirm], "yes", "do it";

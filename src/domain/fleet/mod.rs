@@ -252,6 +252,7 @@ impl Fleet {
             Input::Event(event) => self.event(event),
             Input::Deadline => self.deadlines(),
         }
+        self.roll_on();
         self.restart_idle_ones();
         self.settle_dependents();
         self.dispatch();

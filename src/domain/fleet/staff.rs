@@ -79,6 +79,7 @@ impl Fleet {
             exits: VecDeque::new(),
             exits_ever: 0,
             turn_taken: 0,
+            renewing: None,
             spec: new,
         };
         let starts = !process.spec.no_start;
@@ -313,6 +314,7 @@ impl Fleet {
             updates: None,
             dismissed: None,
             restart_when_idle: false,
+            restart_in_turn: false,
             stuck: Vec::new(),
             held: None,
             sent: Vec::new(),

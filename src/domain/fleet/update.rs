@@ -1,5 +1,6 @@
 //! Restart with updates: what differs on disk, and what a person says to that.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::command::{Outcome, Refusal, UpdateWhen};
@@ -7,7 +8,8 @@ use crate::domain::effect::{Begin, Effect, ReplyId};
 use crate::domain::fleet::{Fleet, staff};
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;
-use crate::domain::process::{After, Phase, Process};
+use crate::domain::process::{After, Phase, Process, Stage};
+use crate::domain::role::WhenChanged;
 use crate::domain::snapshot::Level;
 use crate::domain::updates::Updates;
 
@@ -50,9 +52,16 @@ impl Fleet {
             // What was put off is taken back as well; the same change later is a new one.
             live.dismissed = None;
             live.restart_when_idle = false;
+            live.restart_in_turn = false;
         }
         live.updates.clone_from(&updates);
         let (id, name) = (process.id, process.name.clone());
+        let role = self.catalogue.role(&process.spec.role);
+        let by_itself = role.is_some_and(|role| role.when_changed == WhenChanged::Idle)
+            && updates
+                .as_ref()
+                .is_some_and(|updates| updates.obstacle.is_none());
+        live.restart_when_idle |= by_itself;
         let put_off = live.dismissed.as_ref() == updates.as_ref().map(|updates| &updates.now);
         self.touch(id);
         if let Some(updates) = updates.filter(|_| !put_off) {
@@ -61,7 +70,12 @@ impl Fleet {
                 .iter()
                 .map(|change| change.setting.as_str())
                 .collect();
-            let text = format!("updates for {name}: {}", settings.join(", "));
+            let then = if by_itself {
+                "; it restarts when it is idle, as its role says"
+            } else {
+                ""
+            };
+            let text = format!("updates for {name}: {}{then}", settings.join(", "));
             self.note(id, LogKind::System, &text);
             self.say(Level::Info, Some(id), text);
         }
@@ -89,11 +103,23 @@ impl Fleet {
             return Err(Refusal::Fault { process: id, fault });
         }
         match when {
-            UpdateWhen::Now => return self.restart(reply, id),
+            UpdateWhen::Now => {
+                let run = live.run;
+                self.restart(reply, id)?;
+                if let Some(process) = self.processes.get_mut(&id) {
+                    process.renewing = Some(run);
+                }
+                return Ok(());
+            }
             UpdateWhen::Idle => live.restart_when_idle = true,
+            UpdateWhen::Rolling => {
+                let role = process.spec.role.clone();
+                self.roll(&role);
+            }
             UpdateWhen::NotNow => {
                 live.dismissed = Some(updates.now.clone());
                 live.restart_when_idle = false;
+                live.restart_in_turn = false;
             }
         }
         self.touch(id);
@@ -113,15 +139,135 @@ impl Fleet {
             .map(|process| process.id)
             .collect();
         for id in due {
-            if let Some(Phase::Live(live)) = self
-                .processes
-                .get_mut(&id)
-                .map(|process: &mut Process| &mut process.phase)
-            {
-                live.restart_when_idle = false;
-                live.after = After::Start;
-            }
-            self.begin_stop(id, None);
+            self.renew_run(id);
         }
+    }
+
+    /// Has all that hold a role and have updates restarted, one after the other.
+    fn roll(&mut self, role: &str) {
+        let mut marked = Vec::new();
+        for process in self.processes.values_mut() {
+            if process.spec.role != role {
+                continue;
+            }
+            let Phase::Live(live) = &mut process.phase else {
+                continue;
+            };
+            let can = live
+                .updates
+                .as_ref()
+                .is_some_and(|updates| updates.obstacle.is_none());
+            if can && !live.stage.is_stopping() {
+                live.restart_in_turn = true;
+                live.restart_when_idle = false;
+                marked.push(process.id);
+            }
+        }
+        marked.into_iter().for_each(|id| self.touch(id));
+    }
+
+    /// Follows those that were ended for updates until they are up again, and begins with the next of
+    /// their role. Where one does not come up, the others of its role are left as they are.
+    pub(super) fn roll_on(&mut self) {
+        let over: Vec<(ProcessId, bool)> = self
+            .processes
+            .values()
+            .filter_map(|process| {
+                let came_up = came_up(process, process.renewing?)?;
+                Some((process.id, came_up))
+            })
+            .collect();
+        for (id, came_up) in over {
+            self.renewed(id, came_up);
+        }
+        let under_way: BTreeSet<&str> = self
+            .processes
+            .values()
+            .filter(|process| process.renewing.is_some())
+            .map(|process| process.spec.role.as_str())
+            .collect();
+        let mut next: BTreeMap<&str, ProcessId> = BTreeMap::new();
+        for process in self.processes.values() {
+            let role = process.spec.role.as_str();
+            if process.live().is_some_and(|live| live.restart_in_turn) && !under_way.contains(role)
+            {
+                next.entry(role).or_insert(process.id);
+            }
+        }
+        let next: Vec<ProcessId> = next.into_values().collect();
+        for id in next {
+            self.renew_run(id);
+        }
+    }
+
+    fn renewed(&mut self, id: ProcessId, came_up: bool) {
+        let Some(process) = self.processes.get_mut(&id) else {
+            return;
+        };
+        process.renewing = None;
+        let (name, role) = (process.name.clone(), process.spec.role.clone());
+        let was_stopped = matches!(process.phase, Phase::Down);
+        self.touch(id);
+        if came_up {
+            return;
+        }
+        let mut left = Vec::new();
+        for process in self.processes.values_mut() {
+            if process.spec.role == role
+                && let Phase::Live(live) = &mut process.phase
+                && std::mem::take(&mut live.restart_in_turn)
+            {
+                left.push((process.id, process.name.clone()));
+            }
+        }
+        let names: Vec<&str> = left.iter().map(|(_, name)| name.as_str()).collect();
+        let others = match names.as_slice() {
+            [] => String::new(),
+            names => format!("; {} run on as they are", names.join(", ")),
+        };
+        let text = if was_stopped {
+            format!("{name} was stopped before it came up with its updates{others}")
+        } else {
+            format!("{name} did not come up with its updates{others}")
+        };
+        for (id, _) in left {
+            self.touch(id);
+        }
+        // A stop was ordered; only what it means for the others is news.
+        if !was_stopped || !others.is_empty() {
+            self.note(id, LogKind::Error, &text);
+            self.say(Level::Error, Some(id), text);
+        }
+    }
+
+    /// Ends a run, after its task, to start it again with its updates.
+    fn renew_run(&mut self, id: ProcessId) {
+        let Some(process) = self.processes.get_mut(&id) else {
+            return;
+        };
+        let Phase::Live(live) = &mut process.phase else {
+            return;
+        };
+        live.restart_when_idle = false;
+        live.restart_in_turn = false;
+        if live.stage.is_stopping() {
+            // It ends already, and for a reason of its own.
+            self.touch(id);
+            return;
+        }
+        live.after = After::Start;
+        process.renewing = Some(live.run);
+        process.record.restarts += 1;
+        self.begin_stop(id, None);
+    }
+}
+
+/// Whether a process came up after its run was ended for updates; `None` while that is open.
+fn came_up(process: &Process, before: RunId) -> Option<bool> {
+    match &process.phase {
+        Phase::Live(live) if live.run == before => None,
+        Phase::Live(live) if live.blocked.is_some() => Some(false),
+        Phase::Live(live) => (live.stage == Stage::Up).then_some(true),
+        Phase::Down | Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => Some(false),
     }
 }

@@ -191,6 +191,8 @@ impl Fleet {
             updates_available: live.is_some_and(has_updates),
             updates: live.and_then(|live| live.updates.clone()),
             restart_when_idle: live.is_some_and(|live| live.restart_when_idle),
+            restart_in_turn: live.is_some_and(|live| live.restart_in_turn),
+            conversation_tokens: self.conversation_tokens(process),
             conversation: process.conversations.last().map(|last| last.id),
             conversations: conversations(process),
             sessions: process
@@ -233,6 +235,15 @@ impl Fleet {
             progress: live.and_then(|live| live.progress.clone()),
             command: details.map(|details| details.command.clone()),
         }
+    }
+
+    /// What a restart has the model read anew: what it read in a round trip of the last task.
+    fn conversation_tokens(&self, process: &Process) -> Option<u64> {
+        process.conversations.last().filter(|last| last.used)?;
+        let last = self.tasks.get(process.last_tasks.first()?)?;
+        let result = last.result.as_ref()?;
+        let tokens = result.tokens.input / u64::from(result.turns.max(1));
+        (tokens > 0).then_some(tokens)
     }
 
     /// What a process does, asks or suffers, in one line.

@@ -8,6 +8,7 @@ use crate::domain::command::{Command, UpdateWhen};
 use crate::domain::id::ProcessId;
 use crate::domain::snapshot::{ProcessView, Snapshot};
 use crate::tui::dialogs::{Heard, Order};
+use crate::tui::format;
 use crate::tui::keys::Verb;
 use crate::tui::look::Palette;
 use crate::tui::scene::Scene;
@@ -56,6 +57,7 @@ impl UpdatesDialog {
         match verb {
             Some(Verb::Open) => return order(UpdateWhen::Now),
             Some(Verb::WhenIdle) => return order(UpdateWhen::Idle),
+            Some(Verb::InTurn) => return order(UpdateWhen::Rolling),
             Some(Verb::Deny) => return order(UpdateWhen::NotNow),
             Some(Verb::Back | Verb::Updates) => return Heard::Closed,
             Some(Verb::Next) => self.turn(scene.snapshot, 1),
@@ -152,11 +154,20 @@ fn write(sheet: &mut Sheet, process: &ProcessView, palette: &Palette) {
         Some(_) => "A restart lets the current task finish first. It keeps",
         None => "A restart keeps",
     };
-    let words = format!("{busy} the conversation, which is read anew, and takes a few seconds.");
+    let cost = process
+        .conversation_tokens
+        .map(|tokens| format!(" (about {} tokens)", format::count(tokens)))
+        .unwrap_or_default();
+    let words = format!(
+        "{busy} the conversation, which the model reads anew{cost}, and takes a few seconds."
+    );
     sheet.text(&words, 0, palette.dim);
     if process.restart_when_idle {
+        sheet.text("It restarts when it is idle.", 0, palette.plain);
+    }
+    if process.restart_in_turn {
         sheet.text(
-            "It restarts when it is idle, as you said.",
+            "It restarts when those of its role before it are up again.",
             0,
             palette.plain,
         );

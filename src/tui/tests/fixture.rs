@@ -22,7 +22,7 @@ use crate::domain::preview::{Preview, PromptSeen};
 use crate::domain::restart::AutoRestart;
 use crate::domain::role::{
     Agent, Catalogue, Department, Kind, Layer, LoadBalancing, PromptMode, Protocol, Range, Role,
-    WhenCut,
+    WhenChanged, WhenCut,
 };
 use crate::domain::snapshot::{
     Activity, Evidence, Health, Level, Machine, Message, ProcessView, Snapshot, Status, TaskCounts,
@@ -119,6 +119,7 @@ fn role(key: &str, title: &str, department: &Department) -> Role {
         ]
         .map(|(key, layer)| (key.to_owned(), layer))
         .into(),
+        when_changed: WhenChanged::Ask,
     }
 }
 
@@ -237,6 +238,8 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
         updates_available: false,
         updates: None,
         restart_when_idle: false,
+        restart_in_turn: false,
+        conversation_tokens: None,
         conversation: Some(Uuid::from_u128(0x71f7_eb71_0000_4000_8000_0000_0000_0001)),
         sessions: vec![],
         conversations: 3,
@@ -432,6 +435,8 @@ pub(crate) fn company() -> Snapshot {
         updates_available: true,
         updates: Some(Arc::new(updates())),
         restart_when_idle: false,
+        restart_in_turn: false,
+        conversation_tokens: None,
         ..process(2, "Linus", &of("senior_developer"))
     };
     let grace = ProcessView {
@@ -693,12 +698,12 @@ pub(crate) fn answer(query: &LogQuery, whole: &LogWindow) -> LogWindow {
             let next = chosen.get(to).map_or(whole.end, |line| line.offset);
             (from..to, Some(offset), next)
         }
+        LogAnchor::Since(_) => panic!("no screen asks by time"),
         LogAnchor::Before(offset) => {
             let to = split(offset);
             (to.saturating_sub(query.lines)..to, None, offset)
         }
     };
-        LogAnchor::Since(_) => panic!("no screen asks by time"),
     // Where all there is was taken, all was looked through.
     let first = match range.start {
         0 => whole.begin,

@@ -804,6 +804,7 @@ fn updates_are_taken_now_when_idle_or_not_now() {
     };
     check("u<enter>", &[update(UpdateWhen::Now)]);
     check("ui", &[update(UpdateWhen::Idle)]);
+    check("uO", &[update(UpdateWhen::Rolling)]);
     check("ud", &[update(UpdateWhen::NotNow)]);
     check("u<esc>", &[]);
     // Nobody runs on anything old: the key says so and opens nothing.

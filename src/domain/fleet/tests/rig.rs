@@ -20,7 +20,8 @@ use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
 use crate::domain::restart::AutoRestart;
 use crate::domain::role::{
-    Agent, Catalogue, Department, Kind, LoadBalancing, PromptMode, Protocol, Range, Role, WhenCut,
+    Agent, Catalogue, Department, Kind, LoadBalancing, PromptMode, Protocol, Range, Role,
+    WhenChanged, WhenCut,
 };
 use crate::domain::snapshot::{Snapshot, Status};
 use crate::domain::task::{NewTask, Target, Task, Tokens};
@@ -98,6 +99,7 @@ pub(super) fn role(key: &str) -> Role {
         auto_restart: AutoRestart::default(),
         worktree: WorktreeRule::default(),
         origins: std::collections::BTreeMap::default(),
+        when_changed: WhenChanged::Ask,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::event::{Event, Fact};
 use crate::domain::exit::ExitStatus;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{ProcessId, RunId};
+use crate::domain::role::WhenChanged;
 use crate::domain::snapshot::Status;
 use crate::domain::task::TaskState;
 use crate::domain::updates::{Fingerprint, Updates};
@@ -140,4 +141,95 @@ fn now_restarts_and_what_could_not_start_is_refused() {
         },
     );
     assert_eq!(rig.answer(reply), Some(&Ok(Outcome::Started(id))));
+}
+
+fn come_up(rig: &mut Rig) -> RunId {
+    let run = rig.launches.last().unwrap().run;
+    rig.launched(run);
+    rig.fact(
+        run,
+        Fact::Ready {
+            version: None,
+            logged_in: None,
+        },
+    );
+    run
+}
+
+#[test]
+fn rolling_restarts_one_after_the_other_each_when_the_one_before_is_up() {
+    let mut rig = Rig::new();
+    let runs: Vec<(ProcessId, RunId)> = (0..3).map(|_| rig.ready("developer")).collect();
+    // The last one has nothing new.
+    for (_, run) in &runs[..2] {
+        changed(&mut rig, *run, Some(updates("9be044")));
+    }
+    let reply = rig.order(Command::Update {
+        process: runs[0].0,
+        when: UpdateWhen::Rolling,
+    });
+    assert_eq!(rig.answer(reply), Some(&Ok(Outcome::Done)));
+    assert_eq!(rig.closed, [runs[0].1]);
+    rig.exit(runs[0].1, ExitStatus::Code(0));
+    assert_eq!(rig.closed, [runs[0].1]);
+    come_up(&mut rig);
+    assert_eq!(rig.closed, [runs[0].1, runs[1].1]);
+    rig.exit(runs[1].1, ExitStatus::Code(0));
+    come_up(&mut rig);
+    assert_eq!(rig.closed, [runs[0].1, runs[1].1]);
+    assert!(!marked(&mut rig, runs[0].0) && !marked(&mut rig, runs[1].0));
+}
+
+#[test]
+fn rolling_ends_with_the_first_that_does_not_come_up_and_says_so() {
+    let mut rig = Rig::new();
+    let (first, run) = rig.ready("developer");
+    let (second, other) = rig.ready("developer");
+    changed(&mut rig, run, Some(updates("9be044")));
+    changed(&mut rig, other, Some(updates("9be044")));
+    rig.order(Command::Update {
+        process: first,
+        when: UpdateWhen::Rolling,
+    });
+    rig.exit(run, ExitStatus::Code(0));
+    let again = rig.launches.last().unwrap().run;
+    rig.launched(again);
+    rig.exit(again, ExitStatus::Code(1));
+    let snapshot = rig.snapshot();
+    assert_eq!(rig.closed, [run]);
+    assert!(snapshot.messages.iter().any(|message| {
+        message.text.contains("did not come up with its updates")
+            && message.text.contains("run on as they are")
+    }));
+    assert!(marked(&mut rig, second));
+    assert!(!snapshot.process(second).unwrap().restart_in_turn);
+}
+
+#[test]
+fn a_role_may_say_that_its_processes_restart_without_being_asked() {
+    let mut rig = Rig::new();
+    let mut catalogue = rig.snapshot().catalogue.as_ref().clone();
+    for role in &mut catalogue.roles {
+        role.when_changed = WhenChanged::Idle;
+    }
+    rig.event(Event::Configured {
+        catalogue: Arc::new(catalogue),
+    });
+    let (id, run) = rig.ready("developer");
+    let task = rig.add("one", None);
+    changed(&mut rig, run, Some(updates("9be044")));
+    assert!(rig.closed.is_empty() && rig.snapshot().process(id).unwrap().restart_when_idle);
+    rig.turn_ends(run, true);
+    assert_eq!(rig.task(task).state, TaskState::Succeeded);
+    assert_eq!(rig.closed, [run]);
+    rig.exit(run, ExitStatus::Code(0));
+    // What could not be started is left for a person.
+    let run = come_up(&mut rig);
+    let broken = Updates {
+        obstacle: Some(Fault::new(FaultCode::PromptNotFound, "gone", "put it back")),
+        ..Updates::clone(&updates("gone"))
+    };
+    changed(&mut rig, run, Some(Arc::new(broken)));
+    assert_eq!(rig.closed.len(), 1);
+    assert!(marked(&mut rig, id));
 }
