@@ -16,6 +16,10 @@ impl Actor {
         let context = std::sync::Arc::clone(&self.context);
         let place = context.folders.worktrees.join(plan.process.to_string());
         let known = plan.worktree.known.as_ref();
+        if known.is_none() && !plan.working_directory.is_dir() {
+            // What is wrong with the folder is said with the rest that is checked before a start.
+            return Ok(plan.clone());
+        }
         let settling = context.worktrees.settle(Wanted {
             folder: known.map_or(&plan.working_directory, |known| &known.repository),
             place: &place,
