@@ -18,14 +18,15 @@ fn at(text: &str, now: &Zoned) -> Result<DateTime, SinceError> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment.to_zoned(now.time_zone().clone()).datetime());
     }
+    // Before times: a time is read out of it as well.
+    if let Ok(moment) = text.parse::<DateTime>() {
+        return Ok(moment);
+    }
     // Before spans: `10:41:07` could be one as well. A bare number is neither.
     if text.contains(':')
         && let Ok(time) = text.parse::<Time>()
     {
         return Ok(now.date().to_datetime(time));
-    }
-    if let Ok(moment) = text.parse::<DateTime>() {
-        return Ok(moment);
     }
     let span: Span = text.parse().map_err(|_| SinceError)?;
     now.checked_sub(span.abs())

@@ -483,12 +483,10 @@ async fn updates_are_taken_when_it_is_said() {
         ),
     ];
     for (when, script, said) in cases {
-        let mut snapshot = company();
-        let mut view = ProcessView::clone(&snapshot.processes[0]);
-        view.updates_available = true;
-        snapshot.processes[0] = Arc::new(view);
-        let desk = Desk::open(snapshot, script);
-        let printed = desk.run(&format!("restart --updates --when {when}")).await;
+        // Everybody of this company has updates; one is named.
+        let desk = Desk::open(company(), script);
+        let line = format!("restart ada --updates --when {when}");
+        let printed = desk.run(&line).await;
         assert_eq!(printed, format!("{said}\n[exit 0]"));
     }
 }
