@@ -195,9 +195,13 @@ fn the_tour_of_the_readme_goes_as_it_says() {
     screen.keys(b"\x1b");
     screen.wait_for("EMPLOYEE");
     screen.keys(b"\r");
-    screen.wait_for("Folder");
+    screen.wait_for("Resources");
     screen.keys(b"W");
-    screen.wait_for("Ada is busy");
+    screen.wait_for("Why Ada is busy");
+    screen.keys(b"\x1b");
+    screen.wait("the details again", |shown| {
+        shown.contains("Resources") && !shown.contains("Why Ada is busy")
+    });
     screen.keys(b"\x1b");
     screen.wait_for("EMPLOYEE");
     // 4. Answer.
