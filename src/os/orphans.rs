@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -26,9 +26,19 @@ pub fn become_subreaper() -> Result<(), Errno> {
     prctl::set_child_subreaper(true)
 }
 
-/// The children with sessions of their own that this process started itself. Cheap to clone.
-#[derive(Debug, Default, Clone)]
-pub struct Children(Arc<Mutex<HashSet<u32>>>);
+/// A process has its children once, however many companies live in it (as in tests): what one of them
+/// started is no orphan for the other.
+static STARTED: LazyLock<Mutex<HashSet<u32>>> = LazyLock::new(Mutex::default);
+
+/// The children with sessions of their own that this process started itself. Cheap to clone; all are one set.
+#[derive(Debug, Clone)]
+pub struct Children(&'static Mutex<HashSet<u32>>);
+
+impl Default for Children {
+    fn default() -> Self {
+        Self(&STARTED)
+    }
+}
 
 impl Children {
     /// Starts one and knows it, with nobody looking in between: what is started is never taken for an
