@@ -8,6 +8,7 @@ use std::process::Command;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 use super::detach::READY_VARIABLE;
 
@@ -66,19 +67,27 @@ impl Handover {
     }
 
     /// Becomes `command`, in this very process. Returns only if that cannot be.
+    #[expect(unsafe_code, reason = "the disposition of a signal is put back")]
     pub fn exec(self, command: &mut Command) -> io::Error {
         let numbers = [&self.lock, &self.attach, &self.api].map(|fd| {
             // The one flag there is.
             fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).map(|_| fd.as_raw_fd().to_string())
         });
-        match numbers.into_iter().collect::<Result<Vec<_>, _>>() {
+        let error = match numbers.into_iter().collect::<Result<Vec<_>, _>>() {
             Ok(numbers) => command
                 .env(VARIABLE, numbers.join(","))
                 // That pipe was answered long ago.
                 .env_remove(READY_VARIABLE)
                 .exec(),
             Err(error) => error.into(),
+        };
+        // The library gave SIGPIPE its default back for the program to come: whoever writes to a pipe that
+        // nobody reads would end us from now on.
+        // SAFETY: to ignore a signal runs no code of ours.
+        if let Err(errno) = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) } {
+            tracing::error!(%errno, "a broken pipe may end this instance");
         }
+        error
     }
 }
 
@@ -102,5 +111,10 @@ mod tests {
         };
         let error = handover.exec(&mut Command::new("/nonexistent/headcount"));
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        // Ignored, as the library has it from the start: this is told, and ends nobody.
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        drop(reader);
+        let broken = io::Write::write_all(&mut writer, b"x").expect_err("nobody reads");
+        assert_eq!(broken.kind(), io::ErrorKind::BrokenPipe);
     }
 }
