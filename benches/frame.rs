@@ -12,7 +12,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use headcount::domain::id::{EmployeeId, ProcessId, RunId, TaskId};
 use headcount::domain::role::{Catalogue, Department, Kind, PromptMode, Protocol, Range};
 use headcount::domain::snapshot::{
-    Activity, Evidence, Health, ProcessView, Snapshot, Status, Usage,
+    Activity, Condition, Evidence, Health, ProcessView, Snapshot, Status, Usage,
 };
 use headcount::domain::task::{Priority, Target, Task, TaskState, Tokens};
 use headcount::tui::{Capabilities, ColourDepth, Present, View};
@@ -38,6 +38,13 @@ fn process(number: u64, now: Timestamp) -> ProcessView {
         status: Status::Running,
         activity: Activity::Busy,
         health: Health::Healthy,
+        condition: Condition {
+            why: "it answered in 2 ms".to_owned(),
+            since: now,
+            checked: Some(now),
+            answer: None,
+            missed: 0,
+        },
         evidence: Evidence {
             source: "the agent's own event".to_owned(),
             at: now,

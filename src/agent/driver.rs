@@ -75,6 +75,15 @@ impl Driver {
         }
     }
 
+    /// The bytes of a question that costs nothing and changes nothing; `None` where nobody answers.
+    #[must_use]
+    pub fn ping(self, number: u64) -> Option<String> {
+        match self {
+            Self::StreamJson => Some(stream_json::ping(number)),
+            Self::Terminal | Self::Plain => None,
+        }
+    }
+
     /// What understands its output from an offset on; `None` where the output itself is the log.
     #[must_use]
     pub fn reader(self, offset: u64) -> Option<Reader> {

@@ -127,6 +127,18 @@ pub enum Verb {
     Task(TaskVerb),
     /// List what waits for you.
     Inbox(JsonArg),
+    /// Ask processes how they do, now.
+    Health(ProcArgs),
+    /// List what is wrong.
+    Alerts(JsonArg),
+    /// Say that alerts were seen.
+    Ack {
+        /// Which alerts, for example alert_0001.
+        #[arg(value_name = "ID", required = true)]
+        alerts: Vec<String>,
+        #[command(flatten)]
+        json: JsonArg,
+    },
     /// Allow what an employee asks for.
     Approve {
         /// Which request, for example req_0001.

@@ -3,6 +3,7 @@
 //! It decides nothing about the company: it asks the instance, prints the answer, and says by its exit
 //! code what came of it. `docs/cli.md` is the contract. It alone prints error chains.
 
+mod alerts;
 mod args;
 mod client;
 mod doctor;

@@ -108,7 +108,16 @@ fn details(process: &ProcessDoc, now: Timestamp) -> Fields {
             process.evidence.source
         ),
     );
-    fields.add("health", process.health.as_str());
+    let condition = &process.condition;
+    fields.add(
+        "health",
+        format!(
+            "{} for {}: {}",
+            process.health.as_str(),
+            since(condition.since, now),
+            condition.why
+        ),
+    );
     fields.maybe("now", Some(&process.now).filter(|now| !now.is_empty()));
     fields.maybe("until", process.until.map(|at| moment(at, now)));
     fields.maybe(

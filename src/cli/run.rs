@@ -12,7 +12,7 @@ use crate::cli::exit::Code;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::{
-    doctor, inbox, init, instance, logs, process, ps, roles, task, upgrade, why, work,
+    alerts, doctor, inbox, init, instance, logs, process, ps, roles, task, upgrade, why, work,
 };
 
 /// Runs the command line of this process and returns its exit code.
@@ -109,6 +109,9 @@ pub(super) async fn carry_out(
         Verb::Restore(args) => work::restore(&args, place, output).await,
         Verb::Task(verb) => task::run(verb, place, output).await,
         Verb::Inbox(json) => inbox::list(json, place, output).await,
+        Verb::Health(args) => alerts::health(&args, place, output).await,
+        Verb::Alerts(json) => alerts::list(json, place, output).await,
+        Verb::Ack { alerts: ids, json } => alerts::acknowledge(&ids, json, place, output).await,
         Verb::Approve {
             request,
             always,
@@ -179,6 +182,10 @@ mod tests {
             "headcount task retry task_0001",
             "headcount task release task_0001",
             "headcount inbox --json",
+            "headcount health ada grace --json",
+            "headcount health --all",
+            "headcount alerts --json",
+            "headcount ack alert_0001 2 --json",
             "headcount approve req_0001 --always",
             "headcount deny req_0001 --reason no",
             "headcount answer req_0001 blue red",

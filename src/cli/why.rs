@@ -76,6 +76,10 @@ fn reason(why: &WhyDoc, now: Timestamp) -> Fields {
         format!("{}, {}", why.evidence.source, moment(why.evidence.at, now)),
     );
     fields.add("phase", &why.phase);
+    fields.add(
+        "health",
+        format!("{}: {}", why.health.as_str(), why.condition.why),
+    );
     fields.maybe("now", Some(&why.now).filter(|now| !now.is_empty()));
     fault(&mut fields, why.fault.as_ref());
     if why.tries > 0 {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use crate::domain::alert::AlertRule;
 use crate::domain::role::{LoadBalancing, Protocol};
 use crate::domain::task::Priority;
 
@@ -25,6 +26,7 @@ pub(super) struct Document {
     pub(super) agents: Vec<Agent>,
     pub(super) members: Vec<Member>,
     pub(super) auto_restart: Restart,
+    pub(super) alerts: AlertRule,
     pub(super) load_balancing: LoadBalancing,
     pub(super) templates: Vec<Template>,
 }
@@ -103,6 +105,7 @@ impl Document {
                 .flatten()
                 .collect(),
             auto_restart: root.table("automation").map(automation).unwrap_or_default(),
+            alerts: root.table("alerts").map(alerts).unwrap_or_default(),
             load_balancing: root.table("tasks").map(tasks).unwrap_or_default(),
             templates: keyed(&root, "templates", report, |key, table| {
                 template(key, table, report)
@@ -325,14 +328,21 @@ fn automation(table: Table<'_>) -> Restart {
     restart
 }
 
+fn alerts(table: Table<'_>) -> AlertRule {
+    let standard = AlertRule::default();
+    let percent = |key| table.read(key, |value| value.whole(1..=100));
+    let command = layer::texts(&table, "command").unwrap_or_default();
+    let rule = AlertRule {
+        cpu_percent: value_or(percent("cpu_percent"), standard.cpu_percent),
+        memory_percent: value_or(percent("memory_percent"), standard.memory_percent),
+        command: command.into_iter().map(Spanned::into_inner).collect(),
+    };
+    table.finish();
+    rule
+}
+
 /// Checks the tables of features that the program does not have yet.
 fn check_unused(root: &Table<'_>) {
-    if let Some(alerts) = root.table("alerts") {
-        alerts.read("cpu_percent", |value| value.whole(1..=100));
-        alerts.read("memory_percent", |value| value.whole(1..=100));
-        layer::texts(&alerts, "command");
-        alerts.finish();
-    }
     if let Some(budgets) = root.table("budgets") {
         budgets.read("day_usd", layer::amount);
         budgets.finish();

@@ -60,6 +60,10 @@ pub(super) struct Layer {
     pub(super) task_retry_delay: Set<Duration>,
     pub(super) when_cut: Set<WhenCut>,
     pub(super) auto_restart: Restart,
+    pub(super) health_interval: Set<Duration>,
+    pub(super) health_timeout: Set<Duration>,
+    pub(super) health_silence: Set<Duration>,
+    pub(super) health_restart: Set<bool>,
     pub(super) worktree: Worktree,
     pub(super) when_changed: Set<WhenChanged>,
 }
@@ -103,6 +107,8 @@ impl Layer {
     pub(super) fn read(table: &Table<'_>) -> Self {
         let stop = table.table("stop");
         let task = table.table("task");
+        let health = table.table("health");
+        let in_health = |key| health.as_ref()?.read(key, Value::interval);
         let in_stop = |key| stop.as_ref()?.read(key, Value::duration);
         let layer = Self {
             agent: table.read("agent", Value::text),
@@ -137,10 +143,19 @@ impl Layer {
                 .as_ref()
                 .and_then(|task| task.read("when_cut", when_cut)),
             auto_restart: Restart::read(table),
+            health_interval: in_health("interval"),
+            health_timeout: in_health("timeout"),
+            health_silence: in_health("silence"),
+            health_restart: health
+                .as_ref()
+                .and_then(|health| health.read("restart", Value::boolean)),
             worktree: Worktree::read(table),
             when_changed: table.read("updates", when_changed),
         };
-        stop.into_iter().chain(task).for_each(Table::finish);
+        stop.into_iter()
+            .chain(task)
+            .chain(health)
+            .for_each(Table::finish);
         check_unused(table);
         layer
     }
@@ -172,6 +187,10 @@ impl Layer {
             task_retry_delay: self.task_retry_delay.or(outer.task_retry_delay),
             when_cut: self.when_cut.or(outer.when_cut),
             auto_restart: self.auto_restart.over(outer.auto_restart),
+            health_interval: self.health_interval.or(outer.health_interval),
+            health_timeout: self.health_timeout.or(outer.health_timeout),
+            health_silence: self.health_silence.or(outer.health_silence),
+            health_restart: self.health_restart.or(outer.health_restart),
             worktree: self.worktree.over(outer.worktree),
             when_changed: self.when_changed.or(outer.when_changed),
         }
@@ -198,12 +217,6 @@ fn check_unused(table: &Table<'_>) {
         texts(&sandbox, "write");
         sandbox.read("ports", |value| value.list(|port| port.whole(1..=65_535)));
         sandbox.finish();
-    }
-    if let Some(health) = table.table("health") {
-        health.read("interval", Value::interval);
-        health.read("timeout", Value::interval);
-        health.read("silence", Value::interval);
-        health.finish();
     }
     table.read("schedule", Value::schedule);
     table.read("autostart", |value| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use toml::Spanned;
 
+use crate::domain::health::HealthRule;
 use crate::domain::role::{self as domain, Catalogue, Protocol};
 use crate::domain::task::Priority;
 use crate::domain::worktree::{UseWorktree, WorktreeRule};
@@ -46,6 +47,7 @@ impl Resolver<'_> {
             tools: self.aliases(),
             agents: self.agents(parent),
             auto_restart: self.document.auto_restart.clone().resolve(),
+            alerts: self.document.alerts.clone(),
             load_balancing: self.document.load_balancing,
             templates: self.templates(),
             ..Catalogue::default()
@@ -170,6 +172,7 @@ impl Resolver<'_> {
                 .map(|tool| (*tool).to_owned())
                 .collect()
         };
+        let health = HealthRule::default();
         Some(domain::Role {
             key: role.key.get_ref().clone(),
             title: value_or(role.title.clone(), title_of(role.key.get_ref())),
@@ -206,6 +209,12 @@ impl Resolver<'_> {
                 .auto_restart
                 .over(self.document.auto_restart.clone())
                 .resolve(),
+            health: HealthRule {
+                interval: value_or(layer.health_interval, health.interval),
+                timeout: value_or(layer.health_timeout, health.timeout),
+                silence: value_or(layer.health_silence, health.silence),
+                restart: value_or(layer.health_restart, health.restart),
+            },
             worktree: worktree(layer.worktree),
             when_changed: value_or(layer.when_changed, domain::WhenChanged::default()),
             origins,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::exit::Exit;
 use crate::domain::fault::Fault;
-use crate::domain::id::{ProcessId, RequestId, TaskId};
+use crate::domain::id::{AlertId, ProcessId, RequestId, TaskId};
 use crate::domain::preview::Preview;
 use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::task::{Move, NewTask, TaskChange};
@@ -115,6 +115,10 @@ pub enum Command {
         /// When.
         when: UpdateWhen,
     },
+    /// Asks a process how it does: answered when it has answered, or has not in time.
+    Check(ProcessId),
+    /// Says that an alert was seen.
+    Acknowledge(AlertId),
     /// Removes a process that is down.
     Remove(ProcessId),
     /// Accepts a task: answered when it is on disk.
@@ -206,6 +210,8 @@ pub enum Outcome {
     Previewed(Vec<Preview>),
     /// Up and ready.
     Started(ProcessId),
+    /// Asked how it does; the snapshot has what came of it.
+    Checked(ProcessId),
     /// Down, with the proof.
     Stopped(ProcessId, Option<Box<Exit>>),
     /// Accepted and on disk.
@@ -228,6 +234,9 @@ pub enum Refusal {
     /// No request of that id.
     #[error("there is no request {0}")]
     UnknownRequest(RequestId),
+    /// No alert of that id.
+    #[error("there is no alert {0}")]
+    UnknownAlert(AlertId),
     /// No role of that key.
     #[error("there is no role `{name}`{}", nearest(.near))]
     UnknownRole {

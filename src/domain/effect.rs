@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::domain::alert::Alert;
 use crate::domain::command::{NewProcess, Outcome, Refusal};
 use crate::domain::event::Mark;
 use crate::domain::flight::Flight;
@@ -66,6 +67,8 @@ pub struct Batch {
     pub requests: Vec<(RequestId, Option<String>)>,
     /// Counters, as a JSON document.
     pub meta: Option<String>,
+    /// All alerts that are kept, as one JSON document.
+    pub alerts: Option<String>,
 }
 
 /// One thing to be done.
@@ -81,6 +84,22 @@ pub enum Effect {
         run: RunId,
         /// The order.
         order: Numbered,
+    },
+    /// Ask the agent whether it is there. Past the outbox: it leaves no trace on disk.
+    Ping {
+        /// Which process.
+        process: ProcessId,
+        /// In which run.
+        run: RunId,
+        /// Its number; a `Pong` of the same number answers.
+        number: u64,
+    },
+    /// Somebody is to hear of an alert.
+    Alarm {
+        /// The program and its arguments.
+        command: Vec<String>,
+        /// The alert, raised or cleared.
+        alert: Box<Alert>,
     },
     /// Close the agent's standard input.
     CloseInput {

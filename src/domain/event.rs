@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::Fault;
+use crate::domain::health::Pulse;
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::inbox::Ask;
 use crate::domain::role::Catalogue;
@@ -97,6 +98,11 @@ pub enum Fact {
     },
     /// A turn is over.
     TurnEnded(Box<TurnEnd>),
+    /// It answered a ping; for nothing but its health.
+    Pong {
+        /// The ping's number.
+        number: u64,
+    },
     /// The conversation that was to be resumed is not there.
     ResumeFailed {
         /// Its own words.
@@ -213,6 +219,27 @@ pub enum Event {
         mark: Mark,
         /// What it said.
         facts: Vec<Fact>,
+    },
+    /// The agent answered a ping.
+    Pong {
+        /// Which run.
+        run: RunId,
+        /// The ping's number.
+        number: u64,
+        /// What is known of its work by then.
+        pulse: Pulse,
+    },
+    /// It cannot be pinged: its shim is of a build that passes nothing on.
+    NoPing {
+        /// Which run.
+        run: RunId,
+    },
+    /// How much room the state folder has.
+    Room {
+        /// Bytes that may still be written.
+        free: u64,
+        /// Bytes of the whole file system.
+        total: u64,
     },
     /// An order is in the agent's hands.
     Accepted {

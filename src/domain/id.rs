@@ -74,6 +74,10 @@ id!(
     /// Something that waits on a person.
     RequestId, "req", 4
 );
+id!(
+    /// Something that is wrong, from when it was noticed on.
+    AlertId, "alert", 4
+);
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 //!
 //! Its value `fleet::Fleet` takes inputs and answers with effects; `docs/ARCHITECTURE.md` has the map.
 
+pub mod alert;
 pub mod clean;
 pub mod command;
 pub mod effect;
@@ -10,6 +11,7 @@ pub mod exit;
 pub mod fault;
 pub mod fleet;
 pub mod flight;
+pub mod health;
 pub mod id;
 pub mod inbox;
 pub mod limits;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::alert::AlertRule;
+use crate::domain::health::HealthRule;
 use crate::domain::restart::AutoRestart;
 use crate::domain::task::Priority;
 use crate::domain::worktree::WorktreeRule;
@@ -199,6 +201,9 @@ pub struct Role {
     /// When it is started again after a failure.
     #[serde(default)]
     pub auto_restart: AutoRestart,
+    /// How it is asked how it does.
+    #[serde(default)]
+    pub health: HealthRule,
     /// Whether its processes work in git worktrees of their own, and how those are made.
     #[serde(default)]
     pub worktree: WorktreeRule,
@@ -275,6 +280,9 @@ pub struct Catalogue {
     pub agents: BTreeMap<String, Agent>,
     /// Automatic restarts of who has no role any more.
     pub auto_restart: AutoRestart,
+    /// When alerts are raised, and who hears of them.
+    #[serde(default)]
+    pub alerts: AlertRule,
     /// Who of several free ones gets a task.
     #[serde(default)]
     pub load_balancing: LoadBalancing,

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::domain::alert::Alert;
 use crate::domain::exit::Exit;
 use crate::domain::fault::Fault;
 use crate::domain::flight::{Change, ExitNote, Flight};
-use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
+use crate::domain::id::{AlertId, EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::Request;
 use crate::domain::process::Conversation;
 use crate::domain::role::{Catalogue, Kind, PromptMode, Protocol, Range};
@@ -96,6 +97,21 @@ pub enum Health {
     Offline,
     /// Nothing is known.
     Unknown,
+}
+
+/// What stands behind a health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// Why, for a person.
+    pub why: String,
+    /// Since when it is at this level.
+    pub since: Timestamp,
+    /// When it was checked last.
+    pub checked: Option<Timestamp>,
+    /// How long the last answer took.
+    pub answer: Option<Duration>,
+    /// Checks in a row without an answer.
+    pub missed: u32,
 }
 
 impl Health {
@@ -199,6 +215,8 @@ pub struct ProcessView {
     pub activity: Activity,
     /// How it does.
     pub health: Health,
+    /// Why, since when, and what the last check brought.
+    pub condition: Condition,
     /// What `status` is known from.
     pub evidence: Evidence,
     /// Since when it has this status and activity.
@@ -430,6 +448,8 @@ pub struct Snapshot {
     pub machine: Machine,
     /// US dollars since midnight of the machine's zone.
     pub cost_today_usd: f64,
+    /// Open alerts, the worst first, then the oldest; then up to 100 that are over, newest first.
+    pub alerts: Vec<Arc<Alert>>,
     /// The last messages, oldest first, 50 at most.
     pub messages: Vec<Arc<Message>>,
     /// Terminals attached.
@@ -462,6 +482,12 @@ impl Snapshot {
     #[must_use]
     pub fn request(&self, id: RequestId) -> Option<&Arc<Request>> {
         self.requests.iter().find(|request| request.id == id)
+    }
+
+    /// The alert of an id.
+    #[must_use]
+    pub fn alert(&self, id: AlertId) -> Option<&Arc<Alert>> {
+        self.alerts.iter().find(|alert| alert.id == id)
     }
 
     /// Why a queued task waits.

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 pub mod ancestry;
 pub mod cgroup;
 pub mod detach;
+pub mod disk;
 pub mod folder_lock;
 pub mod handover;
 pub mod identity;

@@ -39,6 +39,12 @@ pub enum ToShim {
         /// What to write.
         data: Payload,
     },
+    /// Write this to the standard input after what waits there already. It has no number: it is not
+    /// confirmed, and a later instance does not send it again. For questions that change nothing.
+    Ask {
+        /// What to write, whole lines.
+        data: Payload,
+    },
     /// Close the standard input when all is written; on a terminal, send an end of file.
     CloseInput,
     /// The terminal has a new size.
@@ -148,6 +154,9 @@ pub struct Hello {
     pub out: u64,
     /// Bytes of separate errors on disk.
     pub err: u64,
+    /// Whether it passes on [`ToShim::Ask`]; an older build does not.
+    #[serde(default)]
+    pub asks: bool,
 }
 
 /// How far a run is.

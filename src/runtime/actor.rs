@@ -40,6 +40,10 @@ pub(crate) enum Told {
         run: RunId,
         order: Numbered,
     },
+    Ping {
+        run: RunId,
+        number: u64,
+    },
     CloseInput {
         run: RunId,
     },
@@ -199,6 +203,7 @@ impl Actor {
             Told::Launch(plan) => self.launch(*plan).await,
             Told::Adopt(adoption) => self.adopt(adoption).await,
             Told::Send { run, order } => self.send(run, order).await,
+            Told::Ping { run, number } => self.ping(run, number).await,
             Told::CloseInput { run } => self.tell(run, ToShim::CloseInput).await,
             Told::Terminate { run } => self.end(run, ToShim::Terminate).await,
             Told::Kill { run } => self.kill(run).await,
@@ -262,6 +267,16 @@ impl Actor {
         if let Order::Message { text, .. } = &order.order {
             let text = text.clone();
             self.write_task(&text).await;
+        }
+    }
+
+    /// Past the numbered orders: nothing of it is kept, here or on disk.
+    async fn ping(&mut self, run: RunId, number: u64) {
+        let Some(current) = self.run.as_mut().filter(|current| current.id == run) else {
+            return;
+        };
+        if !current.ping(number).await {
+            self.context.tell(Event::NoPing { run }).await;
         }
     }
 

@@ -18,6 +18,7 @@ use crate::domain::id::{ProcessId, RunId};
 use crate::domain::process::{Phase, Process, Stage};
 use crate::domain::snapshot::Snapshot;
 use crate::runtime::actor::{Actor, Adoption, Told};
+use crate::runtime::alarm::Alarm;
 use crate::runtime::clock::Clock;
 use crate::runtime::context::Context;
 use crate::runtime::handle::{Mail, ReplySender};
@@ -33,6 +34,7 @@ pub(crate) struct Hub {
     pub(crate) mail: mpsc::Receiver<Mail>,
     pub(crate) written: mpsc::UnboundedReceiver<Written>,
     pub(crate) questions: watch::Sender<Vec<Compared>>,
+    pub(crate) alarms: mpsc::Sender<Alarm>,
     pub(crate) store: Store,
     pub(crate) view: watch::Sender<Arc<Snapshot>>,
     pub(crate) actors: HashMap<ProcessId, mpsc::UnboundedSender<Told>>,
@@ -202,6 +204,17 @@ impl Hub {
                 run,
                 order,
             } => self.tell(process, Told::Send { run, order }),
+            Effect::Ping {
+                process,
+                run,
+                number,
+            } => self.tell(process, Told::Ping { run, number }),
+            Effect::Alarm { command, alert } => {
+                if let Err(error) = self.alarms.try_send((command, alert)) {
+                    // It is on screen, in the log and in the interface all the same.
+                    tracing::warn!(%error, "an alert is not passed on");
+                }
+            }
             Effect::CloseInput { process, run } => self.tell(process, Told::CloseInput { run }),
             Effect::Terminate { process, run } => self.tell(process, Told::Terminate { run }),
             Effect::Kill { process, run } => self.tell(process, Told::Kill { run }),

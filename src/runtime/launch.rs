@@ -78,7 +78,7 @@ impl Actor {
         let shim = spawn_shim(&self.context.exe, &folder, &self.context.children)
             .await
             .map_err(StartError::Spawn)?;
-        let (link, _) = Link::connect(&folder, self.context.generation)
+        let (link, hello) = Link::connect(&folder, self.context.generation)
             .await
             .map_err(StartError::Link)?;
         let mut spec = launch_spec(&self.context, plan, prepared);
@@ -101,6 +101,7 @@ impl Actor {
         run.shim = Some(shim);
         run.sender = Some(sender);
         run.receiver = Some(receiver);
+        run.asks = hello.asks;
         run.details = Some(RunDetails {
             pid: 0,
             program: prepared.line.program.clone(),
@@ -165,6 +166,7 @@ impl Actor {
         (current.sender, current.receiver) = (Some(sender), Some(receiver));
         current.shim_pid = record.map(|record| record.shim.pid);
         (current.out, current.err) = (hello.out, hello.err);
+        current.asks = hello.asks;
         self.begin(current);
         let alive = !matches!(hello.state, RunState::Exited(_));
         if let (RunState::Running { leader }, false) = (&hello.state, adoption.launched) {

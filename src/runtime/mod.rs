@@ -4,6 +4,7 @@
 //! instance, and serves until a shutdown is done. `docs/ARCHITECTURE.md` explains the flow.
 
 mod actor;
+mod alarm;
 mod children;
 mod clock;
 mod context;

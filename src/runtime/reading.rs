@@ -127,6 +127,15 @@ impl Actor {
             log: self.log.end(),
             raw: self.raw.end(),
         };
+        if backlog.chunk.spoke {
+            run.spoke = Instant::now();
+        }
+        let (id, pulse) = (run.id, run.pulse());
+        for number in backlog.chunk.pongs {
+            let run = id;
+            self.context.tell(Event::Pong { run, number, pulse }).await;
+        }
+        let Some(run) = &mut self.run else { return };
         let facts = backlog.chunk.facts;
         if facts.iter().any(|fact| matches!(fact, Fact::Ready { .. })) {
             run.ready = true;

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 use crate::agent::driver::Driver;
 use crate::agent::stream_json::{Reader, Said};
 use crate::domain::event::{Fact, Mark, RunDetails};
+use crate::domain::health::Pulse;
 use crate::domain::id::RunId;
 use crate::domain::log::LogKind;
 use crate::os::link::{LinkError, LinkReceiver, LinkSender, Shim};
@@ -55,6 +56,10 @@ pub(crate) struct Run {
     pub(crate) oom_before: Option<u64>,
     /// Whether its end was its own.
     pub(crate) ended_itself: bool,
+    /// Whether the shim passes on questions: one of an older build does not.
+    pub(crate) asks: bool,
+    /// When the agent said something last, answers to pings left out.
+    pub(crate) spoke: Instant,
 }
 
 impl Run {
@@ -79,6 +84,8 @@ impl Run {
             over: false,
             oom_before: None,
             ended_itself: false,
+            asks: false,
+            spoke: Instant::now(),
         }
     }
 
@@ -120,6 +127,23 @@ impl Run {
         .await;
     }
 
+    /// Asks the agent whether it is there; `false` if it cannot be asked.
+    pub(crate) async fn ping(&mut self, number: u64) -> bool {
+        let Some(line) = self.driver.ping(number).filter(|_| self.asks) else {
+            return false;
+        };
+        self.tell(ToShim::Ask { data: line.into() }).await;
+        true
+    }
+
+    /// What is known of its work in this moment.
+    pub(crate) fn pulse(&self) -> Pulse {
+        Pulse {
+            quiet: self.spoke.elapsed(),
+            tools: self.output.as_ref().and_then(Output::tools),
+        }
+    }
+
     /// Sends again what the shim has not confirmed; it takes each number once.
     pub(crate) async fn input_again(&mut self) {
         if self.answer_by.is_some() {
@@ -150,6 +174,10 @@ pub(crate) struct Output {
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     pub(crate) facts: Vec<Fact>,
+    /// Pings that it answered.
+    pub(crate) pongs: Vec<u64>,
+    /// Whether it said anything besides.
+    pub(crate) spoke: bool,
     pub(crate) lines: Vec<(LogKind, String)>,
     pub(crate) raw: Vec<u8>,
     /// How far the streams are read with it.
@@ -168,6 +196,11 @@ impl Output {
             errors: Vec::new(),
             buffer: vec![0; CHUNK],
         })
+    }
+
+    /// Tools that run in the turn; `None` if its beginning was not seen.
+    pub(crate) fn tools(&self) -> Option<usize> {
+        self.reader.tools()
     }
 
     /// Reads the next chunk of both streams.
@@ -225,7 +258,13 @@ impl Output {
 }
 
 fn take(chunk: &mut Chunk, said: Said) {
-    chunk.facts.extend(said.facts);
+    match said.facts.as_slice() {
+        [Fact::Pong { number }] => chunk.pongs.push(*number),
+        _ => {
+            chunk.spoke = true;
+            chunk.facts.extend(said.facts);
+        }
+    }
     chunk.lines.extend(said.lines);
     if let Some(raw) = said.raw {
         chunk.raw.extend(raw);

@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::domain::event::Event;
 use crate::domain::id::ProcessId;
 use crate::domain::snapshot::{Machine, Member, Snapshot, Usage};
+use crate::os::disk::Room;
 use crate::os::usage::{Sample, Sampler, Target, TreeUsage};
 use crate::runtime::context::{Context, Shims};
 use crate::runtime::watched::Watched;
@@ -27,6 +28,7 @@ pub(crate) async fn sample(
     watched: Watched,
 ) {
     let mut sampler = Sampler::new();
+    let mut room_told: Option<tokio::time::Instant> = None;
     let mut shims = context.shims();
     let mut ticks = interval(WATCHED);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -71,6 +73,13 @@ pub(crate) async fn sample(
         context
             .tell(in_our_words(&sample, &targets, &watched))
             .await;
+        if room_told.is_none_or(|at| at.elapsed() >= UNWATCHED) {
+            room_told = Some(tokio::time::Instant::now());
+            match Room::of(&context.folders.state) {
+                Ok(Room { free, total }) => context.tell(Event::Room { free, total }).await,
+                Err(error) => tracing::debug!(%error, "the room on disk is not known"),
+            }
+        }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::runtime::context::{Context, Folders, Parts};
 use crate::runtime::exits;
 use crate::runtime::handle::Handle;
 use crate::runtime::hub::Hub;
-use crate::runtime::{flights, reaper, sampler, updates};
+use crate::runtime::{alarm, flights, reaper, sampler, updates};
 use crate::store::{OpenError, Store};
 
 /// Orders and facts that may wait for the hub: more than all processes say at once, and few enough
@@ -204,8 +204,10 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         }
     }
     let (questions, asked) = watch::channel(Vec::new());
+    let (alarms, heard) = mpsc::channel(alarm::WAITING);
     let hub = Hub {
         questions,
+        alarms,
         fleet,
         clock,
         context: Arc::clone(&context),
@@ -226,6 +228,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
     let (mut tasks, mut helpers) = (JoinSet::new(), JoinSet::new());
     tasks.spawn(hub.serve());
     helpers.spawn(updates::look(Arc::clone(&context), asked));
+    helpers.spawn(alarm::sound(Arc::clone(&context), heard));
     helpers.spawn(reaper::reap(Arc::clone(&context)));
     helpers.spawn(sampler::sample(
         Arc::clone(&context),

@@ -78,6 +78,7 @@ impl ApiError {
                 Refusal::UnknownProcess(_)
                 | Refusal::UnknownTask(_)
                 | Refusal::UnknownRequest(_)
+                | Refusal::UnknownAlert(_)
                 | Refusal::UnknownRole { .. } => ErrorKind::NotFound,
                 Refusal::State(_) => ErrorKind::Refused,
                 Refusal::Forbidden(_) => ErrorKind::Forbidden,

@@ -6,15 +6,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::domain::alert::{Alert, AlertKind, AlertLevel};
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
+use crate::domain::health::HealthRule;
+use crate::domain::id::{AlertId, EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::{Ask, Request};
 use crate::domain::role::{
     Catalogue, Kind, PromptMode, Protocol, Range, Role, WhenChanged, WhenCut,
 };
 use crate::domain::snapshot::{
-    Activity, Evidence, Health, Machine, ProcessView, Snapshot, Status, TaskCounts, Usage,
+    Activity, Condition, Evidence, Health, Machine, ProcessView, Snapshot, Status, TaskCounts,
+    Usage,
 };
 use crate::domain::task::{
     Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens, Work,
@@ -43,6 +46,7 @@ pub(crate) fn ada() -> ProcessView {
         status: Status::Waiting,
         activity: Activity::Busy,
         health: Health::Healthy,
+        condition: condition("it answered in 2 ms"),
         evidence: Evidence {
             source: "the agent's own event".to_owned(),
             at: at(0),
@@ -118,6 +122,16 @@ pub(crate) fn ada() -> ProcessView {
     }
 }
 
+fn condition(why: &str) -> Condition {
+    Condition {
+        why: why.to_owned(),
+        since: at(0),
+        checked: Some(at(0)),
+        answer: Some(Duration::from_millis(2)),
+        missed: 0,
+    }
+}
+
 /// Ken, who did not come up.
 pub(crate) fn ken() -> ProcessView {
     ProcessView {
@@ -130,6 +144,7 @@ pub(crate) fn ken() -> ProcessView {
         phase: "left down after failures".to_owned(),
         activity: Activity::Unknown,
         health: Health::Offline,
+        condition: condition("it is left down after failures"),
         now: String::new(),
         pid: None,
         run: None,
@@ -285,6 +300,7 @@ fn role(key: &str, title: &str, department: &str) -> Role {
         task_retry_delay: Duration::from_secs(30),
         when_cut: WhenCut::Retry,
         auto_restart: crate::domain::restart::AutoRestart::default(),
+        health: HealthRule::default(),
         worktree: WorktreeRule::default(),
         origins: std::collections::BTreeMap::default(),
         when_changed: WhenChanged::Ask,
@@ -302,6 +318,26 @@ fn catalogue() -> Catalogue {
         ],
         ..Catalogue::default()
     }
+}
+
+/// Something is wrong with Ada.
+fn alert(number: u64) -> Alert {
+    Alert {
+        id: AlertId(number),
+        kind: AlertKind::Health,
+        level: AlertLevel::Critical,
+        process: Some(ProcessId(1)),
+        name: Some("Ada".to_owned()),
+        text: "it does not respond".to_owned(),
+        since: at(0),
+        acknowledged: None,
+        cleared: None,
+    }
+}
+
+fn over(mut alert: Alert) -> Alert {
+    alert.cleared = Some(at(5));
+    alert
 }
 
 /// All of it.
@@ -325,6 +361,7 @@ pub(crate) fn company() -> Snapshot {
         tasks,
         waits: vec![(TaskId(2), Arc::from("Ada is busy"))],
         requests: vec![Arc::new(request())],
+        alerts: vec![Arc::new(alert(1)), Arc::new(over(alert(2)))],
         counts,
         machine: Machine {
             cpu_percent: 38.0,

@@ -4,6 +4,7 @@
 //! no truth of its own and decides nothing but who may call. Its documents are its own types
 //! ([`wire`]), so that a change inside the program does not change what scripts read.
 
+mod alerts;
 mod approvals;
 mod body;
 mod door;

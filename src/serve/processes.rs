@@ -17,7 +17,7 @@ use crate::serve::error::ApiError;
 use crate::serve::fresh::settled;
 use crate::serve::hire::new_process;
 use crate::serve::wire::{
-    ErrorDoc, ExitDoc, HireRequest, ProcessDoc, ProcessStatusDoc, StoppedDoc,
+    ErrorDoc, ExitDoc, HealthDoc, HireRequest, ProcessDoc, ProcessStatusDoc, StoppedDoc,
 };
 
 pub(super) async fn list(State(handle): State<Handle>) -> Json<Vec<ProcessDoc>> {
@@ -43,6 +43,19 @@ pub(super) async fn status(
     let snapshot = handle.snapshot();
     let view = snapshot.process(id).ok_or(Refusal::UnknownProcess(id))?;
     Ok(Json(ProcessStatusDoc::from(view.as_ref())))
+}
+
+/// Asks it how it does, and answers when it has, or has not in time.
+pub(super) async fn health(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<Json<HealthDoc>, ApiError> {
+    let id = process_id(&id)?;
+    handle.order(origin, Command::Check(id)).await?;
+    let snapshot = handle.snapshot();
+    let view = snapshot.process(id).ok_or(Refusal::UnknownProcess(id))?;
+    Ok(Json(HealthDoc::from(view.as_ref())))
 }
 
 /// One of several that were asked for.

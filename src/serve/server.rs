@@ -14,7 +14,7 @@ use crate::runtime::handle::{Handle, Peer};
 use crate::serve::door::{Door, Judge};
 use crate::serve::error::ApiError;
 use crate::serve::{
-    approvals, body, gate, instance, logs, processes, roles, tasks, why, worktrees,
+    alerts, approvals, body, gate, instance, logs, processes, roles, tasks, why, worktrees,
 };
 
 /// How long answers that are under way may take to leave once the instance ends.
@@ -94,6 +94,7 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .route("/api/processes/{id}/stop", post(processes::stop))
         .route("/api/processes/{id}/force-stop", post(processes::kill))
         .route("/api/processes/{id}/restart", post(processes::restart))
+        .route("/api/processes/{id}/health", post(processes::health))
         .route("/api/processes/{id}/changes", get(worktrees::changes))
         .route("/api/processes/{id}/updates", post(processes::update))
         .route("/api/processes/{id}/diff", get(worktrees::diff))
@@ -118,6 +119,8 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .route("/api/approvals/{id}/approve", post(approvals::approve))
         .route("/api/approvals/{id}/deny", post(approvals::deny))
         .route("/api/approvals/{id}/answer", post(approvals::answer))
+        .route("/api/alerts", get(alerts::list))
+        .route("/api/alerts/{id}/ack", post(alerts::acknowledge))
         .fallback(async || ApiError::NoPath)
         .method_not_allowed_fallback(async || ApiError::WrongMethod)
         .layer(DefaultBodyLimit::max(body::LONGEST))

@@ -7,15 +7,17 @@ use serde_json::{Value, json};
 
 use crate::domain::command::{Command, NewProcess, Origin, Outcome, PromptOverride, Refusal};
 use crate::domain::event::Event;
-use crate::domain::id::{ProcessId, RequestId, TaskId};
+use crate::domain::id::{AlertId, ProcessId, RequestId, TaskId};
 use crate::domain::inbox::Answer;
 use crate::domain::role::{Kind, PromptMode, Range};
-use crate::domain::snapshot::{Snapshot, Status};
+use crate::domain::snapshot::{Health, Snapshot, Status};
 use crate::domain::task::TaskState;
 use crate::runtime::handle::Caller;
 use crate::serve::fixture::{ada, at, company, exit, fault, ken, request, task};
 use crate::serve::scripted::Scripted;
-use crate::serve::wire::{ApprovalDoc, ProcessDoc, ProcessStatusDoc, RoleDoc, StatusDoc, TaskDoc};
+use crate::serve::wire::{
+    AlertDoc, ApprovalDoc, ProcessDoc, ProcessStatusDoc, RoleDoc, StatusDoc, TaskDoc,
+};
 
 #[test]
 fn the_documents_have_the_fields_that_are_promised() {
@@ -31,6 +33,7 @@ fn the_documents_have_the_fields_that_are_promised() {
         "task_queued",
         TaskDoc::new(&task(2, TaskState::Queued), &company)
     );
+    insta::assert_json_snapshot!("alert", AlertDoc::from(company.alerts[0].as_ref()));
     insta::assert_json_snapshot!("approval", ApprovalDoc::new(&request(), &company));
     let mut status = StatusDoc::new(&company, 77);
     status.instance.version = "0.0.0".to_owned();
@@ -358,6 +361,48 @@ async fn a_wait_holds_until_the_task_is_over_or_the_time_is() {
     let (answer, ()) = tokio::join!(served.ask("GET /api/tasks/task_0001/wait", ""), finish);
     assert_eq!(answer.1["error"], "the tests still fail");
     assert_eq!(served.ask("GET /api/tasks/task_0099/wait", "").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_process_is_asked_how_it_does_and_an_alert_is_seen() {
+    let served = Scripted::start(Caller::Person, company(), |command, snapshot| {
+        Some(match command {
+            Command::Check(id) if *id == ProcessId(1) => {
+                let mut process = ada();
+                process.health = Health::Offline;
+                process.condition.missed = 2;
+                snapshot.processes[0] = Arc::new(process);
+                Ok(Outcome::Checked(*id))
+            }
+            Command::Check(id) => Err(Refusal::UnknownProcess(*id)),
+            Command::Acknowledge(id) if *id == AlertId(1) => {
+                Arc::make_mut(&mut snapshot.alerts[0]).acknowledged = Some(at(9));
+                Ok(Outcome::Done)
+            }
+            Command::Acknowledge(id) => Err(Refusal::UnknownAlert(*id)),
+            _ => panic!("{command:?}"),
+        })
+    });
+    let (code, document) = served.ask("POST /api/processes/proc_001/health", "").await;
+    assert_eq!((code, &document["health"]), (200, &json!("offline")));
+    assert_eq!(document["condition"]["missed"], 2);
+    let (code, document) = served.ask("GET /api/alerts", "").await;
+    assert_eq!((code, &document[0]["id"]), (200, &json!("alert_0001")));
+    assert_eq!(document.as_array().map(Vec::len), Some(1), "{document}");
+    let (_, document) = served.ask("GET /api/alerts?all=true", "").await;
+    assert_eq!(document[1]["open"], false);
+    let (code, document) = served.ask("POST /api/alerts/alert_0001/ack", "").await;
+    assert_eq!(code, 200, "{document}");
+    assert_eq!(document["acknowledged_at"], json!(at(9)));
+    for path in ["processes/proc_009/health", "alerts/alert_0009/ack"] {
+        let (code, document) = served.ask(&format!("POST /api/{path}"), "").await;
+        assert_eq!(
+            (code, &document["error"]["kind"]),
+            (404, &json!("not_found"))
+        );
+    }
+    let (code, _) = served.ask("POST /api/alerts/nonsense/ack", "").await;
+    assert_eq!(code, 400);
 }
 
 #[tokio::test]

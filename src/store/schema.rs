@@ -170,6 +170,7 @@ fn documents(connection: &Connection) -> rusqlite::Result<Saved> {
         tasks: documents("task")?,
         requests: documents("request")?,
         meta: meta("fleet")?,
+        alerts: meta("alerts")?,
         generation: meta("generation")?
             .and_then(|text| text.parse().ok())
             .unwrap_or(0),

@@ -142,6 +142,11 @@ fn write(connection: &mut Connection, batches: &[(u64, Batch)]) -> rusqlite::Res
                 .prepare_cached("insert or replace into meta values ('fleet', ?1)")?
                 .execute([meta])?;
         }
+        if let Some(alerts) = &batch.alerts {
+            transaction
+                .prepare_cached("insert or replace into meta values ('alerts', ?1)")?
+                .execute([alerts])?;
+        }
     }
     transaction.commit()
 }

@@ -96,6 +96,7 @@ impl View {
             Verb::Later => {
                 self.put_off(snapshot);
             }
+            Verb::Acknowledge => return self.acknowledge(snapshot),
             Verb::Alike => self.alike(snapshot),
             Verb::Why => self.why(scene),
             Verb::NextWaiting => self.next_waiting(snapshot),

@@ -60,6 +60,15 @@ pub(crate) fn waiting_requests(snapshot: &Snapshot) -> usize {
     snapshot.requests.iter().take_while(open).count()
 }
 
+/// Alerts that nobody has seen.
+pub(crate) fn new_alerts(snapshot: &Snapshot) -> usize {
+    snapshot
+        .alerts
+        .iter()
+        .filter(|alert| alert.is_new())
+        .count()
+}
+
 /// Processes that wait for a person.
 pub(crate) fn needs(snapshot: &Snapshot) -> usize {
     let needs = |p: &&std::sync::Arc<_>| {
@@ -146,9 +155,14 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         n if wide => format!("! {n} need you"),
         n => format!("! {n}"),
     };
+    let alerts_text = match new_alerts(snapshot) {
+        0 => String::new(),
+        n if wide => format!("✕ {}", format::plural(n, "alert", "alerts")),
+        n => format!("✕ {n}"),
+    };
     let today = format::money(snapshot.cost_today_usd);
     // Text, style, space before it, and what leaves first has the highest number.
-    let parts: [(String, Style, usize, u8); 7] = [
+    let parts: [(String, Style, usize, u8); 8] = [
         (format!("{up} up"), palette.plain, 2, 0),
         (format!("{busy} busy"), palette.plain, 2, 2),
         (
@@ -157,6 +171,7 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
             2,
             0,
         ),
+        (alerts_text, palette.bad, 2, 0),
         (
             format!("queue {}", snapshot.counts.queued),
             palette.plain,

@@ -20,6 +20,18 @@ use crate::tui::view::View;
 use crate::tui::widgets::{request, status};
 
 impl View {
+    /// Says that the first alert of the inbox was seen; there it makes room for the next.
+    pub(crate) fn acknowledge(&mut self, snapshot: &Snapshot) -> Vec<Action> {
+        let Some(alert) = snapshot.alerts.iter().find(|alert| alert.is_new()) else {
+            self.note(Level::Info, "There is no alert that nobody has seen.");
+            return Vec::new();
+        };
+        let who = alert.name.as_deref().unwrap_or("headcount");
+        self.note(Level::Info, format!("Seen: {who}: {}", alert.text));
+        let order = Order::new("acknowledge the alert", Command::Acknowledge(alert.id));
+        self.give(vec![order])
+    }
+
     /// The processes that a control key acts on.
     fn targets<'a>(&self, snapshot: &'a Snapshot) -> Vec<&'a ProcessView> {
         let ids: Vec<ProcessId> = if self.pages.is_empty() && self.tab == Tab::Processes {

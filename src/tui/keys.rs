@@ -72,6 +72,7 @@ pub(crate) enum Verb {
     Answer,
     Alike,
     Later,
+    Acknowledge,
     Mark,
     MarkRange,
     Sort,
@@ -201,6 +202,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Answer [letter('A')] &[Processes, Details, Logs, Inbox], "answer", "answer a question";
     Alike [letter('b')] &[Inbox], "all like it", "one answer for all that wait for the same rule";
     Later [letter('Z')] &[Inbox], "later", "put it behind the others that wait, on this terminal";
+    Acknowledge [letter('K')] SCREENS, "seen", "the first alert of the inbox is seen";
     Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader], "back", "back";
     NextHit [letter('n')] &[Logs], "next hit", "what is searched: the next one, further down";
     PreviousHit [letter('N')] &[Logs], "hit before", "what is searched: the one before, further up";

@@ -103,6 +103,14 @@ impl View {
             Verb::Deny => asked.is_some(),
             Verb::Alike => asked.is_some_and(|one| Inbox::alike(one, snapshot).len() > 1),
             Verb::Later => asked.is_some() && chrome::waiting_requests(snapshot) > 1,
+            Verb::Acknowledge => {
+                let label = if self.tab == Tab::Inbox && self.pages.is_empty() {
+                    label
+                } else {
+                    ""
+                };
+                return (chrome::new_alerts(snapshot) > 0).then_some(label);
+            }
             Verb::Demo => can_demo(snapshot),
             Verb::Start => subject.is_some_and(can_start),
             Verb::Stop => {

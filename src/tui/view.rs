@@ -407,6 +407,7 @@ impl View {
                     | Outcome::Created(_)
                     | Outcome::Previewed(_)
                     | Outcome::Started(_)
+                    | Outcome::Checked(_)
                     | Outcome::Stopped(..) => {}
                 }
             }

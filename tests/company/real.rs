@@ -15,7 +15,12 @@ use headcount::domain::snapshot::{Activity, Status};
 use headcount::domain::task::{AttemptEnd, Task, TaskState};
 
 /// A company whose agent is the real one, in a home of its own; `None` if that is not installed.
-fn open() -> Option<(Company, FakeApi)> {
+pub(crate) fn open() -> Option<(Company, FakeApi)> {
+    open_with(str::to_owned)
+}
+
+/// The same with other roles.
+pub(crate) fn open_with(change: impl FnOnce(&str) -> String) -> Option<(Company, FakeApi)> {
     let claude = claude::find()?;
     let api = FakeApi::start();
     let home = tempfile::tempdir().expect("a home").keep();
@@ -24,7 +29,7 @@ fn open() -> Option<(Company, FakeApi)> {
         .iter()
         .map(|(name, _)| format!("{name} = \"${{{name}}}\""))
         .collect();
-    let roles = headcount::config::ROLES.replace(
+    let roles = change(headcount::config::ROLES).replace(
         "environment = { ANTHROPIC_API_KEY",
         &format!("environment = {{ {}, _REST", table.join(", ")),
     );

@@ -42,6 +42,8 @@ pub(super) enum Step {
     },
     Spin(Duration),
     Stop,
+    /// From now on answers pings late by this, `None` not at all.
+    Pong(Option<Duration>),
     Flood {
         lines: u64,
         width: usize,
@@ -78,8 +80,8 @@ pub(super) enum Fork {
 
 const WORDS: &[&str] = &[
     "SAY", "SLOW", "THINK", "TOOL", "LOOP", "ASK", "QUESTION", "ERROR", "HANG", "USAGE", "RECALL",
-    "SYSTEM", "CRASH", "IGNORE", "FORK", "ALLOC", "SPIN", "STOP", "FLOOD", "LINE", "LIMIT", "EXIT",
-    "SCRIPT",
+    "SYSTEM", "CRASH", "IGNORE", "FORK", "ALLOC", "SPIN", "STOP", "PONG", "FLOOD", "LINE", "LIMIT",
+    "EXIT", "SCRIPT",
 ];
 
 /// Returns the steps in a text, or none if it has no word.
@@ -217,6 +219,8 @@ fn step(piece: &str) -> Option<Vec<Step>> {
         },
         "SPIN" => Step::Spin(seconds(first)?),
         "STOP" if rest.is_empty() => Step::Stop,
+        "PONG" if rest == "never" => Step::Pong(None),
+        "PONG" => Step::Pong(Some(seconds(first)?)),
         "FLOOD" => Step::Flood {
             lines: first.parse().ok()?,
             width: tail.parse().unwrap_or(80),
@@ -406,6 +410,13 @@ mod tests {
             }]
         );
         assert_eq!(steps("IGNORE TERM ;; STOP"), [Step::IgnoreTerm, Step::Stop]);
+        assert_eq!(
+            steps("PONG 1.5 ;; PONG never"),
+            [
+                Step::Pong(Some(Duration::from_millis(1500))),
+                Step::Pong(None)
+            ]
+        );
     }
 
     #[test]

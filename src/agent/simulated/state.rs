@@ -41,6 +41,8 @@ pub(super) struct State {
     /// Ends the process with this code when the turn is over.
     pub(super) leave_with: Option<u8>,
     pub(super) ignores_term: bool,
+    /// How late pings are answered; `None` for never.
+    pub(super) pong: Option<Duration>,
     /// Our open permission requests, and the answers to them.
     pub(super) requests: BTreeMap<String, Option<Value>>,
     /// The leader of the tool's process group.
@@ -95,6 +97,7 @@ impl Shared {
             eof: false,
             leave_with: None,
             ignores_term: false,
+            pong: Some(Duration::ZERO),
             requests: BTreeMap::new(),
             tool: None,
             mode: flags.mode.clone().unwrap_or_else(|| "default".to_owned()),

@@ -180,6 +180,10 @@ impl<'a> Turn<'a> {
                     trouble::stop();
                     answered
                 }
+                Step::Pong(late) => {
+                    self.shared.lock().pong = late;
+                    answered
+                }
             };
         }
         if !answered {

@@ -7,6 +7,8 @@ use crate::domain::order::{Numbered, Order};
 
 /// Begins the id of every request of ours, so that its answer is known.
 const REQUEST: &str = "headcount";
+/// Begins the id of a ping.
+const PING: &str = "headcount-ping-";
 
 /// Puts an order into one line, its newline included. The same order gives the same line.
 #[must_use]
@@ -47,10 +49,27 @@ pub fn encode(order: &Numbered) -> String {
     line
 }
 
+/// Asks for what costs no call and changes nothing. A version that does not know the question
+/// refuses it, and whoever refuses is there.
+#[must_use]
+pub fn ping(number: u64) -> String {
+    let request = control(&format!("{PING}{number}"), "get_binary_version");
+    format!("{request}\n")
+}
+
+/// The number of the ping that a request's id belongs to.
+pub(super) fn ping_of(request_id: &str) -> Option<u64> {
+    request_id.strip_prefix(PING)?.parse().ok()
+}
+
 fn request(seq: u64, subtype: &str) -> Value {
+    control(&format!("{REQUEST}-{seq}-{subtype}"), subtype)
+}
+
+fn control(id: &str, subtype: &str) -> Value {
     json!({
         "type": "control_request",
-        "request_id": format!("{REQUEST}-{seq}-{subtype}"),
+        "request_id": id,
         "request": {"subtype": subtype},
     })
 }
@@ -94,6 +113,21 @@ mod tests {
             "{line}"
         );
         assert_eq!(&serde_json::from_str::<Value>(&line).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_ping_is_known_by_its_number() {
+        let line = ping(42);
+        let value: Value = serde_json::from_str(line.strip_suffix('\n').unwrap()).unwrap();
+        assert_eq!(value["request"], json!({"subtype": "get_binary_version"}));
+        assert_eq!(ping_of(value["request_id"].as_str().unwrap()), Some(42));
+        for other in [
+            "headcount-1-initialize",
+            "headcount-ping-",
+            "headcount-ping-x",
+        ] {
+            assert_eq!(ping_of(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod value;
 mod work;
 
 pub(super) use command::command_line;
-pub use encode::encode;
+pub use encode::{encode, ping};
 pub use exit::fault_of_exit;
 pub use framing::LONGEST_LINE;
 pub use reader::{Reader, Said};

@@ -1,6 +1,6 @@
 //! Understands what Claude Code writes on its standard output.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::agent::stream_json::framing::{Framing, LONGEST_LINE, Line};
 use crate::agent::stream_json::render::Lines;
 use crate::agent::stream_json::text::{first_line, readable};
 use crate::agent::stream_json::value::{count, is, list, text, uuid};
-use crate::agent::stream_json::{ask, turn, work};
+use crate::agent::stream_json::{ask, encode, turn, work};
 use crate::domain::event::Fact;
 use crate::domain::log::LogKind;
 
@@ -48,6 +48,7 @@ impl Reader {
             framing: Framing::at(offset, LONGEST_LINE),
             state: State {
                 total: (offset == 0).then_some(0.0),
+                running: (offset == 0).then(BTreeSet::new),
                 ..State::default()
             },
         }
@@ -66,6 +67,12 @@ impl Reader {
                 end,
             )),
         });
+    }
+
+    /// Tools that the turn has called and has no result of; `None` if its beginning was not seen.
+    #[must_use]
+    pub fn tools(&self) -> Option<usize> {
+        self.state.running.as_ref().map(BTreeSet::len)
     }
 
     /// Takes the end of the output: a last line without newline is a message that was cut, unless it
@@ -101,6 +108,8 @@ struct State {
     in_turn: bool,
     // Tools that this turn has called; unknown when its start was not seen.
     calls: Option<usize>,
+    // The calls that have no result yet; unknown as well when the start was not seen.
+    running: Option<BTreeSet<String>>,
     // Said in this turn already.
     login_told: bool,
     limit_told: bool,
@@ -131,6 +140,15 @@ impl State {
                 end,
             });
         };
+        if let Some(number) = pong(&message) {
+            // Not for the logs: it comes all day long.
+            return Some(Said {
+                facts: vec![Fact::Pong { number }],
+                lines: vec![],
+                raw: None,
+                end,
+            });
+        }
         let mut lines = Lines::of(&message);
         let mut facts = Vec::new();
         self.message(&message, &mut facts, &mut lines);
@@ -150,6 +168,11 @@ impl State {
             "assistant" => self.assistant(message, facts, lines),
             "user" => {
                 lines.results(message);
+                if let Some(running) = &mut self.running {
+                    for call in turn::results(message) {
+                        running.remove(call);
+                    }
+                }
                 facts.extend(work::changed(message).map(Fact::FileChanged));
             }
             "result" => self.result(message, facts, lines),
@@ -185,6 +208,7 @@ impl State {
             "started" => {
                 self.in_turn = true;
                 self.calls = Some(0);
+                self.running = Some(BTreeSet::new());
                 facts.push(Fact::TurnStarted { message: Some(id) });
             }
             // Also said of a message whose turn failed: then its result came first.
@@ -242,7 +266,10 @@ impl State {
     fn assistant(&mut self, message: &Value, facts: &mut Vec<Fact>, lines: &mut Lines) {
         lines.assistant(message, self.directory.as_deref());
         if let Some(calls) = &mut self.calls {
-            *calls += turn::calls(message);
+            *calls += turn::calls(message).count();
+        }
+        if let Some(running) = &mut self.running {
+            running.extend(turn::calls(message).map(str::to_owned));
         }
         work::used(message, self.directory.as_deref(), facts);
         let error = text(message, "error");
@@ -283,6 +310,8 @@ impl State {
         }
         lines.ended(message, &end, self.error_told);
         (self.in_turn, self.error_told) = (false, false);
+        // What goes on behind the turn keeps nobody waiting.
+        self.running = Some(BTreeSet::new());
         (self.login_told, self.limit_told) = (false, false);
         self.answered.extend(&end.messages);
         while self.answered.len() > REMEMBERED {
@@ -334,6 +363,14 @@ impl State {
             facts.push(Fact::UsageLimit { until });
         }
     }
+}
+
+/// The ping that this answers, whatever the answer says.
+fn pong(message: &Value) -> Option<u64> {
+    if text(message, "type") != "control_response" {
+        return None;
+    }
+    encode::ping_of(text(message.get("response")?, "request_id"))
 }
 
 /// An answer to a request of ours. Only the one to `initialize` tells anything; an error is an

@@ -127,14 +127,22 @@ fn spent(result: &Value, total_before: Option<f64>) -> (f64, Tokens) {
 }
 
 /// How many tools a message of the agent calls.
-pub(super) fn calls(message: &Value) -> usize {
+pub(super) fn calls(message: &Value) -> impl Iterator<Item = &str> {
+    blocks(message, "tool_use").map(|block| text(block, "id"))
+}
+
+/// The ids of the calls whose results a message brings.
+pub(super) fn results(message: &Value) -> impl Iterator<Item = &str> {
+    blocks(message, "tool_result").map(|block| text(block, "tool_use_id"))
+}
+
+fn blocks<'a>(message: &'a Value, kind: &'static str) -> impl Iterator<Item = &'a Value> {
     let content = message
         .get("message")
         .map_or(&[][..], |inner| list(inner, "content"));
     content
         .iter()
-        .filter(|block| text(block, "type") == "tool_use")
-        .count()
+        .filter(move |block| text(block, "type") == kind)
 }
 
 /// A turn that was refused every tool it called has done nothing, whatever it says of itself.
@@ -265,7 +273,7 @@ mod tests {
             assert_eq!(end.success, success);
         }
         let call = json!({"message": {"content": [{"type": "text"}, {"type": "tool_use"}]}});
-        assert_eq!(calls(&call), 1);
+        assert_eq!(calls(&call).count(), 1);
     }
 
     #[test]

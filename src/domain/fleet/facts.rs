@@ -9,6 +9,7 @@ use crate::domain::event::{Fact, Mark};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::staff::INTERRUPT;
+use crate::domain::health::Pulse;
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;
 use crate::domain::order::Order;
@@ -101,6 +102,10 @@ impl Fleet {
                     look: None,
                 };
                 self.block_live(id, fault, block);
+            }
+            Fact::Pong { number } => {
+                let quiet = Duration::ZERO;
+                self.pong(run, number, Pulse { quiet, tools: None });
             }
             Fact::TurnEnded(end) => self.turn_ended(id, *end),
             Fact::ResumeFailed { text } => self.resume_failed(id, &text),

@@ -105,6 +105,8 @@ impl Fleet {
         if live.blocked.is_none() {
             process.fault = None;
         }
+        // An agent is up because it has just answered.
+        self.watch_health(id, true);
         self.touch(id);
         self.answer_waiters(id);
     }
@@ -154,6 +156,7 @@ impl Fleet {
             _ => {}
         }
         let name = self.name_of(id);
+        self.watch_health(id, false);
         self.touch(id);
         self.note(id, LogKind::System, "adopted by a new instance");
         self.say(
@@ -252,6 +255,7 @@ impl Fleet {
             process.tries = 0;
         }
         self.figures.remove(&id);
+        self.end_checks(id);
         self.touch(id);
         let effect = crate::domain::effect::Effect::Acknowledge { process: id, run };
         self.durable.push(effect);
@@ -369,6 +373,9 @@ impl Fleet {
                 continue;
             }
             self.measured(id, &usage);
+            if self.weigh(id, &usage) {
+                self.touched.insert(id);
+            }
             let figures = self.figures.entry(id).or_default();
             #[expect(clippy::cast_possible_truncation, reason = "a sparkline needs no more")]
             figures.cpu.push_back(usage.cpu_percent as f32);

@@ -6,12 +6,14 @@
 //! [`Fleet::next_deadline`] names the earliest.
 
 mod accept;
+mod alerts;
 mod ask;
 mod assign;
 mod continuing;
 mod due;
 mod facts;
 mod graph;
+mod health;
 mod lifecycle;
 mod preview;
 mod recorder;
@@ -37,19 +39,21 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::domain::alert::{Alert, AlertKind, AlertLevel};
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::effect::{Effect, ReplyId};
 use crate::domain::event::Event;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::graph::Graph;
 use crate::domain::flight::{Figure, Flight};
-use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
+use crate::domain::health::Checkup;
+use crate::domain::id::{AlertId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::Request;
 use crate::domain::log::LogKind;
 use crate::domain::process::Process;
 use crate::domain::queue::Queue;
 use crate::domain::role::Catalogue;
-use crate::domain::snapshot::{Level, Machine, Member, Message, ProcessView, Usage};
+use crate::domain::snapshot::{Health, Level, Machine, Member, Message, ProcessView, Usage};
 use crate::domain::task::Task;
 use crate::domain::time::{Mono, Now};
 
@@ -162,11 +166,16 @@ struct Dirty {
     tasks: BTreeSet<TaskId>,
     requests: BTreeSet<RequestId>,
     meta: bool,
+    alerts: bool,
 }
 
 impl Dirty {
     fn is_empty(&self) -> bool {
-        self.processes.is_empty() && self.tasks.is_empty() && self.requests.is_empty() && !self.meta
+        self.processes.is_empty()
+            && self.tasks.is_empty()
+            && self.requests.is_empty()
+            && !self.meta
+            && !self.alerts
     }
 
     fn merge(&mut self, other: Self) {
@@ -174,6 +183,7 @@ impl Dirty {
         self.tasks.extend(other.tasks);
         self.requests.extend(other.requests);
         self.meta |= other.meta;
+        self.alerts |= other.alerts;
     }
 }
 
@@ -210,6 +220,15 @@ pub struct Fleet {
     // Answered when the batch that removes the process is on disk.
     figures: BTreeMap<ProcessId, Figures>,
     machine: Machine,
+    // Of runs that are up, and who waits for the end of one.
+    checkups: BTreeMap<ProcessId, Checkup>,
+    checks: BTreeMap<ProcessId, Vec<ReplyId>>,
+    // The level that was shown last, and since when.
+    conditions: BTreeMap<ProcessId, (Health, Timestamp)>,
+    alerts: BTreeMap<AlertId, Arc<Alert>>,
+    alert_count: u64,
+    // Changed by the call in hand: their alerts may have to be.
+    touched: BTreeSet<ProcessId>,
     terminals: u32,
     messages: VecDeque<Arc<Message>>,
     message_count: u64,
@@ -256,6 +275,7 @@ impl Fleet {
         self.restart_idle_ones();
         self.settle_dependents();
         self.dispatch();
+        self.keep_alerts();
         self.observe();
         self.by = ITSELF;
         self.flush();
@@ -274,6 +294,7 @@ impl Fleet {
         processes
             .chain(leases)
             .chain(self.queue.next_due())
+            .chain(self.next_check())
             .chain(again)
             .min()
     }
@@ -356,6 +377,8 @@ impl Fleet {
             Command::ApproveAlways { request, rule } => self.approve_always(reply, request, rule),
             Command::Deny { request, reason } => self.deny(reply, request, reason),
             Command::Answer { request, answers } => self.answer(reply, request, &answers),
+            Command::Check(id) => self.check(reply, id),
+            Command::Acknowledge(id) => self.acknowledge_alert(reply, id),
             Command::Shutdown => {
                 self.shut_down(reply, false);
                 Ok(())
@@ -386,6 +409,9 @@ impl Fleet {
                 alive,
             } => self.adopted(run, accepted, alive),
             Event::Heard { run, mark, facts } => self.heard(run, mark, facts),
+            Event::Pong { run, number, pulse } => self.pong(run, number, pulse),
+            Event::NoPing { run } => self.no_ping(run),
+            Event::Room { free, total } => self.room(free, total),
             Event::Accepted { run, seq } => self.accepted(run, seq),
             Event::LeaderExited { run, status } => self.leader_exited(run, status),
             Event::Exited {
@@ -425,6 +451,12 @@ impl Fleet {
                 let text = format!("{} {what}: refused", self.name_of(process));
                 self.note(process, LogKind::Error, &text);
                 self.say(Level::Error, Some(process), text);
+                self.raise(
+                    AlertKind::Trespass,
+                    AlertLevel::Warning,
+                    Some(process),
+                    format!("{what}: refused"),
+                );
             }
             Event::Trouble { process, text } => self.say(Level::Error, process, text),
         }
@@ -444,6 +476,7 @@ impl Fleet {
         for id in due {
             self.process_due(id);
         }
+        self.checks_due();
         self.leases_due();
     }
 
@@ -501,6 +534,7 @@ impl Fleet {
     fn refresh(&mut self, id: ProcessId) {
         self.stale.insert(id);
         self.unobserved.insert(id);
+        self.touched.insert(id);
         self.changed = true;
     }
 

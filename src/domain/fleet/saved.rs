@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::alert::Alert;
 use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::{Batch, Effect, ReplyId};
 use crate::domain::fleet::graph::Graph;
@@ -36,6 +37,8 @@ pub struct Saved {
     pub requests: Vec<String>,
     /// Counters.
     pub meta: Option<String>,
+    /// Alerts, as one document.
+    pub alerts: Option<String>,
     /// Counts the instances that have opened this state.
     pub generation: u64,
     /// Whether the machine was started anew since: deadlines and runs of before mean nothing.
@@ -105,6 +108,15 @@ impl Fleet {
                 cost_today_usd: 0.0,
             },
         };
+        let kept: Vec<Alert> = match &saved.alerts {
+            Some(document) => serde_json::from_str(document)?,
+            None => Vec::new(),
+        };
+        let alert_count = kept.iter().map(|alert| alert.id.0).max().unwrap_or(0);
+        let alerts = kept
+            .into_iter()
+            .map(|alert| (alert.id, Arc::new(alert)))
+            .collect();
         let stale: BTreeSet<ProcessId> = processes.keys().copied().collect();
         Ok(Self {
             options,
@@ -124,6 +136,13 @@ impl Fleet {
             generation: saved.generation,
             figures: BTreeMap::new(),
             machine: Machine::default(),
+            checkups: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            alerts,
+            alert_count,
+            // What was wrong may be over by now.
+            touched: stale.clone(),
             terminals: 0,
             messages: VecDeque::new(),
             message_count: 0,
@@ -271,6 +290,18 @@ impl Fleet {
             tasks: dirty.tasks.iter().map(task).collect(),
             requests: dirty.requests.iter().map(request).collect(),
             meta: dirty.meta.then(|| document(&self.meta)).flatten(),
+            alerts: dirty
+                .alerts
+                .then(|| {
+                    document(
+                        &self
+                            .alerts
+                            .values()
+                            .map(AsRef::as_ref)
+                            .collect::<Vec<&Alert>>(),
+                    )
+                })
+                .flatten(),
         }
     }
 

@@ -204,6 +204,8 @@ impl Fleet {
         self.flights.remove(&id);
         self.last_minute.remove(&id);
         self.figures.remove(&id);
+        self.end_checks(id);
+        self.conditions.remove(&id);
         self.touch(id);
         self.durable.push(Effect::Forget { process: id });
         self.reply_durably(reply, Ok(Outcome::Done));

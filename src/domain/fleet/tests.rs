@@ -2,6 +2,7 @@
 
 mod continuing;
 mod graph;
+mod health;
 mod hire;
 mod lifecycle;
 mod model;

@@ -3,13 +3,17 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::domain::alert::Alert;
 use crate::domain::command::PromptOverride;
 use crate::domain::fleet::Fleet;
+use crate::domain::health::{Checkup, badness};
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::inbox::Request;
 use crate::domain::process::{Live, Phase, Process};
 use crate::domain::role::{Range, Role};
-use crate::domain::snapshot::{Activity, Health, ProcessView, Snapshot, Status, TaskCounts};
+use crate::domain::snapshot::{
+    Activity, Condition, Health, ProcessView, Snapshot, Status, TaskCounts,
+};
 use crate::domain::task::TaskState;
 
 /// Conversations that a snapshot lists of a process.
@@ -84,6 +88,7 @@ impl Fleet {
             requests: self.listed_requests(),
             counts,
             machine: self.machine,
+            alerts: self.listed_alerts(),
             cost_today_usd: if same_day {
                 self.meta.cost_today_usd
             } else {
@@ -95,6 +100,19 @@ impl Fleet {
             generation: self.generation,
             shutting_down: self.shutdown.is_some(),
         }
+    }
+
+    fn listed_alerts(&self) -> Vec<Arc<Alert>> {
+        let mut open: Vec<Arc<Alert>> = self
+            .alerts
+            .values()
+            .filter(|alert| alert.is_open())
+            .cloned()
+            .collect();
+        open.sort_by_key(|alert| std::cmp::Reverse(alert.level));
+        let over = self.alerts.values().rev().filter(|alert| !alert.is_open());
+        open.extend(over.cloned());
+        open
     }
 
     fn listed_requests(&self) -> Vec<Arc<Request>> {
@@ -113,6 +131,14 @@ impl Fleet {
     }
 
     fn renew(&mut self, id: ProcessId) {
+        let wall = self.now.wall;
+        if let Some(process) = self.processes.get(&id) {
+            let (level, _) = self.health_of(process, process.shown.0);
+            let known = self.conditions.entry(id).or_insert((level, wall));
+            if known.0 != level {
+                *known = (level, wall);
+            }
+        }
         match self.processes.get(&id) {
             Some(process) => {
                 let view = self.view(process, process.shown);
@@ -137,6 +163,7 @@ impl Fleet {
         };
         let policy = self.restart_policy(id);
         let nothing = Range { min: 0.0, max: 0.0 };
+        let (health, condition) = self.condition(process, status);
         ProcessView {
             id,
             employee: process.employee,
@@ -151,7 +178,8 @@ impl Fleet {
             simulated: self.options.demo,
             status,
             activity,
-            health: health(process, status),
+            health,
+            condition,
             evidence: process.evidence.clone(),
             since: process.since,
             until,
@@ -287,6 +315,59 @@ impl Fleet {
         }
     }
 
+    /// How it does and why: what the checks came to, or what is plainly wrong, whichever is worse.
+    fn health_of(&self, process: &Process, status: Status) -> (Health, String) {
+        let of_checks = || {
+            let checkup = self.checkups.get(&process.id);
+            match checkup.map(|checkup| &checkup.shown) {
+                Some(shown) => (shown.level, shown.why.clone()),
+                None => (Health::Unknown, "it has not been asked yet".to_owned()),
+            }
+        };
+        let (plain, why) = match status {
+            Status::Starting => return (Health::Unknown, "it is starting".to_owned()),
+            Status::Stopped => return (Health::Offline, process.reason.clone()),
+            Status::Error => {
+                return (
+                    Health::Critical,
+                    "it is left down after failures".to_owned(),
+                );
+            }
+            Status::Backoff => (Health::Warning, "a restart is pending"),
+            Status::Blocked => (Health::Warning, "its cause is outside"),
+            Status::Running | Status::Waiting | Status::Stopping => match process.live() {
+                Some(live) if !live.stuck.is_empty() => (Health::Critical, "it cannot be ended"),
+                Some(live) if live.held.is_some() => (Health::Warning, "its output is held"),
+                Some(live) if live.hint.is_some() => {
+                    (Health::Warning, "its model is not answering")
+                }
+                _ => return of_checks(),
+            },
+        };
+        let checked = of_checks();
+        if process.live().is_some() && badness(checked.0) > badness(plain) {
+            checked
+        } else {
+            (plain, why.to_owned())
+        }
+    }
+
+    fn condition(&self, process: &Process, status: Status) -> (Health, Condition) {
+        let (level, why) = self.health_of(process, status);
+        let checkup = self.checkups.get(&process.id);
+        let condition = Condition {
+            why,
+            since: self
+                .conditions
+                .get(&process.id)
+                .map_or(self.now.wall, |(_, since)| *since),
+            checked: checkup.and_then(|checkup| checkup.checked),
+            answer: checkup.and_then(|checkup| checkup.answer),
+            missed: checkup.map_or(0, Checkup::missed),
+        };
+        (level, condition)
+    }
+
     fn task_line(&self, id: TaskId) -> String {
         self.tasks
             .get(&id)
@@ -305,21 +386,6 @@ fn has_updates(live: &Live) -> bool {
     live.updates
         .as_ref()
         .is_some_and(|updates| live.dismissed.as_ref() != Some(&updates.now))
-}
-
-/// What the evidence says of a process. Pings and trends add to it.
-fn health(process: &Process, status: Status) -> Health {
-    match status {
-        Status::Starting => Health::Unknown,
-        Status::Running | Status::Waiting | Status::Stopping => match process.live() {
-            Some(live) if !live.stuck.is_empty() => Health::Critical,
-            Some(live) if live.held.is_some() || live.hint.is_some() => Health::Warning,
-            _ => Health::Healthy,
-        },
-        Status::Backoff | Status::Blocked => Health::Warning,
-        Status::Error => Health::Critical,
-        Status::Stopped => Health::Offline,
-    }
 }
 
 fn tools(process: &Process, role: Option<&Role>) -> Vec<String> {

@@ -95,6 +95,18 @@ impl Feed {
         self.write(outbox);
     }
 
+    /// Takes a question without a number, behind what waits; a closed input takes none.
+    pub(super) fn ask(&mut self, data: Vec<u8>, outbox: &mut Vec<FromShim>) {
+        let full = self.waiting_bytes > 0 && self.waiting_bytes + data.len() > MAX_WAITING;
+        if self.pipe.is_none() || self.closing || full {
+            return;
+        }
+        self.waiting_bytes += data.len();
+        // Under the number of what was taken last, so that it confirms nothing that is not written.
+        self.waiting.push_back((self.taken, data));
+        self.write(outbox);
+    }
+
     /// Closes the input once all is written.
     pub(super) fn close(&mut self, outbox: &mut Vec<FromShim>) {
         if self.closing {
@@ -249,6 +261,30 @@ mod tests {
             [FromShim::Accepted { seq: 2 }, FromShim::Accepted { seq: 3 }]
         );
         assert!(read(&mut pipe).ends_with(b"yz"));
+    }
+
+    #[test]
+    fn a_question_waits_its_turn_and_confirms_nothing() {
+        let (mut feed, mut pipe) = feed();
+        let mut outbox = Vec::new();
+        feed.ask(b"first?".to_vec(), &mut outbox);
+        assert_eq!((read(&mut pipe), outbox.len()), (b"first?".to_vec(), 0));
+        feed.take(1, vec![b'x'; 200 << 10], &mut outbox);
+        feed.ask(b"?".to_vec(), &mut outbox);
+        feed.take(2, b"y".to_vec(), &mut outbox);
+        assert!(outbox.is_empty());
+        let mut all = Vec::new();
+        while feed.wants_write().is_some() {
+            all.extend(read(&mut pipe));
+            feed.write(&mut outbox);
+        }
+        all.extend(read(&mut pipe));
+        assert!(all.ends_with(b"x?y"));
+        assert_eq!(all.len(), (200 << 10) + 2);
+        assert_eq!(outbox.last(), Some(&FromShim::Accepted { seq: 2 }));
+        feed.close(&mut outbox);
+        feed.ask(b"late?".to_vec(), &mut outbox);
+        assert_eq!(read(&mut pipe), b"");
     }
 
     #[test]

@@ -210,6 +210,11 @@ impl Run {
                     why: crate::os::wire::InputRefusal::Closed,
                 }),
             },
+            ToShim::Ask { data } => {
+                if let Some(feed) = &mut self.feed {
+                    feed.ask(data.0, &mut self.outbox);
+                }
+            }
             ToShim::CloseInput => {
                 if let Some(feed) = &mut self.feed {
                     feed.close(&mut self.outbox);

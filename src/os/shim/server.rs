@@ -251,6 +251,7 @@ impl Server {
         self.told = (out, err);
         self.told_at = None;
         let hello = Hello {
+            asks: true,
             version: VERSION,
             run: self.prepared.record.run,
             mark: self.prepared.record.mark.clone(),

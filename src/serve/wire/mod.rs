@@ -5,6 +5,7 @@
 
 mod approval;
 mod error;
+mod health;
 mod log;
 mod process;
 mod requests;
@@ -16,6 +17,7 @@ mod worktree;
 
 pub use approval::{ApprovalDoc, QuestionDoc};
 pub use error::{ErrorBody, ErrorDoc, ErrorKind};
+pub use health::{AlertDoc, ConditionDoc, HealthDoc};
 pub use log::{LogDoc, LogEvent, LogLineDoc};
 pub use process::{
     ExitDoc, FaultDoc, LimitsDoc, ProcessDoc, ProcessStatusDoc, RangeDoc, SandboxDoc, StoppedDoc,

@@ -13,6 +13,7 @@ use crate::domain::id::{EmployeeId, ProcessId, RequestId, TaskId};
 use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::snapshot::{Activity, Evidence, Health, ProcessView, Status};
 use crate::domain::task::Tokens;
+use crate::serve::wire::health::ConditionDoc;
 use crate::serve::wire::worktree::WorktreeDoc;
 
 /// A fault: code, cause and remedy.
@@ -171,6 +172,8 @@ pub struct ProcessDoc {
     pub activity: Activity,
     /// How it does.
     pub health: Health,
+    /// Why it does so, and what the last check brought.
+    pub condition: ConditionDoc,
     /// Since when it has this status and activity.
     pub since: Timestamp,
     /// When a pending restart or the end of a block is due.
@@ -280,6 +283,7 @@ impl ProcessDoc {
             status: view.status,
             activity: view.activity,
             health: view.health,
+            condition: ConditionDoc::from(&view.condition),
             since: view.since,
             until: view.until,
             phase: view.phase.clone(),
@@ -350,6 +354,8 @@ pub struct ProcessStatusDoc {
     pub activity: Activity,
     /// How it does.
     pub health: Health,
+    /// Why it does so, and what the last check brought.
+    pub condition: ConditionDoc,
     /// Since when.
     pub since: Timestamp,
     /// When a pending restart or the end of a block is due.
@@ -373,6 +379,7 @@ impl From<&ProcessView> for ProcessStatusDoc {
             status: view.status,
             activity: view.activity,
             health: view.health,
+            condition: ConditionDoc::from(&view.condition),
             since: view.since,
             until: view.until,
             now: view.now.clone(),

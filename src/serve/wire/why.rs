@@ -10,6 +10,7 @@ use crate::domain::flight::{Change, ExitNote, Figure, Flight, Sent};
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::process::Conversation;
 use crate::domain::snapshot::{Activity, Evidence, Health, ProcessView, Status};
+use crate::serve::wire::health::ConditionDoc;
 use crate::serve::wire::process::{ExitDoc, FaultDoc};
 
 /// A change of state.
@@ -108,6 +109,8 @@ pub struct WhyDoc {
     pub activity: Activity,
     /// How it does.
     pub health: Health,
+    /// What stands behind that.
+    pub condition: ConditionDoc,
     /// Since when it has this status and activity.
     pub since: Timestamp,
     /// The phase of its life.
@@ -142,6 +145,7 @@ impl From<&ProcessView> for WhyDoc {
             status: view.status,
             activity: view.activity,
             health: view.health,
+            condition: ConditionDoc::from(&view.condition),
             since: view.since,
             phase: view.phase.clone(),
             now: view.now.clone(),

@@ -53,6 +53,11 @@ fn now(process: &ProcessView, sheet: &mut Sheet, scene: Scene<'_>) {
     let source = format!("{}, {}", evidence.source, clock(evidence.at));
     sheet.field("Known from", &source, palette.plain);
     sheet.field("Phase", &process.phase, palette.plain);
+    let condition = &process.condition;
+    if !condition.why.is_empty() {
+        let health = format!("{}: {}", process.health.as_str(), condition.why);
+        sheet.field("Health", &health, palette.plain);
+    }
     let fault = process.fault.as_ref().map(ToString::to_string);
     // What the fault says is said once.
     let is_said = fault.is_some_and(|fault| process.now.starts_with(&fault));

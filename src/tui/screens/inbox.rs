@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
+use crate::domain::alert::AlertLevel;
 use crate::domain::id::RequestId;
 use crate::domain::inbox::{Ask, Request};
 use crate::domain::snapshot::Snapshot;
@@ -19,6 +20,8 @@ use crate::tui::widgets::sheet::Sheet;
 
 /// From this width on, the whole request stands at the right of the list, else below it.
 const BESIDE: u16 = 130;
+/// Alerts that are shown above it.
+const ALERTS: usize = 5;
 
 /// Which request is selected.
 #[derive(Debug, Default)]
@@ -114,6 +117,7 @@ impl Inbox {
 
     pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         self.drawn.clear();
+        let area = write_alerts(scene, area, buffer);
         let palette = scene.palette();
         let keys = self.keys(scene.snapshot);
         let Some(selected) = self.cursor.selected(&keys) else {
@@ -200,6 +204,54 @@ impl Inbox {
                 self.drawn.push((area.y + at, found.id));
             }
         }
+    }
+}
+
+/// What is wrong, above everything that is asked; returns what is left of the area.
+fn write_alerts(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) -> Rect {
+    let palette = scene.palette();
+    let alerts = &scene.snapshot.alerts;
+    // What was seen stands behind what was not.
+    let unseen = alerts.iter().filter(|alert| alert.is_new());
+    let seen = alerts
+        .iter()
+        .filter(|alert| alert.is_open() && !alert.is_new());
+    let open: Vec<_> = unseen.chain(seen).collect();
+    let most = usize::from(area.height / 3).min(ALERTS);
+    if open.is_empty() || most == 0 {
+        return area;
+    }
+    let mut pen = Pen::new(buffer, area);
+    let width = pen.width();
+    let shown = open.len().min(most);
+    for (row, alert) in open.iter().take(shown).enumerate() {
+        let (style, plain) = match (alert.is_new(), alert.level) {
+            (false, _) => (palette.dim, palette.dim),
+            (true, AlertLevel::Critical) => (palette.bad, palette.plain),
+            (true, AlertLevel::Warning) => (palette.warn, palette.plain),
+        };
+        pen.put(row, 1, 1, if alert.is_new() { "✕" } else { "·" }, style);
+        let who = alert.name.as_deref().unwrap_or("headcount");
+        pen.put(row, 3, 10, &text::clean(who), style);
+        let age = format::age(scene.now.since(alert.since));
+        pen.right(row, 14, 4, &age, style);
+        let line = text::clean(&alert.text).into_owned();
+        pen.put(row, 20, width.saturating_sub(21), &line, plain);
+    }
+    let more = open.len() - shown;
+    let unseen = chrome::new_alerts(scene.snapshot);
+    let hint = match (more, unseen) {
+        (0, 0) => "seen by you; it goes when it is over".to_owned(),
+        (0, _) => "K says that the first one is seen".to_owned(),
+        (more, 0) => format!("and {more} more, all seen"),
+        (more, _) => format!("and {more} more; K says that the first one is seen"),
+    };
+    pen.put(shown, 3, width.saturating_sub(4), &hint, palette.dim);
+    let used = u16::try_from(shown + 1).unwrap_or(0).min(area.height);
+    Rect {
+        y: area.y + used,
+        height: area.height - used,
+        ..area
     }
 }
 

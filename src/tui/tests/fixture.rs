@@ -12,10 +12,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Size;
 use uuid::Uuid;
 
+use crate::domain::alert::{Alert, AlertKind, AlertLevel, AlertRule};
 use crate::domain::command::{Command, Outcome};
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::id::{EmployeeId, ProcessId, RequestId, RunId, TaskId};
+use crate::domain::health::HealthRule;
+use crate::domain::id::{AlertId, EmployeeId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::{Answer, Ask, Choice, Question, Request};
 use crate::domain::log::{LogFound, LogKind, LogLine, LogQuery, LogSearch, LogSeek, LogWindow};
 use crate::domain::preview::{Preview, PromptSeen};
@@ -25,8 +27,8 @@ use crate::domain::role::{
     WhenChanged, WhenCut,
 };
 use crate::domain::snapshot::{
-    Activity, Evidence, Health, Level, Machine, Message, ProcessView, Snapshot, Status, TaskCounts,
-    Usage,
+    Activity, Condition, Evidence, Health, Level, Machine, Message, ProcessView, Snapshot, Status,
+    TaskCounts, Usage,
 };
 use crate::domain::task::{
     Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens, Work,
@@ -109,6 +111,7 @@ fn role(key: &str, title: &str, department: &Department) -> Role {
         task_retry_delay: Duration::from_secs(30),
         when_cut: WhenCut::Retry,
         auto_restart: AutoRestart::default(),
+        health: HealthRule::default(),
         worktree: WorktreeRule::default(),
         origins: [
             ("prompt", Layer::Role),
@@ -166,6 +169,7 @@ pub(crate) fn catalogue() -> Catalogue {
         )]
         .into(),
         auto_restart: AutoRestart::default(),
+        alerts: AlertRule::default(),
         load_balancing: LoadBalancing::default(),
         templates: vec![],
     }
@@ -188,6 +192,13 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
         status: Status::Running,
         activity: Activity::Idle,
         health: Health::Healthy,
+        condition: Condition {
+            why: "it answered in 2 ms".to_owned(),
+            since: ago(3),
+            checked: Some(ago(0)),
+            answer: Some(Duration::from_millis(2)),
+            missed: 0,
+        },
         evidence: Evidence {
             source: "the agent's own event".to_owned(),
             at: ago(3),
@@ -907,4 +918,19 @@ fn parse(keys: &str) -> Vec<crossterm::event::KeyEvent> {
         }
     }
     events
+}
+
+/// An alert that nobody has seen.
+pub(crate) fn alert(number: u64, process: Option<(u64, &str)>, text: &str) -> Arc<Alert> {
+    Arc::new(Alert {
+        id: AlertId(number),
+        kind: AlertKind::Health,
+        level: AlertLevel::Critical,
+        process: process.map(|(id, _)| ProcessId(id)),
+        name: process.map(|(_, name)| name.to_owned()),
+        text: text.to_owned(),
+        since: ago(4),
+        acknowledged: None,
+        cleared: None,
+    })
 }

@@ -6,14 +6,14 @@ use crossterm::event::{Event, KeyCode, KeyModifiers, MouseButton, MouseEvent, Mo
 
 use crate::domain::command::{Command, NewProcess, Outcome, PromptOverride, Refusal};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::id::{ProcessId, RequestId, TaskId};
+use crate::domain::id::{AlertId, ProcessId, RequestId, TaskId};
 use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::snapshot::{Level, Snapshot, Status};
 use crate::domain::task::Priority;
 use crate::tui::Action;
 use crate::tui::look::{Capabilities, ColourDepth};
 use crate::tui::tests::fixture::{
-    Screen, caps, company, crowd, edit, empty, message, permission, question,
+    Screen, alert, caps, company, crowd, edit, empty, message, permission, question,
 };
 
 fn screen() -> Screen {
@@ -135,6 +135,27 @@ fn a_task_shows_what_it_waits_for_and_what_was_done_and_opens_its_part_of_the_lo
             && query.anchor == crate::domain::log::LogAnchor::At(4711)),
         "{asked:?}"
     );
+}
+
+#[test]
+fn an_alert_is_seen_by_one_key_and_the_next_one_is_first() {
+    let mut company = company();
+    company.alerts = vec![
+        alert(1, Some((2, "Linus")), "it does not respond"),
+        alert(2, None, "the disk is nearly full"),
+    ];
+    let mut screen = Screen::new(company.clone(), 80, 24);
+    let given = orders(screen.keys("K"));
+    assert_eq!(given, [Command::Acknowledge(AlertId(1))]);
+    assert!(screen.text().contains("Seen: Linus: it does not respond"));
+    Arc::make_mut(&mut company.alerts[0]).acknowledged = Some(company.at);
+    let mut screen = Screen::new(company.clone(), 80, 24);
+    let given = orders(screen.keys("3K"));
+    assert_eq!(given, [Command::Acknowledge(AlertId(2))]);
+    company.alerts.clear();
+    let mut screen = Screen::new(company, 80, 24);
+    assert_eq!(orders(screen.keys("K")), []);
+    assert!(screen.text().contains("no alert that nobody has seen"));
 }
 
 #[test]

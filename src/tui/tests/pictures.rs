@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::snapshot::{Level, Snapshot};
 use crate::tui::look::{Capabilities, ColourDepth};
-use crate::tui::tests::fixture::{Screen, caps, company, crowd, edit, empty, message, question};
+use crate::tui::tests::fixture::{
+    Screen, alert, caps, company, crowd, edit, empty, message, question,
+};
 
 /// Draws a company after some keys and compares with the picture that is kept.
 fn check(name: &str, mut screen: Screen, keys: &str) {
@@ -116,6 +118,27 @@ fn tasks_stand_in_groups_and_open_whole() {
         Screen::new(company(), 80, 24),
         "2jjjj<enter>",
     );
+}
+
+/// A company in which something is wrong.
+fn alarmed() -> Snapshot {
+    let mut company = asking();
+    let mut seen = alert(2, None, "the disk of the state folder is nearly full");
+    Arc::make_mut(&mut seen).acknowledged = Some(seen.since);
+    company.alerts = vec![alert(1, Some((2, "Linus")), "it does not respond"), seen];
+    company
+}
+
+#[test]
+fn alerts_stand_in_the_header_and_above_what_is_asked() {
+    check("alerts_80x24", Screen::new(alarmed(), 80, 24), "3");
+    check("alerts_120x40", Screen::new(alarmed(), 120, 40), "3");
+    check("alerts_50x20", Screen::new(alarmed(), 50, 20), "3");
+    let mut alone = empty();
+    alone.alerts = (1..=9)
+        .map(|number| alert(number, Some((1, "Ada")), "it does not respond"))
+        .collect();
+    check("alerts_alone", Screen::new(alone, 80, 24), "3");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
+use crate::domain::alert::{Alert, AlertRule};
 use crate::domain::command::{Command, NewProcess, Origin, Outcome, Refusal};
 use crate::domain::effect::{Batch, Effect, LaunchPlan, ReplyId};
 use crate::domain::event::{Event, Fact, LaunchFailure, Mark, RunDetails, TurnEnd};
@@ -16,6 +17,7 @@ use crate::domain::exit::{Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::{Fleet, Input, Options, Saved};
 use crate::domain::flight::Flight;
+use crate::domain::health::{HealthRule, Pulse};
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
 use crate::domain::restart::AutoRestart;
@@ -42,6 +44,11 @@ pub(super) struct Rig {
     pub(super) looks: Vec<Vec<LaunchPlan>>,
     pub(super) launches: Vec<LaunchPlan>,
     pub(super) sent: Vec<(RunId, u64, Order)>,
+    /// Pings, and whether they are answered at once.
+    pub(super) pings: Vec<(RunId, u64)>,
+    pub(super) answers_pings: bool,
+    /// What the command of `[alerts]` was told.
+    pub(super) alarms: Vec<Alert>,
     pub(super) closed: Vec<RunId>,
     pub(super) terminated: Vec<RunId>,
     pub(super) killed: Vec<RunId>,
@@ -61,6 +68,7 @@ pub(super) struct Disk {
     pub(super) tasks: BTreeMap<TaskId, String>,
     pub(super) requests: BTreeMap<crate::domain::id::RequestId, String>,
     pub(super) meta: Option<String>,
+    pub(super) alerts: Option<String>,
 }
 
 pub(super) fn t0() -> Now {
@@ -97,6 +105,7 @@ pub(super) fn role(key: &str) -> Role {
         task_retry_delay: Duration::from_secs(30),
         when_cut: WhenCut::Retry,
         auto_restart: AutoRestart::default(),
+        health: HealthRule::default(),
         worktree: WorktreeRule::default(),
         origins: std::collections::BTreeMap::default(),
         when_changed: WhenChanged::Ask,
@@ -136,6 +145,7 @@ pub(super) fn catalogue() -> Catalogue {
             ("shell".to_owned(), agent("shell", Protocol::Plain)),
         ]),
         auto_restart: AutoRestart::default(),
+        alerts: AlertRule::default(),
         load_balancing: LoadBalancing::default(),
         templates: vec![],
     }
@@ -169,6 +179,9 @@ impl Rig {
             launches: vec![],
             looks: vec![],
             sent: vec![],
+            pings: vec![],
+            answers_pings: true,
+            alarms: vec![],
             closed: vec![],
             terminated: vec![],
             killed: vec![],
@@ -188,6 +201,7 @@ impl Rig {
             tasks: self.saved.tasks.values().cloned().collect(),
             requests: self.saved.requests.values().cloned().collect(),
             meta: self.saved.meta.clone(),
+            alerts: self.saved.alerts.clone(),
             generation: 2,
             rebooted: false,
         };
@@ -214,6 +228,17 @@ impl Rig {
             Effect::Preview { plans, .. } => self.looks.push(plans),
             Effect::Launch(plan) => self.launches.push(*plan),
             Effect::Send { run, order, .. } => self.sent.push((run, order.seq, order.order)),
+            Effect::Ping { run, number, .. } => {
+                self.pings.push((run, number));
+                let pulse = Pulse {
+                    quiet: Duration::ZERO,
+                    tools: Some(0),
+                };
+                if self.answers_pings {
+                    return Some(Input::Event(Event::Pong { run, number, pulse }));
+                }
+            }
+            Effect::Alarm { alert, .. } => self.alarms.push(*alert),
             Effect::CloseInput { run, .. } => self.closed.push(run),
             Effect::Terminate { run, .. } => self.terminated.push(run),
             Effect::Kill { run, .. } => self.killed.push(run),
@@ -246,6 +271,7 @@ impl Rig {
         put(&mut saved.tasks, batch.tasks);
         put(&mut saved.requests, batch.requests);
         saved.meta = batch.meta.or(saved.meta.take());
+        saved.alerts = batch.alerts.or(saved.alerts.take());
         Input::Event(Event::Stored { token })
     }
 

@@ -110,6 +110,7 @@ fn d3_after_a_reboot_waits_follow_the_wall_clock() {
         tasks: vec![],
         requests: vec![],
         meta: rig.saved.meta.clone(),
+        alerts: None,
         generation: 2,
         rebooted: true,
     };
@@ -244,6 +245,7 @@ fn what_fell_due_while_no_instance_was_there_waits_for_what_was_said_meanwhile()
         tasks: rig.saved.tasks.values().cloned().collect(),
         requests: vec![],
         meta: rig.saved.meta.clone(),
+        alerts: None,
         generation: 2,
         rebooted: false,
     };

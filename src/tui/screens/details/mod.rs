@@ -297,6 +297,14 @@ impl Paper<'_> {
             now.clock(evidence.at)
         );
         sheet.field("Status", &status, status::now_style(process, palette));
+        let condition = &process.condition;
+        let health = format!(
+            "{} since {}: {}",
+            process.health.as_str(),
+            now.clock(condition.since),
+            condition.why
+        );
+        sheet.field("Health", &health, status::health_style(process, palette));
         sheet.field("Agent", &self.agent(), palette.plain);
         sheet.into_lines()
     }
