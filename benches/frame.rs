@@ -110,6 +110,7 @@ fn process(number: u64, now: Timestamp) -> ProcessView {
         last_exit: None,
         command: None,
         progress: None,
+        upkeep: headcount::domain::automation::UpkeepView::default(),
     }
 }
 

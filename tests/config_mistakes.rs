@@ -192,6 +192,48 @@ fn each_mistake_is_named_with_its_place_and_its_cure() {
             "write for example \"30s\"",
         ),
         (
+            role("run = \"look\""),
+            "7:7: `run` is for the kinds `monitoring` and `utility`",
+            "add `kind = \"monitoring\"` or `kind = \"utility\"`, or take `run` out",
+        ),
+        (
+            role(
+                "kind = \"utility\"\nrun = \"look\"\nagent = \"sh\"\n[agents.sh]\ncommand = \"sh\"\nprotocol = \"plain\"",
+            ),
+            "8:7: `run` is a text for an agent; `sh` is a command",
+            "put what it is to do into `args` of [agents.sh]",
+        ),
+        (
+            role("stop = { idle = \"0s\" }"),
+            "7:17: `roles.a.stop.idle` is zero",
+            "write for example \"30s\"",
+        ),
+        (
+            role("restart = { after_tasks = 0 }"),
+            "7:27: `roles.a.restart.after_tasks` is out of range",
+            "write a whole number from 1 to 1000000",
+        ),
+        (
+            role("restart = { when = \"0 4 * * *\" }"),
+            "7:13: unknown key `when` in `roles.a.restart`",
+            "the keys here are `after`, `after_tasks` or `schedule`",
+        ),
+        (
+            role("autostart = \"always\""),
+            "7:13: `roles.a.autostart` cannot be `always`",
+            "write `boot`, `demand` or `never`",
+        ),
+        (
+            role("[automation.auto_stop]\nidle_timeout = \"0s\""),
+            "8:16: `automation.auto_stop.idle_timeout` is zero",
+            "write for example \"30s\"",
+        ),
+        (
+            role("schedule = \"0 0 31 2 *\""),
+            "7:12: `roles.a.schedule` must be a schedule such as \"every 30m\"",
+            "no month has that day; write one that there is",
+        ),
+        (
             role("schedule = \"every -5m\""),
             "7:12: `roles.a.schedule` must be a schedule such as \"every 30m\"",
             "leave the minus sign out",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use headcount::config::{self, Loaded, Source, UserFolders, environment, prompt, tools};
+use headcount::domain::automation::{Autostart, IdleStop};
 use headcount::domain::fault::{Fault, FaultCode};
 use headcount::domain::role::{Kind, Role, WhenCut};
 use proptest::prelude::*;
@@ -372,5 +373,109 @@ fn the_examples_of_the_guide_are_valid() {
         }
         examples += 1;
     }
-    assert_eq!(examples, 5);
+    assert_eq!(examples, 6);
+}
+
+/// The file with its examples switched on.
+fn with_examples() -> String {
+    let mut text = String::new();
+    let mut example = false;
+    for line in config::ROLES.lines() {
+        let bare = line.strip_prefix("# ").or_else(|| line.strip_prefix('#'));
+        example = match bare {
+            Some(bare) => example || bare.starts_with('['),
+            None => false,
+        };
+        text.push_str(bare.filter(|_| example).unwrap_or(line));
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn the_examples_that_are_switched_off_work_when_they_are_switched_on() {
+    let text = with_examples();
+    let loaded = config::load_text(&on_disk(), Path::new("roles.toml"), &text, &none)
+        .unwrap_or_else(|mistakes| panic!("{}", mistakes.plain()));
+    let catalogue = loaded.catalogue;
+    assert_eq!(catalogue.roles.len(), 14 + 3);
+    let watch = catalogue.role("machine_watch").expect("the watch");
+    assert_eq!(watch.kind, Kind::Monitoring);
+    let text = watch.automation.run.as_deref().expect("a standing text");
+    assert!(text.starts_with("Look at this machine:"), "{text}");
+    let schedule = |key: &str| {
+        let role = catalogue.role(key).expect("a role");
+        let schedule = role.automation.schedule.as_ref();
+        schedule.map(|schedule| schedule.as_str().to_owned())
+    };
+    assert_eq!(schedule("machine_watch").as_deref(), Some("every 15m"));
+    assert_eq!(schedule("security_review").as_deref(), Some("0 7 * * mon"));
+    assert_eq!(
+        catalogue.agents["security_review"].args,
+        ["doctor", "--security"]
+    );
+    // As shipped, nothing runs by the clock.
+    let shipped = load(&embedded()).catalogue;
+    assert!(
+        shipped
+            .roles
+            .iter()
+            .all(|role| role.automation.schedule.is_none())
+    );
+}
+
+#[test]
+fn what_ships_of_automation_is_what_holds_without_it() {
+    let shipped = load(&embedded()).catalogue;
+    let bare = config::load_text(&embedded(), Path::new("roles.toml"), "", &none)
+        .unwrap_or_else(|mistakes| panic!("{}", mistakes.plain()))
+        .catalogue;
+    assert_eq!(shipped.auto_start, bare.auto_start);
+    assert_eq!(shipped.auto_stop, bare.auto_stop);
+    assert_eq!(shipped.auto_restart, bare.auto_restart);
+}
+
+#[test]
+fn a_role_takes_an_outer_schedule_away_with_never() {
+    let text = r#"
+[defaults]
+schedule = "every 30m"
+stop = { idle = "10m" }
+restart = { after_tasks = 50, after = "12h", schedule = "0 4 * * *" }
+[departments.support]
+[roles.one]
+department = "support"
+agent = "sh"
+[roles.two]
+department = "support"
+agent = "sh"
+autostart = "boot"
+schedule = "never"
+stop = { idle = "never" }
+restart = { schedule = "never" }
+[agents.sh]
+command = "sh"
+protocol = "plain"
+[automation]
+auto_start = { triggers = ["high_task_queue"], max_processes = 3 }
+"#;
+    let loaded = config::load_text(&embedded(), Path::new("roles.toml"), text, &none)
+        .unwrap_or_else(|mistakes| panic!("{}", mistakes.plain()));
+    let one = &loaded.catalogue.role("one").expect("one").automation;
+    let two = &loaded.catalogue.role("two").expect("two").automation;
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    assert!(one.schedule.is_some() && two.schedule.is_none());
+    assert_eq!(
+        (one.autostart, two.autostart),
+        (Autostart::Demand, Autostart::Boot)
+    );
+    assert_eq!(one.idle, Some(IdleStop::After(minutes(10))));
+    assert_eq!(two.idle, Some(IdleStop::Never));
+    assert!(one.restart.schedule.is_some() && two.restart.schedule.is_none());
+    for restart in [&one.restart, &two.restart] {
+        assert_eq!(restart.after_tasks, Some(50));
+        assert_eq!(restart.after, Some(minutes(720)));
+    }
+    let start = loaded.catalogue.auto_start;
+    assert_eq!((start.on_demand, start.max_processes), (false, 3));
 }

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::DateTime;
 
 use crate::cli::{duration, since};
+use crate::domain::automation::Autostart;
 use crate::domain::command::UpdateWhen;
 use crate::domain::limits;
 use crate::domain::role::{Kind, PromptMode, Range};
@@ -70,7 +71,7 @@ pub enum Verb {
         folder: PathBuf,
     },
     /// Check workspace, agent, login and machine; needs no instance.
-    Doctor(JsonArg),
+    Doctor(DoctorArgs),
     /// List the roles; needs no instance.
     Roles(JsonArg),
     /// List the processes.
@@ -236,6 +237,17 @@ pub struct JsonArg {
     pub json: bool,
 }
 
+/// What is looked at.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DoctorArgs {
+    /// Review permissions, secrets and dangerous settings instead.
+    #[arg(long)]
+    pub security: bool,
+    /// Whether the answer is JSON.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
 /// How the instance ends.
 #[derive(Debug, Clone, Args)]
 pub struct DownArgs {
@@ -301,6 +313,15 @@ pub struct CreateArgs {
     /// Hire only; do not start.
     #[arg(long)]
     pub no_start: bool,
+    /// When they start by the clock: `every 30m`, `0 9 * * 1-5 Europe/Berlin`, or `never`.
+    #[arg(long, value_name = "S")]
+    pub schedule: Option<String>,
+    /// When else they start by themselves, in place of the role's.
+    #[arg(long, value_name = "WHEN")]
+    pub autostart: Option<AutostartArg>,
+    /// How long they may be idle before they are stopped, or `never`.
+    #[arg(long, value_name = "D")]
+    pub idle_stop: Option<String>,
     /// Leave it down after a failure, whatever its role says.
     #[arg(long)]
     pub no_restart: bool,
@@ -672,6 +693,17 @@ pub enum WorktreeArg {
     Never,
 }
 
+/// When processes start by themselves, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AutostartArg {
+    /// With the instance, and when tasks wait.
+    Boot,
+    /// When tasks wait.
+    Demand,
+    /// Never.
+    Never,
+}
+
 impl From<WorktreeArg> for UseWorktree {
     fn from(when: WorktreeArg) -> Self {
         match when {
@@ -696,6 +728,16 @@ impl From<PromptModeArg> for PromptMode {
         match mode {
             PromptModeArg::Append => Self::Append,
             PromptModeArg::Replace => Self::Replace,
+        }
+    }
+}
+
+impl From<AutostartArg> for Autostart {
+    fn from(autostart: AutostartArg) -> Self {
+        match autostart {
+            AutostartArg::Boot => Self::Boot,
+            AutostartArg::Demand => Self::Demand,
+            AutostartArg::Never => Self::Never,
         }
     }
 }

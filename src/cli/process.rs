@@ -133,6 +133,9 @@ fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
         memory: args.memory.map(Into::into),
         no_start: args.no_start,
         auto_restart: args.no_restart.then_some(false),
+        autostart: args.autostart.map(Into::into),
+        schedule: args.schedule.clone(),
+        idle_stop: args.idle_stop.clone(),
     })
 }
 

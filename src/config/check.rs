@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml::Spanned;
 
-use crate::domain::role::{self as domain, Catalogue, Protocol};
+use crate::domain::role::{self as domain, Catalogue, Kind, Protocol};
 
 use super::document;
 use super::env_file;
@@ -132,6 +132,46 @@ impl Resolver<'_> {
                 self.report
                     .add(Mistake::at(value.span(), error.to_string()).help(error.remedy()));
             }
+        }
+    }
+
+    /// A standing text is for an agent that takes tasks, in a kind that has runs.
+    pub(super) fn check_run(&self, role: &document::Role, layer: &Layer, catalogue: &Catalogue) {
+        let Some(run) = &role.run else { return };
+        let kind = layer.kind.as_ref().map(|kind| *kind.get_ref());
+        if !kind.is_some_and(Kind::has_runs) {
+            self.report.add(
+                Mistake::at(
+                    run.span(),
+                    "`run` is for the kinds `monitoring` and `utility`",
+                )
+                .label("this kind works through the queue")
+                .help("add `kind = \"monitoring\"` or `kind = \"utility\"`, or take `run` out"),
+            );
+        }
+        let name = layer
+            .agent
+            .as_ref()
+            .map_or("claude", |agent| agent.get_ref().as_str());
+        if let Some(agent) = catalogue
+            .agents
+            .get(name)
+            .filter(|agent| agent.protocol != Protocol::ClaudeStreamJson)
+        {
+            self.report.add(
+                Mistake::at(
+                    run.span(),
+                    format!(
+                        "`run` is a text for an agent; `{}` is a command",
+                        shown(&agent.name)
+                    ),
+                )
+                .label("a command reads no text")
+                .help(format!(
+                    "put what it is to do into `args` of [agents.{}]",
+                    shown(&agent.name)
+                )),
+            );
         }
     }
 

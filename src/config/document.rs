@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::domain::alert::AlertRule;
+use crate::domain::automation::{AutoStart, AutoStop};
 use crate::domain::role::{LoadBalancing, Protocol};
 use crate::domain::task::Priority;
 
@@ -25,7 +26,7 @@ pub(super) struct Document {
     pub(super) tools: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
     pub(super) agents: Vec<Agent>,
     pub(super) members: Vec<Member>,
-    pub(super) auto_restart: Restart,
+    pub(super) automation: Automatic,
     pub(super) alerts: AlertRule,
     pub(super) load_balancing: LoadBalancing,
     pub(super) templates: Vec<Template>,
@@ -41,6 +42,14 @@ pub(super) struct Template {
     pub(super) priority: Set<Priority>,
     pub(super) timeout: Set<Duration>,
     pub(super) retries: Set<u32>,
+}
+
+/// The `[automation]` table.
+#[derive(Debug, Default)]
+pub(super) struct Automatic {
+    pub(super) start: AutoStart,
+    pub(super) stop: AutoStop,
+    pub(super) restart: Restart,
 }
 
 /// A `[departments.…]` table.
@@ -60,6 +69,7 @@ pub(super) struct Role {
     pub(super) lacks_department: bool,
     pub(super) prompt: Set<String>,
     pub(super) lacks_prompt: bool,
+    pub(super) run: Set<String>,
     pub(super) layer: Layer,
 }
 
@@ -104,7 +114,7 @@ impl Document {
                 .into_iter()
                 .flatten()
                 .collect(),
-            auto_restart: root.table("automation").map(automation).unwrap_or_default(),
+            automation: root.table("automation").map(automation).unwrap_or_default(),
             alerts: root.table("alerts").map(alerts).unwrap_or_default(),
             load_balancing: root.table("tasks").map(tasks).unwrap_or_default(),
             templates: keyed(&root, "templates", report, |key, table| {
@@ -182,6 +192,7 @@ fn role(key: Spanned<String>, table: Table<'_>) -> Role {
         lacks_department: table.lacks("department"),
         prompt: table.read("prompt", Value::text),
         lacks_prompt: table.lacks("prompt"),
+        run: table.read("run", Value::lines),
         layer: Layer::read(&table),
     };
     table.finish();
@@ -307,25 +318,54 @@ pub(super) fn priority(value: &Value<'_>) -> Option<Priority> {
     value.choice(&Priority::ALL.map(|priority| (priority.as_str(), priority)))
 }
 
-fn automation(table: Table<'_>) -> Restart {
-    if let Some(start) = table.table("auto_start") {
-        start.read("enabled", Value::boolean);
-        let triggers = [("high_task_queue", ()), ("employee_availability", ())];
-        start.read("triggers", |value| {
-            value.list(|trigger| trigger.choice(&triggers))
-        });
-        start.read("max_processes", |value| value.whole(1..=10_000));
-        start.finish();
-    }
-    if let Some(stop) = table.table("auto_stop") {
-        stop.read("enabled", Value::boolean);
-        stop.read("idle_timeout", Value::interval);
-        stop.read("min_processes", |value| value.whole(0..=10_000));
-        stop.finish();
-    }
-    let restart = Restart::read(&table);
+fn automation(table: Table<'_>) -> Automatic {
+    let read = Automatic {
+        start: table
+            .table("auto_start")
+            .map(auto_start)
+            .unwrap_or_default(),
+        stop: table.table("auto_stop").map(auto_stop).unwrap_or_default(),
+        restart: Restart::read(&table),
+    };
     table.finish();
-    restart
+    read
+}
+
+fn auto_start(table: Table<'_>) -> AutoStart {
+    let standard = AutoStart::default();
+    // A long queue brings nobody yet: there is no scaling.
+    let triggers = [("high_task_queue", false), ("employee_availability", true)];
+    let triggers = table.read("triggers", |value| {
+        value.list(|trigger| trigger.choice(&triggers))
+    });
+    let on_demand = triggers.map_or(standard.on_demand, |triggers| {
+        triggers.get_ref().iter().any(|demand| *demand.get_ref())
+    });
+    let read = AutoStart {
+        enabled: value_or(table.read("enabled", Value::boolean), standard.enabled),
+        on_demand,
+        max_processes: table
+            .read("max_processes", |value| value.whole(1..=10_000))
+            .map_or(standard.max_processes, |most| *most.get_ref() as usize),
+    };
+    table.finish();
+    read
+}
+
+fn auto_stop(table: Table<'_>) -> AutoStop {
+    let standard = AutoStop::default();
+    let read = AutoStop {
+        enabled: value_or(table.read("enabled", Value::boolean), standard.enabled),
+        idle_timeout: value_or(
+            table.read("idle_timeout", Value::interval),
+            standard.idle_timeout,
+        ),
+        min_processes: table
+            .read("min_processes", |value| value.whole(0..=10_000))
+            .map_or(standard.min_processes, |least| *least.get_ref() as usize),
+    };
+    table.finish();
+    read
 }
 
 fn alerts(table: Table<'_>) -> AlertRule {

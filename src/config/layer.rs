@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use crate::domain::automation::{Autostart, IdleStop};
 use crate::domain::role::{Kind, PromptMode, WhenChanged, WhenCut};
+use crate::domain::schedule::Schedule;
 use crate::domain::worktree::UseWorktree;
 
 use super::reader::{Table, Value};
@@ -64,6 +66,12 @@ pub(super) struct Layer {
     pub(super) health_timeout: Set<Duration>,
     pub(super) health_silence: Set<Duration>,
     pub(super) health_restart: Set<bool>,
+    pub(super) autostart: Set<Autostart>,
+    pub(super) schedule: Set<Schedule>,
+    pub(super) idle: Set<IdleStop>,
+    pub(super) restart_schedule: Set<Schedule>,
+    pub(super) restart_after_tasks: Set<u32>,
+    pub(super) restart_after: Set<Duration>,
     pub(super) worktree: Worktree,
     pub(super) when_changed: Set<WhenChanged>,
 }
@@ -109,6 +117,7 @@ impl Layer {
         let task = table.table("task");
         let health = table.table("health");
         let in_health = |key| health.as_ref()?.read(key, Value::interval);
+        let restart = table.table("restart");
         let in_stop = |key| stop.as_ref()?.read(key, Value::duration);
         let layer = Self {
             agent: table.read("agent", Value::text),
@@ -151,10 +160,23 @@ impl Layer {
                 .and_then(|health| health.read("restart", Value::boolean)),
             worktree: Worktree::read(table),
             when_changed: table.read("updates", when_changed),
+            autostart: table.read("autostart", autostart),
+            schedule: table.read("schedule", Value::schedule),
+            idle: stop.as_ref().and_then(|stop| stop.read("idle", idle)),
+            restart_schedule: restart
+                .as_ref()
+                .and_then(|restart| restart.read("schedule", Value::schedule)),
+            restart_after_tasks: restart.as_ref().and_then(|restart| {
+                restart.read("after_tasks", |value| value.whole(1..=1_000_000))
+            }),
+            restart_after: restart
+                .as_ref()
+                .and_then(|restart| restart.read("after", Value::interval)),
         };
         stop.into_iter()
             .chain(task)
             .chain(health)
+            .chain(restart)
             .for_each(Table::finish);
         check_unused(table);
         layer
@@ -193,6 +215,12 @@ impl Layer {
             health_restart: self.health_restart.or(outer.health_restart),
             worktree: self.worktree.over(outer.worktree),
             when_changed: self.when_changed.or(outer.when_changed),
+            autostart: self.autostart.or(outer.autostart),
+            schedule: self.schedule.or(outer.schedule),
+            idle: self.idle.or(outer.idle),
+            restart_schedule: self.restart_schedule.or(outer.restart_schedule),
+            restart_after_tasks: self.restart_after_tasks.or(outer.restart_after_tasks),
+            restart_after: self.restart_after.or(outer.restart_after),
         }
     }
 }
@@ -218,10 +246,6 @@ fn check_unused(table: &Table<'_>) {
         sandbox.read("ports", |value| value.list(|port| port.whole(1..=65_535)));
         sandbox.finish();
     }
-    table.read("schedule", Value::schedule);
-    table.read("autostart", |value| {
-        value.choice(&[("boot", ()), ("demand", ()), ("never", ())])
-    });
 }
 
 /// Reads a list of text.
@@ -305,4 +329,20 @@ fn when_cut(value: &Value<'_>) -> Option<WhenCut> {
 
 fn when_changed(value: &Value<'_>) -> Option<WhenChanged> {
     value.choice(&[("ask", WhenChanged::Ask), ("when_idle", WhenChanged::Idle)])
+}
+
+fn autostart(value: &Value<'_>) -> Option<Autostart> {
+    value.choice(&[
+        ("boot", Autostart::Boot),
+        ("demand", Autostart::Demand),
+        ("never", Autostart::Never),
+    ])
+}
+
+/// A duration above zero, or the word that there is none.
+fn idle(value: &Value<'_>) -> Option<IdleStop> {
+    if value.is_text("never") {
+        return Some(IdleStop::Never);
+    }
+    value.interval().map(IdleStop::After)
 }

@@ -11,9 +11,12 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::domain::schedule::Schedule;
+use crate::domain::written::{self, Unreadable};
+
 use super::mistakes::{Mistake, Report};
 use super::nearest::{either, meant};
-use super::values::{self, Unreadable};
+use super::values;
 
 /// A table being read; [`Table::finish`] reports the keys that nobody asked for.
 pub(super) struct Table<'a> {
@@ -139,6 +142,11 @@ impl<'a> Value<'a> {
         self.inner.span()
     }
 
+    /// Whether it is this very text.
+    pub(super) fn is_text(&self, word: &str) -> bool {
+        matches!(self.inner.get_ref(), DeValue::String(text) if text == word)
+    }
+
     /// Any text, also empty.
     pub(super) fn any_text(&self) -> Option<String> {
         match self.inner.get_ref() {
@@ -162,6 +170,29 @@ impl<'a> Value<'a> {
                 "holds a control character",
                 "not readable text",
                 "leave line breaks and escapes out",
+            );
+        }
+        Some(text)
+    }
+
+    /// Text of several lines: not empty, no control characters but line breaks and tabs.
+    pub(super) fn lines(&self) -> Option<String> {
+        let text = self.any_text()?;
+        if text.trim().is_empty() {
+            return self.wrong(
+                "is empty",
+                "nothing in it",
+                "write something, or leave the key out",
+            );
+        }
+        if text
+            .chars()
+            .any(|c| c.is_control() && c != '\n' && c != '\t')
+        {
+            return self.wrong(
+                "holds a control character",
+                "not readable text",
+                "leave escapes other than line breaks out",
             );
         }
         Some(text)
@@ -215,7 +246,7 @@ impl<'a> Value<'a> {
 
     /// A duration such as `"30s"`.
     pub(super) fn duration(&self) -> Option<Duration> {
-        self.spelled("a duration such as \"30s\"", values::duration)
+        self.spelled("a duration such as \"30s\"", written::duration)
     }
 
     /// A duration above zero: what comes round again must not come round at once.
@@ -232,11 +263,9 @@ impl<'a> Value<'a> {
         self.spelled("a size such as \"512MB\"", values::size)
     }
 
-    /// A schedule such as `"every 30m"`, as it was written.
-    pub(super) fn schedule(&self) -> Option<String> {
-        self.spelled("a schedule such as \"every 30m\"", |text| {
-            values::check_schedule(text).map(|()| text.to_owned())
-        })
+    /// A schedule such as `"every 30m"`.
+    pub(super) fn schedule(&self) -> Option<Schedule> {
+        self.spelled("a schedule such as \"every 30m\"", str::parse)
     }
 
     /// One of a few words, for which the caller has values.

@@ -7,14 +7,16 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use toml::Spanned;
 
+use crate::domain::automation::{Automation, Autostart, Restarts};
 use crate::domain::health::HealthRule;
 use crate::domain::role::{self as domain, Catalogue, Protocol};
+use crate::domain::schedule::Schedule;
 use crate::domain::task::Priority;
 use crate::domain::worktree::{UseWorktree, WorktreeRule};
 
 use super::document::{self, Document, value_or};
 use super::environment::Parent;
-use super::layer::{self, Bounds};
+use super::layer::{self, Bounds, Layer, Set};
 use super::mistakes::{Mistake, Report};
 use super::origins;
 use super::source::Source;
@@ -46,7 +48,9 @@ impl Resolver<'_> {
         let mut catalogue = Catalogue {
             tools: self.aliases(),
             agents: self.agents(parent),
-            auto_restart: self.document.auto_restart.clone().resolve(),
+            auto_restart: self.document.automation.restart.clone().resolve(),
+            auto_start: self.document.automation.start,
+            auto_stop: self.document.automation.stop,
             alerts: self.document.alerts.clone(),
             load_balancing: self.document.load_balancing,
             templates: self.templates(),
@@ -164,6 +168,8 @@ impl Resolver<'_> {
             &self.document.defaults,
         );
         let layer = role.layer.clone().over(&outer);
+        let automation = automation(role, &layer);
+        self.check_run(role, &layer, catalogue);
         let agent = value_or(layer.agent, STANDARD_AGENT.to_owned());
         self.check_prompt(role, catalogue.agents.get(&agent));
         let standard_tools = || {
@@ -207,7 +213,7 @@ impl Resolver<'_> {
             when_cut: value_or(layer.when_cut, domain::WhenCut::default()),
             auto_restart: layer
                 .auto_restart
-                .over(self.document.auto_restart.clone())
+                .over(self.document.automation.restart.clone())
                 .resolve(),
             health: HealthRule {
                 interval: value_or(layer.health_interval, health.interval),
@@ -215,6 +221,7 @@ impl Resolver<'_> {
                 silence: value_or(layer.health_silence, health.silence),
                 restart: value_or(layer.health_restart, health.restart),
             },
+            automation,
             worktree: worktree(layer.worktree),
             when_changed: value_or(layer.when_changed, domain::WhenChanged::default()),
             origins,
@@ -292,6 +299,26 @@ fn standard_agent() -> domain::Agent {
             "ANTHROPIC_API_KEY".to_owned(),
             "${ANTHROPIC_API_KEY}".to_owned(),
         )]),
+    }
+}
+
+/// What a role does without being asked; `never` takes an outer layer's schedule away.
+fn automation(role: &document::Role, layer: &Layer) -> Automation {
+    let schedule = |set: &Set<Schedule>| {
+        set.as_ref()
+            .map(|schedule| schedule.get_ref().clone())
+            .filter(|schedule| !schedule.is_never())
+    };
+    Automation {
+        autostart: value_or(layer.autostart.clone(), Autostart::default()),
+        schedule: schedule(&layer.schedule),
+        run: role.run.as_ref().map(|run| run.get_ref().clone()),
+        idle: layer.idle.as_ref().map(|idle| *idle.get_ref()),
+        restart: Restarts {
+            schedule: schedule(&layer.restart_schedule),
+            after_tasks: layer.restart_after_tasks.as_ref().map(|n| *n.get_ref()),
+            after: layer.restart_after.as_ref().map(|after| *after.get_ref()),
+        },
     }
 }
 

@@ -9,13 +9,13 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::domain::task::Priority;
+use crate::domain::written;
 
 use super::document::priority;
 use super::layer;
 use super::mistakes::{Mistake, Mistakes, Report};
 use super::parse::parse;
 use super::reader::{Table, Value};
-use super::values;
 
 /// A file of tasks that could be read.
 #[derive(Debug)]
@@ -248,7 +248,7 @@ fn lines(text: &str, report: &Report) -> Vec<FileTask> {
 
 impl Object {
     fn task(self, span: Range<usize>, report: &Report) -> FileTask {
-        let read = self.timeout.as_deref().map(values::duration);
+        let read = self.timeout.as_deref().map(written::duration);
         let timeout = read.and_then(|read| {
             let wrong = |message: &str, help: &str| {
                 let mistake = Mistake::at(span.clone(), format!("`timeout`: {message}"));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::automation::Overrides;
 use crate::domain::exit::Exit;
 use crate::domain::fault::Fault;
 use crate::domain::id::{AlertId, ProcessId, RequestId, TaskId};
@@ -80,6 +81,9 @@ pub struct NewProcess {
     /// Whether it is started again after a failure; the role says where it is not given.
     #[serde(default)]
     pub auto_restart: Option<bool>,
+    /// What it has in place of its role's automation.
+    #[serde(default)]
+    pub automation: Overrides,
 }
 
 /// A prompt of one process in place of its role's.

@@ -1,5 +1,6 @@
 //! Facts: what the runtime reports to the fleet.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -328,6 +329,13 @@ pub enum Event {
     Terminals {
         /// How many there are now.
         attached: u32,
+    },
+    /// The instance is up, and whoever lived on is adopted.
+    Booted,
+    /// Which processes somebody looks at.
+    Watched {
+        /// All of them.
+        processes: BTreeSet<ProcessId>,
     },
     /// An employee tried what it may not do.
     Trespass {

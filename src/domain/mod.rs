@@ -3,6 +3,7 @@
 //! Its value `fleet::Fleet` takes inputs and answers with effects; `docs/ARCHITECTURE.md` has the map.
 
 pub mod alert;
+pub mod automation;
 pub mod clean;
 pub mod command;
 pub mod effect;
@@ -25,6 +26,7 @@ pub mod process;
 pub mod queue;
 pub mod restart;
 pub mod role;
+pub mod schedule;
 pub mod secret;
 pub mod snapshot;
 pub mod task;
@@ -32,3 +34,4 @@ pub mod template;
 pub mod time;
 pub mod updates;
 pub mod worktree;
+pub mod written;

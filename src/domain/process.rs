@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::domain::automation::{Shift, Upkeep};
 use crate::domain::command::NewProcess;
 use crate::domain::event::{Mark, RunDetails};
 use crate::domain::exit::{Ended, Exit, ExitStatus};
@@ -223,6 +224,9 @@ pub struct Live {
     /// It is restarted when it is its turn among all of its role.
     #[serde(default)]
     pub restart_in_turn: bool,
+    /// What automation keeps of it.
+    #[serde(default)]
+    pub shift: Shift,
     /// What it is up to besides, for example the retry of a call; gone with the next sign of life.
     #[serde(skip)]
     pub hint: Option<String>,
@@ -367,6 +371,9 @@ pub struct Process {
     /// The run that was ended for updates, until another one has come up or has not.
     #[serde(default)]
     pub renewing: Option<RunId>,
+    /// What automation keeps of it.
+    #[serde(default)]
+    pub upkeep: Upkeep,
 }
 
 impl Process {

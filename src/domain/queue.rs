@@ -69,6 +69,17 @@ impl Queue {
             .filter_map(|(target, same)| Some((target, *same.first()?)))
     }
 
+    /// How many tasks of each target may be worked on, in the order of the first of each.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<(&Target, usize)> {
+        let mut waiting: Vec<_> = self.ready.iter().collect();
+        waiting.sort_by_key(|(_, same)| same.first().copied());
+        waiting
+            .into_iter()
+            .map(|(target, same)| (target, same.len()))
+            .collect()
+    }
+
     /// Whether nothing may be worked on.
     #[must_use]
     pub fn is_empty(&self) -> bool {

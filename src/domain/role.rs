@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::alert::AlertRule;
+use crate::domain::automation::{AutoStart, AutoStop, Automation};
 use crate::domain::health::HealthRule;
 use crate::domain::restart::AutoRestart;
 use crate::domain::task::Priority;
@@ -25,6 +26,15 @@ pub enum Kind {
     Monitoring,
     /// Maintenance commands.
     Utility,
+}
+
+impl Kind {
+    /// Whether each start of it is one run, after which it is down again: of a command, or of an
+    /// agent with a standing text.
+    #[must_use]
+    pub const fn has_runs(self) -> bool {
+        matches!(self, Self::Monitoring | Self::Utility)
+    }
 }
 
 /// How an agent is driven.
@@ -213,6 +223,9 @@ pub struct Role {
     /// What becomes of its processes when something changes on disk.
     #[serde(default)]
     pub when_changed: WhenChanged,
+    /// What is done without being asked.
+    #[serde(default)]
+    pub automation: Automation,
 }
 
 impl Role {
@@ -289,6 +302,12 @@ pub struct Catalogue {
     /// Tasks that are asked for often, in the order of the file.
     #[serde(default)]
     pub templates: Vec<Template>,
+    /// Automatic starts.
+    #[serde(default)]
+    pub auto_start: AutoStart,
+    /// Automatic stops.
+    #[serde(default)]
+    pub auto_stop: AutoStop,
 }
 
 impl Catalogue {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::alert::Alert;
+use crate::domain::automation::UpkeepView;
 use crate::domain::exit::Exit;
 use crate::domain::fault::Fault;
 use crate::domain::flight::{Change, ExitNote, Flight};
@@ -335,6 +336,9 @@ pub struct ProcessView {
     /// What it did last for its task, by its own tool events.
     #[serde(default)]
     pub progress: Option<String>,
+    /// What is done with it without being asked.
+    #[serde(default)]
+    pub upkeep: UpkeepView,
 }
 
 impl ProcessView {

@@ -74,6 +74,7 @@ impl Hub {
         self.adopt();
         // What changed while the company was put together, and the first snapshot.
         self.apply(Input::Deadline);
+        self.apply(Input::Event(Event::Booted));
         while !self.fleet.is_drained() {
             let deadline = self.fleet.next_deadline().map(|at| self.clock.instant(at));
             let wait = async {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::domain::alert::{Alert, AlertKind, AlertLevel};
+use crate::domain::automation::{Automation, UpkeepView};
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::health::HealthRule;
@@ -117,6 +118,7 @@ pub(crate) fn ada() -> ProcessView {
         },
         requests: vec![RequestId(1)],
         last_exit: Some(exit()),
+        upkeep: UpkeepView::default(),
         command: Some("claude -p".to_owned()),
         progress: None,
     }
@@ -298,6 +300,7 @@ fn role(key: &str, title: &str, department: &str) -> Role {
         task_timeout: Duration::from_secs(3_600),
         task_retries: 2,
         task_retry_delay: Duration::from_secs(30),
+        automation: Automation::default(),
         when_cut: WhenCut::Retry,
         auto_restart: crate::domain::restart::AutoRestart::default(),
         health: HealthRule::default(),

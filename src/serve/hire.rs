@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::automation::{IdleStop, Overrides};
 use crate::domain::command::{NewProcess, PromptOverride, Refusal};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::role::Role;
 use crate::domain::snapshot::Snapshot;
+use crate::domain::written::{Unreadable, duration};
 use crate::serve::error::ApiError;
 use crate::serve::wire::HireRequest;
 
@@ -16,6 +18,7 @@ pub(super) fn new_process(
     snapshot: &Snapshot,
 ) -> Result<NewProcess, ApiError> {
     let role = role(&request.role, snapshot)?;
+    let automation = overrides(&request)?;
     for (what, path) in [
         ("workingDirectory", request.working_directory.as_deref()),
         ("promptFile", request.prompt_file.as_deref()),
@@ -52,6 +55,31 @@ pub(super) fn new_process(
         memory: request.memory.map(Into::into),
         no_start: request.no_start,
         auto_restart: request.auto_restart,
+        automation,
+    })
+}
+
+fn overrides(request: &HireRequest) -> Result<Overrides, ApiError> {
+    let unreadable = |what: &str, error: &Unreadable| {
+        ApiError::Invalid(format!("`{what}` cannot be read: {error}"))
+    };
+    let schedule = request.schedule.as_deref().map(str::parse).transpose();
+    let idle = match request.idle_stop.as_deref() {
+        None => None,
+        Some("never") => Some(IdleStop::Never),
+        Some(text) => {
+            let time = duration(text).map_err(|error| unreadable("idleStop", &error))?;
+            if time.is_zero() {
+                let text = "`idleStop` is no time at all; write for example \"10m\" or \"never\"";
+                return Err(ApiError::Invalid(text.to_owned()));
+            }
+            Some(IdleStop::After(time))
+        }
+    };
+    Ok(Overrides {
+        autostart: request.autostart,
+        schedule: schedule.map_err(|error| unreadable("schedule", &error))?,
+        idle,
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::domain::automation::Overrides;
 use crate::domain::command::{Command, NewProcess, Origin, Outcome, PromptOverride, Refusal};
 use crate::domain::event::Event;
 use crate::domain::id::{AlertId, ProcessId, RequestId, TaskId};
@@ -221,6 +222,7 @@ async fn hiring_takes_the_documented_names_and_answers_with_the_process() {
         }),
         no_start: true,
         auto_restart: Some(false),
+        automation: Overrides::default(),
     };
     assert_eq!(orders, [(Origin::Api, Command::Create(Box::new(expected)))]);
 }

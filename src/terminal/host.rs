@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::event::Event;
 use crate::runtime::handle::{Caller, Handle, Peer};
+use crate::terminal::looks::Looks;
 use crate::terminal::screen::{Screen, Setting};
 use crate::terminal::wire::{
     self, Goodbye, Hello, Note, PROTOCOL, Sender, ToClient, Versions, WireError,
@@ -48,6 +49,7 @@ struct Shared {
     handing_over: AtomicBool,
     /// `None` once nobody is let in any more.
     attached: watch::Sender<Option<u32>>,
+    looks: Looks,
 }
 
 /// How a connection came.
@@ -64,6 +66,7 @@ impl Host {
     #[must_use]
     pub fn new(handle: Handle, shutdown: CancellationToken) -> Self {
         let (attached, counts) = watch::channel(Some(0));
+        let looks = Looks::new();
         let host = Self(Arc::new(Shared {
             handle: handle.clone(),
             shutdown: shutdown.clone(),
@@ -71,7 +74,10 @@ impl Host {
             orders: TaskTracker::new(),
             handing_over: AtomicBool::new(false),
             attached,
+            looks: looks.clone(),
         }));
+        let looking = looks.report(handle.clone(), shutdown.clone());
+        host.0.clients.spawn(looking);
         host.0.clients.spawn(report(handle, counts, shutdown));
         host
     }
@@ -229,6 +235,7 @@ impl Shared {
         let setting = Setting {
             handle: self.handle.clone(),
             orders: self.orders.clone(),
+            eye: self.looks.open(),
             shutdown: self.shutdown.clone(),
             heard,
             said,

@@ -16,6 +16,7 @@ mod ending;
 mod filter;
 pub mod host;
 mod input;
+mod looks;
 pub mod modes;
 mod output;
 mod post;

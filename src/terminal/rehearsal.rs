@@ -21,6 +21,7 @@ use crate::runtime::git::Worktrees;
 use crate::runtime::handle::{Growth, Handle, Mail};
 use crate::runtime::logs::Logs;
 use crate::terminal::host::Host;
+use crate::terminal::looks::Looks;
 use crate::terminal::screen::{PANIC, Screen, Setting};
 use crate::terminal::wire::{
     self, Environment, Frames, Goodbye, Hello, Note, Sender, ToClient, ToHost, Versions,
@@ -249,6 +250,7 @@ fn screen_for(environment: Environment, stage: &Stage, orders: &TaskTracker) -> 
         Setting {
             handle: stage.handle.clone(),
             orders: orders.clone(),
+            eye: Looks::new().open(),
             shutdown: stage.shutdown.clone(),
             heard,
             said,

@@ -23,6 +23,7 @@ use crate::runtime::Looking;
 use crate::runtime::handle::Handle;
 use crate::terminal::calls::{Calls, Ways};
 use crate::terminal::capabilities::capabilities;
+use crate::terminal::looks::Eye;
 use crate::terminal::remote::{Remote, Sink};
 use crate::terminal::searches::{Searched, Searches};
 use crate::terminal::windows::{Fetched, Windows};
@@ -46,6 +47,8 @@ pub(crate) struct Setting {
     pub(crate) handle: Handle,
     /// Orders outlive the screen that gave them.
     pub(crate) orders: TaskTracker,
+    /// Which process this one looks at.
+    pub(crate) eye: Eye,
     pub(crate) shutdown: CancellationToken,
     /// What the client says; closed when it is gone.
     pub(crate) heard: mpsc::Receiver<ToHost>,
@@ -323,6 +326,7 @@ impl Screen {
         self.drawn = Instant::now();
         let snapshot = self.setting.handle.snapshot();
         let size = self.terminal.backend().size().unwrap_or_default();
+        self.setting.eye.turn(self.view.looked_at());
         let queries = self.view.wants(size);
         self.windows.want(&queries, &self.setting.handle, &snapshot);
         self.searches

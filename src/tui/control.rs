@@ -137,7 +137,7 @@ impl View {
     /// What this press does, and what the next one will.
     fn stop_line(&self, first: &ProcessView, count: usize, names: &str) -> String {
         match self.pressed(first) {
-            0 if !first.is_up() => format!("{names} stays down: no restart."),
+            0 if !first.is_up() => format!("{names} stays down until you start it."),
             0 if count > 1 => {
                 format!(
                     "{names} stop after their current tasks. x again interrupts, a third x kills."

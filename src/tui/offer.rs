@@ -1,5 +1,6 @@
 //! What can be done now with what is selected: the footer shows it, a key that cannot says why.
 
+use crate::domain::automation::Rest;
 use crate::domain::inbox::{Ask, Request};
 use crate::domain::snapshot::{ProcessView, Snapshot, Status};
 use crate::domain::task::{Task, TaskState};
@@ -189,7 +190,10 @@ pub(crate) fn can_start(process: &ProcessView) -> bool {
 
 /// Whether a stop means something: it is up, or would come up by itself.
 pub(crate) fn can_stop(process: &ProcessView) -> bool {
-    process.is_up() || matches!(process.status, Status::Backoff | Status::Starting)
+    process.is_up()
+        || matches!(process.status, Status::Backoff | Status::Starting)
+        || process.upkeep.next_run.is_some()
+        || matches!(process.upkeep.rest, Some(Rest::Idle | Rest::Instance))
 }
 
 /// Whether it can be taken back.

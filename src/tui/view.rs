@@ -578,6 +578,16 @@ impl View {
         ages.chain(counted).chain(notice).chain(page).min()
     }
 
+    /// The process that somebody looks at closely: its details, its log.
+    #[must_use]
+    pub fn looked_at(&self) -> Option<ProcessId> {
+        match self.pages.last()? {
+            Page::Details(page) => Some(page.process),
+            Page::Logs(page) => Some(page.process),
+            Page::Task(_) => None,
+        }
+    }
+
     /// What is on top, for the key table.
     pub(crate) fn place(&self) -> Place {
         if let Some(dialog) = self.dialogs.last() {

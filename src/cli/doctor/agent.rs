@@ -132,7 +132,7 @@ fn login() -> Check {
 }
 
 /// The program that a command names: a path, or a name on the PATH.
-fn find(command: &str) -> Option<PathBuf> {
+pub(super) fn find(command: &str) -> Option<PathBuf> {
     let is_program = |path: &Path| {
         path.metadata()
             .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)

@@ -1,16 +1,17 @@
 //! Looks at everything that a company needs, and names what is missing with its cure.
 //!
-//! It needs no instance, changes nothing, and never reads a secret: only whether one is there.
+//! It needs no instance, changes nothing, and never shows a secret: only whether one is there.
 
 mod agent;
 mod check;
 mod machine;
+mod security;
 mod state;
 mod workspace;
 
 use serde::Serialize;
 
-use crate::cli::args::JsonArg;
+use crate::cli::args::DoctorArgs;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::error::CliError;
 use crate::cli::exit::Code;
@@ -25,8 +26,16 @@ struct Report {
 }
 
 /// Looks and tells; fails if anything failed.
-pub(super) async fn run(json: JsonArg, place: &Place, output: &mut Output) -> Result<(), CliError> {
+pub(super) async fn run(
+    args: DoctorArgs,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
     let (mut checks, catalogue) = workspace::check(place.source());
+    if args.security {
+        checks = security::check(place.source(), catalogue.as_ref(), place.state());
+        return tell(checks, args, output);
+    }
     if place.demo() {
         let detail = "the simulated agent is built in";
         checks.push(Check::ok("agent", detail));
@@ -35,9 +44,13 @@ pub(super) async fn run(json: JsonArg, place: &Place, output: &mut Output) -> Re
     }
     checks.extend(state::check(place.state()));
     checks.extend(machine::check().await);
+    tell(checks, args, output)
+}
+
+fn tell(checks: Vec<Check>, args: DoctorArgs, output: &mut Output) -> Result<(), CliError> {
     let ok = checks.iter().all(|check| check.verdict != Verdict::Fail);
     let report = Report { ok, checks };
-    if json.json {
+    if args.json.json {
         output.json(&report)?;
     } else {
         for check in &report.checks {

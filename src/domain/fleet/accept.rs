@@ -144,7 +144,7 @@ impl Fleet {
         Ok(())
     }
 
-    fn take_in(
+    pub(super) fn take_in(
         &mut self,
         id: TaskId,
         new: NewTask,
@@ -206,6 +206,15 @@ impl Fleet {
             && !self.processes.contains_key(&process)
         {
             return Err(Refusal::UnknownProcess(process));
+        }
+        if let Some(process) = new.target.process.and_then(|id| self.processes.get(&id))
+            && self.standing_text(process).is_some()
+        {
+            let text = format!(
+                "{} does what stands under `run` in its role, and nothing else; start it to have that done",
+                process.name
+            );
+            return Err(Refusal::Invalid(text));
         }
         if let Some(role) = &new.target.role
             && self.catalogue.role(role).is_none()

@@ -82,6 +82,10 @@ impl Fleet {
         let Some(process) = self.processes.get(&id) else {
             return false;
         };
+        if self.standing_text(process).is_some() && target.process != Some(id) {
+            // It does what stands in its role.
+            return false;
+        }
         target.process.is_none_or(|wanted| wanted == id)
             && target
                 .role

@@ -28,9 +28,8 @@ impl Graph {
         for parent in &task.after {
             self.children.entry(*parent).or_default().insert(task.id);
         }
-        if !task.after.is_empty() {
-            self.unsettled.insert(task.id);
-        }
+        // Also one that waits for nothing: it may have waited until now.
+        self.unsettled.insert(task.id);
     }
 
     /// Takes a task out; those that wait for it look again.

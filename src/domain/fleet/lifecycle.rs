@@ -1,5 +1,6 @@
 //! Runs: launched, adopted, measured, exited.
 
+use crate::domain::automation::Rest;
 use crate::domain::event::{LaunchFailure, RunDetails};
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
@@ -77,11 +78,13 @@ impl Fleet {
             return;
         };
         let after = process.live().map(|live| live.after);
+        let rest = process.live().map(|live| live.shift.rest);
+        let rest = rest.unwrap_or_default();
         self.seen(id, "the launch");
         self.withdraw_all(id);
         match after {
             Some(After::Start) => self.launch(id),
-            Some(After::Stay) => self.rest(id, "stopped before it was started", self.by),
+            Some(After::Stay) => self.rest(id, rest, "stopped before it was started", self.by),
             _ if failure.permanent => self.block(id, failure.fault, None),
             _ => self.failed(id, failure.fault),
         }
@@ -315,7 +318,8 @@ impl Fleet {
                 self.launch(id);
             }
             After::Stay => {
-                self.rest(id, "stopped by you", EXIT);
+                let reason = live.shift.reason.as_deref().unwrap_or("stopped by you");
+                self.rest(id, live.shift.rest, reason, EXIT);
                 let level = if exit.left.is_empty() {
                     Level::Info
                 } else {
@@ -324,7 +328,8 @@ impl Fleet {
                 self.say(level, Some(id), format!("{name} stopped: {}", exit.proof()));
             }
             _ if exit.abandoned => {
-                self.rest(id, "ended itself: no instance came back", EXIT);
+                let reason = "ended itself: no instance came back";
+                self.rest(id, Rest::Instance, reason, EXIT);
                 let text = format!("{name} ended itself since no instance came back in time");
                 self.say(Level::Warning, Some(id), text);
             }
@@ -338,7 +343,8 @@ impl Fleet {
                 .or(failure)
             {
                 None => {
-                    self.rest(id, &format!("finished: {}", exit.status), EXIT);
+                    let reason = format!("finished: {}", exit.status);
+                    self.rest(id, Rest::Finished, &reason, EXIT);
                     self.say(
                         Level::Info,
                         Some(id),
@@ -346,6 +352,7 @@ impl Fleet {
                     );
                 }
                 Some(failure) if failure.permanent => self.block(id, failure.fault, None),
+                Some(_) if live.doom.is_none() && self.found_by_command(id, exit) => {}
                 Some(failure) => {
                     self.begin_afresh_if_stuck(id, live);
                     self.failed(id, failure.fault);

@@ -9,6 +9,7 @@ mod accept;
 mod alerts;
 mod ask;
 mod assign;
+mod automation;
 mod continuing;
 mod due;
 mod facts;
@@ -20,8 +21,10 @@ mod recorder;
 mod restart;
 mod revise;
 mod saved;
+mod schedules;
 mod settle;
 mod staff;
+mod standing;
 mod update;
 mod view;
 mod work;
@@ -230,6 +233,10 @@ pub struct Fleet {
     // Changed by the call in hand: their alerts may have to be.
     touched: BTreeSet<ProcessId>,
     terminals: u32,
+    // Processes that somebody looks at.
+    watched: BTreeSet<ProcessId>,
+    // When the schedules are looked at next; `None` if there are none.
+    next_look: Option<Mono>,
     messages: VecDeque<Arc<Message>>,
     message_count: u64,
     // Writing.
@@ -272,9 +279,14 @@ impl Fleet {
             Input::Deadline => self.deadlines(),
         }
         self.roll_on();
+        self.end_settled_runs();
         self.restart_idle_ones();
         self.settle_dependents();
         self.dispatch();
+        // After the dispatch: who has just been given a task is not idle.
+        self.mark_the_idle();
+        self.stop_the_idle();
+        self.start_on_demand();
         self.keep_alerts();
         self.observe();
         self.by = ITSELF;
@@ -296,6 +308,9 @@ impl Fleet {
             .chain(self.queue.next_due())
             .chain(self.next_check())
             .chain(again)
+            .chain(self.next_look)
+            .chain(self.idle_due())
+            .chain(self.age_due())
             .min()
     }
 
@@ -325,11 +340,13 @@ impl Fleet {
         self.shutdown.is_some()
     }
 
-    /// Whether anything runs or is queued: then the instance stays although nobody looks.
+    /// Whether anything runs, is queued or is to be started at a time: then the instance stays although
+    /// nobody looks.
     #[must_use]
     pub fn has_work(&self) -> bool {
         !self.queue.is_empty()
             || self.queue.next_due().is_some()
+            || self.has_schedules()
             || self
                 .processes
                 .values()
@@ -437,6 +454,7 @@ impl Fleet {
                 self.changed = true;
                 self.compare();
                 self.look_again();
+                self.look_at_schedules();
             }
             Event::Compared { run, updates } => self.compared(run, updates),
             Event::Misconfigured { report } => {
@@ -447,6 +465,8 @@ impl Fleet {
                 self.terminals = attached;
                 self.changed = true;
             }
+            Event::Booted => self.booted(),
+            Event::Watched { processes } => self.watched(processes),
             Event::Trespass { process, what } => {
                 let text = format!("{} {what}: refused", self.name_of(process));
                 self.note(process, LogKind::Error, &text);
@@ -478,6 +498,8 @@ impl Fleet {
         }
         self.checks_due();
         self.leases_due();
+        self.look_at_schedules_if_due();
+        self.restart_the_aged();
     }
 
     // Small things that every part uses.

@@ -86,7 +86,7 @@ impl Fleet {
         self.answer_waiters(id);
     }
 
-    fn back_off(&mut self, id: ProcessId, at: Mono) {
+    pub(super) fn back_off(&mut self, id: ProcessId, at: Mono) {
         let at_wall = self.wall_of(at);
         if let Some(process) = self.processes.get_mut(&id) {
             process.phase = Phase::Backoff { at, at_wall };
@@ -126,7 +126,8 @@ impl Fleet {
             self.touch(id);
             return;
         }
-        if let Phase::Backoff { .. } = process.phase {
+        // Without a failure it only waited for its turn.
+        if process.tries > 0 && matches!(process.phase, Phase::Backoff { .. }) {
             process.record.restarts += 1;
         }
         self.last_start = Some(now);

@@ -144,6 +144,8 @@ impl Fleet {
             // What was wrong may be over by now.
             touched: stale.clone(),
             terminals: 0,
+            watched: BTreeSet::new(),
+            next_look: None,
             messages: VecDeque::new(),
             message_count: 0,
             dirty: Dirty {
@@ -425,6 +427,13 @@ fn answers(effect: &Effect, to: ReplyId) -> bool {
 fn after_reboot(process: &mut Process, now: Now) {
     // Their clock began anew.
     process.failures.clear();
+    let upkeep = &mut process.upkeep;
+    for due in [&mut upkeep.due, &mut upkeep.restart_due]
+        .into_iter()
+        .flatten()
+    {
+        due.mono = rebased(due.at, now);
+    }
     match &mut process.phase {
         Phase::Backoff { at, at_wall } => *at = rebased(*at_wall, now),
         Phase::Blocked(block) => {

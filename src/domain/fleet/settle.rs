@@ -117,6 +117,7 @@ impl Fleet {
             process.record.busy += duration;
         }
         self.remember(id, task);
+        self.count_attempt(id);
         let name = self.name_of(id);
         self.say(Level::Info, Some(id), format!("{name} finished {task}"));
     }
@@ -233,6 +234,7 @@ impl Fleet {
             self.ask_about(task, id, run, reason);
         }
         self.remember(id, task);
+        self.count_attempt(id);
         self.say(Level::Warning, Some(id), line);
     }
 

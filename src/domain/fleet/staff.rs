@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::domain::automation::{Rest, Shift, Upkeep};
 use crate::domain::command::{NewProcess, Outcome, Refusal};
 use crate::domain::effect::{Begin, Effect, LaunchPlan, ReplyId};
 use crate::domain::fault::{Fault, FaultCode};
@@ -80,6 +81,10 @@ impl Fleet {
             exits_ever: 0,
             turn_taken: 0,
             renewing: None,
+            upkeep: Upkeep {
+                rest: Rest::New,
+                ..Upkeep::default()
+            },
             spec: new,
         };
         let starts = !process.spec.no_start;
@@ -92,6 +97,7 @@ impl Fleet {
         } else {
             self.reply_durably(reply, Ok(Outcome::Created(id)));
         }
+        self.look_at_schedules();
         Ok(())
     }
 
@@ -119,6 +125,8 @@ impl Fleet {
             }
         }
         self.touch(id);
+        // What a person kept down is planned for again.
+        self.look_at_schedules();
         self.wait(id, reply, Until::Up);
         // Without its role it is down already; and who waits for its stop waits for nothing now.
         self.answer_waiters(id);
@@ -134,6 +142,8 @@ impl Fleet {
         match &mut process.phase {
             Phase::Live(live) => {
                 live.after = After::Stay;
+                live.shift.rest = Rest::Person;
+                live.shift.reason = None;
                 match live.stage {
                     Stage::Finishing { .. } => self.interrupt_to_stop(id),
                     stage if stage.is_stopping() => self.kill_run(id),
@@ -143,10 +153,11 @@ impl Fleet {
             }
             Phase::Down => {
                 let exit = process.last_exit.clone().map(Box::new);
-                self.reply(reply, Ok(Outcome::Stopped(id, exit)));
+                self.keep_down(id);
+                self.reply_durably(reply, Ok(Outcome::Stopped(id, exit)));
             }
             Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => {
-                self.rest(id, "stopped by you", self.by);
+                self.rest(id, Rest::Person, "stopped by you", self.by);
                 self.reply(reply, Ok(Outcome::Stopped(id, None)));
             }
         }
@@ -161,6 +172,8 @@ impl Fleet {
         match &mut process.phase {
             Phase::Live(live) => {
                 live.after = After::Stay;
+                live.shift.rest = Rest::Person;
+                live.shift.reason = None;
                 self.kill_run(id);
                 self.wait(id, reply, Until::Down);
                 Ok(())
@@ -227,6 +240,11 @@ impl Fleet {
             };
             match &mut process.phase {
                 Phase::Live(live) => {
+                    // Whoever stops already, does so for whom it was stopped by.
+                    if !(live.stage.is_stopping() && live.after == After::Stay) {
+                        live.shift.rest = Rest::Instance;
+                        live.shift.reason = Some("stopped by the shutdown".to_owned());
+                    }
                     live.after = After::Stay;
                     let stopping = live.stage.is_stopping();
                     if now {
@@ -235,7 +253,9 @@ impl Fleet {
                         self.begin_stop(id, Some(SHUTDOWN_FINISH));
                     }
                 }
-                Phase::Backoff { .. } => self.rest(id, "stopped by the shutdown", self.by),
+                Phase::Backoff { .. } => {
+                    self.rest(id, Rest::Instance, "stopped by the shutdown", self.by);
+                }
                 Phase::Down | Phase::Failed | Phase::Blocked(_) => {}
             }
         }
@@ -317,6 +337,7 @@ impl Fleet {
             dismissed: None,
             restart_when_idle: false,
             restart_in_turn: false,
+            shift: Shift::default(),
             stuck: Vec::new(),
             held: None,
             sent: Vec::new(),
@@ -331,6 +352,7 @@ impl Fleet {
         self.touch(id);
         self.note(id, LogKind::System, &format!("starting ({run})"));
         self.durable.push(Effect::Launch(Box::new(plan)));
+        self.give_standing_task(id);
     }
 
     /// Begins the way down of a live run that is not on it yet.
@@ -472,12 +494,26 @@ impl Fleet {
         self.touch(id);
     }
 
+    /// Keeps down what is down: a person said so.
+    fn keep_down(&mut self, id: ProcessId) {
+        if let Some(process) = self.processes.get_mut(&id)
+            && process.upkeep.rest != Rest::Person
+        {
+            process.upkeep.rest = Rest::Person;
+            process.reason = "stopped by you".to_owned();
+            self.touch(id);
+            self.look_at_schedules();
+        }
+    }
+
     /// Down, and meant to be.
-    pub(super) fn rest(&mut self, id: ProcessId, reason: &str, source: &str) {
+    pub(super) fn rest(&mut self, id: ProcessId, rest: Rest, reason: &str, source: &str) {
+        self.drop_standing_task(id);
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
         process.phase = Phase::Down;
+        process.upkeep.rest = rest;
         process.fault = None;
         process.forget_failures();
         process.reason = reason.to_owned();
@@ -487,6 +523,8 @@ impl Fleet {
         };
         self.touch(id);
         self.answer_waiters(id);
+        // A plan that ends, or begins again.
+        self.look_at_schedules();
     }
 
     /// Down until a cause outside is gone.

@@ -1,5 +1,6 @@
 //! The fleet by its inputs and effects: no runtime, no sleep.
 
+mod automation;
 mod continuing;
 mod graph;
 mod health;
@@ -11,5 +12,6 @@ mod queue;
 mod recorder;
 mod restart;
 mod rig;
+mod schedules;
 mod storage;
 mod update;

@@ -133,8 +133,10 @@ impl Fleet {
             .processes
             .values()
             .filter(|process| {
-                process.live().is_some_and(|live| live.restart_when_idle)
-                    && (process.is_free() || !process.protocol.is_read())
+                process.live().is_some_and(|live| {
+                    let planned = live.shift.planned.is_some() && !live.stage.is_stopping();
+                    live.restart_when_idle || planned
+                }) && (process.is_free() || !process.protocol.is_read())
             })
             .map(|process| process.id)
             .collect();
@@ -256,7 +258,8 @@ impl Fleet {
             return;
         }
         live.after = After::Start;
-        process.renewing = Some(live.run);
+        // A planned restart brings nothing new that could fail to come up.
+        process.renewing = live.updates.is_some().then_some(live.run);
         process.record.restarts += 1;
         self.begin_stop(id, None);
     }

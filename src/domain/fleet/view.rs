@@ -262,6 +262,7 @@ impl Fleet {
             last_exit: process.last_exit.clone(),
             progress: live.and_then(|live| live.progress.clone()),
             command: details.map(|details| details.command.clone()),
+            upkeep: self.upkeep_view(process),
         }
     }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::domain::automation::{Autostart, Rest, UpkeepView};
 use crate::domain::exit::{Ended, Exit, ExitStatus, MemoryKill};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{EmployeeId, ProcessId, RequestId, TaskId};
@@ -265,6 +266,38 @@ pub struct ProcessDoc {
     pub requests: Vec<RequestId>,
     /// The last exit.
     pub last_exit: Option<ExitDoc>,
+    /// What is done with it without being asked.
+    pub automation: AutomationDoc,
+}
+
+/// What is done with a process without being asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutomationDoc {
+    /// `boot`, `demand` or `never`.
+    pub autostart: Autostart,
+    /// Its schedule as written.
+    pub schedule: Option<String>,
+    /// When it is started next by its schedule; `null` while you keep it down.
+    pub next_run_at: Option<Timestamp>,
+    /// When it is restarted next as planned.
+    pub next_restart_at: Option<Timestamp>,
+    /// How long it may be idle; `null` if it is not stopped for that.
+    pub idle_stop_seconds: Option<u64>,
+    /// Who or what put it down, while it is: `person`, `not_started`, `idle`, `instance`, `finished`.
+    pub down_by: Option<Rest>,
+}
+
+impl From<&UpkeepView> for AutomationDoc {
+    fn from(view: &UpkeepView) -> Self {
+        Self {
+            autostart: view.autostart,
+            schedule: view.schedule.clone(),
+            next_run_at: view.next_run,
+            next_restart_at: view.next_restart,
+            idle_stop_seconds: view.idle_stop.map(|time| time.as_secs()),
+            down_by: view.rest,
+        }
+    }
 }
 
 impl ProcessDoc {
@@ -339,6 +372,7 @@ impl ProcessDoc {
             },
             requests: view.requests.clone(),
             last_exit: view.last_exit.as_ref().map(ExitDoc::from),
+            automation: (&view.upkeep).into(),
         }
     }
 }

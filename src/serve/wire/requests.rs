@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::automation::Autostart;
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::role::{Kind, PromptMode};
 use crate::domain::task::Priority;
@@ -65,6 +66,15 @@ pub struct HireRequest {
     /// Whether it is started again after a failure; the role says if it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_restart: Option<bool>,
+    /// When it is started by itself, besides its schedule: `boot`, `demand` or `never`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autostart: Option<Autostart>,
+    /// When it is started by the clock, as in `roles.toml`; `never` for not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// How long it may be idle before it is stopped, for example `10m`; `never` for as long as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_stop: Option<String>,
 }
 
 /// A task as it is asked for.

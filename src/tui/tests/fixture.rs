@@ -13,6 +13,7 @@ use ratatui::layout::Size;
 use uuid::Uuid;
 
 use crate::domain::alert::{Alert, AlertKind, AlertLevel, AlertRule};
+use crate::domain::automation::{AutoStart, AutoStop, Automation, UpkeepView};
 use crate::domain::command::{Command, Outcome};
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
@@ -109,6 +110,7 @@ fn role(key: &str, title: &str, department: &Department) -> Role {
         task_timeout: Duration::from_secs(3600),
         task_retries: 2,
         task_retry_delay: Duration::from_secs(30),
+        automation: Automation::default(),
         when_cut: WhenCut::Retry,
         auto_restart: AutoRestart::default(),
         health: HealthRule::default(),
@@ -168,6 +170,8 @@ pub(crate) fn catalogue() -> Catalogue {
             },
         )]
         .into(),
+        auto_start: AutoStart::default(),
+        auto_stop: AutoStop::default(),
         auto_restart: AutoRestart::default(),
         alerts: AlertRule::default(),
         load_balancing: LoadBalancing::default(),
@@ -273,6 +277,7 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
         memory: role.memory,
         requests: vec![],
         last_exit: None,
+        upkeep: UpkeepView::default(),
         command: Some("claude --output-format stream-json --verbose".to_owned()),
         progress: None,
     }

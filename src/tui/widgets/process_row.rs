@@ -345,7 +345,15 @@ impl Item<'_> {
         } else {
             Cow::Borrowed(said.as_str())
         };
-        let said = text::clean(&said).into_owned();
+        let mut said = text::clean(&said).into_owned();
+        if let Some(next) = process.upkeep.next_run.filter(|_| !process.is_up()) {
+            let next = format!("next {}", self.now.clock(next));
+            said = match said.as_str() {
+                "" => next,
+                said if room < TERSE && text::width(said) + text::width(&next) + 3 > room => next,
+                said => format!("{next} · {said}"),
+            };
+        }
         if process.simulated && !self.snapshot.demo {
             return format!(
                 "simulated{}{said}",

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use super::rig::Rig;
+use super::rig::{self, Rig};
 use crate::domain::command::{Command, NewProcess};
 use crate::domain::effect::ReplyId;
 use crate::domain::event::{Event, Fact, LaunchFailure};
@@ -14,12 +15,17 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::inbox::Ask;
 use crate::domain::order::Order;
-use crate::domain::process::Process;
+use crate::domain::process::{After, Phase, Process};
+use crate::domain::role::Kind;
 use crate::domain::task::{NewTask, Target};
 
 #[derive(Debug, Clone)]
 enum Op {
     Hire,
+    HireWatcher,
+    Boot,
+    Look(usize),
+    Clock(i64),
     Start(usize),
     Stop(usize),
     Kill(usize),
@@ -50,6 +56,10 @@ fn op() -> impl Strategy<Value = Op> {
     let n = 0..4_usize;
     prop_oneof![
         2 => Just(Op::Hire),
+        1 => Just(Op::HireWatcher),
+        1 => Just(Op::Boot),
+        1 => n.clone().prop_map(Op::Look),
+        1 => (-40_000_000..40_000_000_i64).prop_map(Op::Clock),
         1 => n.clone().prop_map(Op::Start),
         2 => n.clone().prop_map(Op::Stop),
         1 => n.clone().prop_map(Op::Kill),
@@ -122,6 +132,22 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
                 ..NewProcess::default()
             };
             rig.order(Command::Create(Box::new(new)));
+        }
+        Op::HireWatcher => {
+            let new = NewProcess {
+                role: "watcher".to_owned(),
+                ..NewProcess::default()
+            };
+            rig.order(Command::Create(Box::new(new)));
+        }
+        Op::Boot => rig.event(Event::Booted),
+        Op::Look(n) => {
+            let processes = process(rig, n).into_iter().collect();
+            rig.event(Event::Watched { processes });
+        }
+        Op::Clock(seconds) => {
+            let by = SignedDuration::from_secs(seconds);
+            rig.now.wall = rig.now.wall.checked_add(by).ok()?;
         }
         Op::Start(n) => drop(rig.order(Command::Start(process(rig, n)?))),
         Op::Stop(n) => drop(rig.order(Command::Stop(process(rig, n)?))),
@@ -245,6 +271,34 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
     Some(())
 }
 
+/// Who was stopped by a person and not started by one since.
+fn keep(rig: &Rig, op: &Op, kept: &mut BTreeSet<ProcessId>) {
+    match *op {
+        Op::Stop(n) | Op::Kill(n) => kept.extend(process(rig, n)),
+        Op::Start(n) | Op::Restart(n) | Op::Remove(n) => {
+            if let Some(id) = process(rig, n) {
+                kept.remove(&id);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn check_kept(rig: &Rig, kept: &BTreeSet<ProcessId>) {
+    for process in rig.fleet.processes().filter(|one| kept.contains(&one.id)) {
+        let stays = match &process.phase {
+            Phase::Down => true,
+            Phase::Live(live) => live.after == After::Stay,
+            _ => false,
+        };
+        assert!(
+            stays,
+            "{} was stopped by a person: {:?}",
+            process.id, process.phase
+        );
+    }
+}
+
 fn check(rig: &mut Rig, before: &BTreeSet<RunId>) {
     // A launch is ordered for a process that has no other live run, and each run once.
     let mut launched = BTreeSet::new();
@@ -301,12 +355,33 @@ proptest! {
         let mut rig = Rig::new();
         let mut before = BTreeSet::new();
         let mut accepted = BTreeSet::new();
+        let (mut kept, mut sound) = (BTreeSet::new(), true);
+        rig.reconfigure(|catalogue| {
+            let mut watcher = rig::role("watcher");
+            watcher.kind = Kind::Monitoring;
+            watcher.automation.run = Some("look".to_owned());
+            watcher.automation.schedule = Some("every 7m".parse().unwrap());
+            watcher.automation.restart.after_tasks = Some(1);
+            catalogue.roles.push(watcher);
+            let restart = &mut catalogue.roles[0].automation.restart;
+            restart.after_tasks = Some(3);
+            restart.after = Some(Duration::from_secs(2000));
+            restart.schedule = Some("*/20 * * * *".parse().unwrap());
+            catalogue.auto_stop.min_processes = 1;
+        });
         for op in &ops {
+            keep(&rig, op, &mut kept);
+            sound &= rig.disk;
+            if let Op::Reborn = op && !std::mem::replace(&mut sound, rig.disk) {
+                // What was not written is not known after a death.
+                kept.clear();
+            }
             if let Op::Reborn = op {
                 before.extend(rig.launches.iter().map(|plan| plan.run));
             }
             apply(&mut rig, op);
             check(&mut rig, &before);
+            check_kept(&rig, &kept);
             accepted.extend(rig.saved.tasks.keys().copied());
             let known: BTreeSet<TaskId> =
                 rig.snapshot().tasks.iter().map(|task| task.id).collect();

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use crate::domain::alert::{Alert, AlertRule};
+use crate::domain::automation::{AutoStart, AutoStop, Automation};
 use crate::domain::command::{Command, NewProcess, Origin, Outcome, Refusal};
 use crate::domain::effect::{Batch, Effect, LaunchPlan, ReplyId};
 use crate::domain::event::{Event, Fact, LaunchFailure, Mark, RunDetails, TurnEnd};
@@ -109,6 +110,7 @@ pub(super) fn role(key: &str) -> Role {
         worktree: WorktreeRule::default(),
         origins: std::collections::BTreeMap::default(),
         when_changed: WhenChanged::Ask,
+        automation: Automation::default(),
     }
 }
 
@@ -148,6 +150,8 @@ pub(super) fn catalogue() -> Catalogue {
         alerts: AlertRule::default(),
         load_balancing: LoadBalancing::default(),
         templates: vec![],
+        auto_start: AutoStart::default(),
+        auto_stop: AutoStop::default(),
     }
 }
 
@@ -207,6 +211,10 @@ impl Rig {
         };
         let mut rig = Self::of(&saved, self.now);
         rig.saved = self.saved.clone();
+        // The configuration is read anew, and is what it was.
+        rig.event(Event::Configured {
+            catalogue: self.fleet.catalogue.clone(),
+        });
         rig
     }
 
@@ -357,6 +365,26 @@ impl Rig {
         self.now = self.now + end.mono.since(self.now.mono);
     }
 
+    /// Changes the configuration that is in force.
+    pub(super) fn reconfigure(&mut self, change: impl FnOnce(&mut Catalogue)) {
+        let mut catalogue = Catalogue::clone(&self.snapshot().catalogue);
+        change(&mut catalogue);
+        let catalogue = Arc::new(catalogue);
+        self.event(Event::Configured { catalogue });
+    }
+
+    /// Has the run of a process come up.
+    pub(super) fn is_up(&mut self, run: RunId) {
+        self.launched(run);
+        self.fact(
+            run,
+            Fact::Ready {
+                version: None,
+                logged_in: None,
+            },
+        );
+    }
+
     pub(super) fn hire(&mut self, role: &str) -> ProcessId {
         let new = NewProcess {
             role: role.to_owned(),
@@ -370,14 +398,7 @@ impl Rig {
     pub(super) fn ready(&mut self, role: &str) -> (ProcessId, RunId) {
         let id = self.hire(role);
         let run = self.launches.last().unwrap().run;
-        self.launched(run);
-        self.fact(
-            run,
-            Fact::Ready {
-                version: None,
-                logged_in: None,
-            },
-        );
+        self.is_up(run);
         (id, run)
     }
 

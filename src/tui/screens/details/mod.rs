@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::domain::automation::Autostart;
 use crate::domain::id::ProcessId;
 use crate::domain::role::{PromptMode, Range};
 use crate::domain::snapshot::{ProcessView, Usage};
@@ -297,6 +298,9 @@ impl Paper<'_> {
             now.clock(evidence.at)
         );
         sheet.field("Status", &status, status::now_style(process, palette));
+        if let Some(line) = self.by_itself() {
+            sheet.field("By itself", &line, palette.plain);
+        }
         let condition = &process.condition;
         let health = format!(
             "{} since {}: {}",
@@ -323,6 +327,34 @@ impl Paper<'_> {
             ""
         };
         format!("{} {version}{simulated}", process.agent)
+    }
+
+    /// What is done with it without being asked; `None` if nothing is.
+    fn by_itself(&self) -> Option<String> {
+        let upkeep = &self.process.upkeep;
+        let now = self.scene.now;
+        let mut parts = Vec::new();
+        if let Some(schedule) = &upkeep.schedule {
+            parts.push(match upkeep.next_run {
+                Some(next) => format!("starts {schedule}, next {}", now.clock(next)),
+                None => format!("starts {schedule}, not while it is kept down"),
+            });
+        }
+        match upkeep.autostart {
+            Autostart::Boot if upkeep.on_demand => {
+                parts.push("starts with headcount and when tasks wait".to_owned());
+            }
+            Autostart::Boot => parts.push("starts with headcount".to_owned()),
+            _ if upkeep.on_demand => parts.push("starts when tasks wait".to_owned()),
+            _ => {}
+        }
+        if let Some(time) = upkeep.idle_stop {
+            parts.push(format!("stops when idle for {}", format::span(time)));
+        }
+        if let Some(next) = upkeep.next_restart {
+            parts.push(format!("restarts {}", now.clock(next)));
+        }
+        (!parts.is_empty()).then(|| parts.join(" · "))
     }
 
     fn prompt(&self) -> String {
