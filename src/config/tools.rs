@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::role::Catalogue;
 
@@ -207,7 +209,7 @@ pub fn expand<S: AsRef<str>>(catalogue: &Catalogue, names: &[S]) -> Result<Vec<R
 }
 
 /// What the agent is started with for a tool list.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AgentTools {
     /// Built-in tools that exist at all: the value of `--tools`.
     pub exist: Vec<String>,

@@ -42,6 +42,8 @@ pub enum AlertKind {
     Disk,
     /// Output cannot be written and is held.
     Held,
+    /// A process did not come up with what is on disk, and runs on what it had before.
+    Configuration,
     /// An employee tried what it may not do. Over when it is acknowledged.
     Trespass,
     /// What a monitoring employee found. Over when it is acknowledged.
@@ -59,6 +61,7 @@ impl AlertKind {
             Self::Failures => "failures",
             Self::Disk => "disk",
             Self::Held => "held",
+            Self::Configuration => "configuration",
             Self::Trespass => "trespass",
             Self::Finding => "finding",
         }

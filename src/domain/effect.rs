@@ -54,6 +54,8 @@ pub struct LaunchPlan {
     pub allowed: Vec<String>,
     /// The conversation.
     pub begin: Begin,
+    /// Whether the last configuration that it came up with stands in place of the one on disk.
+    pub put_back: bool,
 }
 
 /// Rows to be written in one transaction. `None` removes the row.

@@ -166,6 +166,9 @@ pub struct RunDetails {
     /// All of it that an edit on disk can change.
     #[serde(default)]
     pub fingerprint: Fingerprint,
+    /// Whether that is the last configuration that was good, and not the one on disk.
+    #[serde(default)]
+    pub put_back: bool,
 }
 
 /// Why a launch came to nothing, or a run to an end that nobody asked for.

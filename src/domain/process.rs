@@ -307,6 +307,15 @@ pub struct Record {
     pub pace_seconds: Option<f64>,
 }
 
+/// A configuration that a process did not come up with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// What it was.
+    pub configuration: Fingerprint,
+    /// What became of the try, for a person.
+    pub why: String,
+}
+
 /// One agent with its configuration; keeps its id over restarts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Process {
@@ -371,6 +380,12 @@ pub struct Process {
     /// The run that was ended for updates, until another one has come up or has not.
     #[serde(default)]
     pub renewing: Option<RunId>,
+    /// What it was to come up with then.
+    #[serde(default)]
+    pub offered: Option<Fingerprint>,
+    /// What it did not come up with: it runs on the last configuration that was good.
+    #[serde(default)]
+    pub rejected: Option<Rejected>,
     /// What automation keeps of it.
     #[serde(default)]
     pub upkeep: Upkeep,
@@ -414,6 +429,18 @@ impl Process {
         self.tries = 0;
         self.looks = 0;
         self.failures.clear();
+    }
+
+    /// Its run ends to be started again with what is on disk: what it does not come up with is not
+    /// kept.
+    pub fn offer_updates(&mut self) {
+        self.rejected = None;
+        if let Phase::Live(live) = &self.phase
+            && let Some(updates) = &live.updates
+        {
+            self.offered = Some(updates.now.clone());
+            self.renewing = Some(live.run);
+        }
     }
 
     /// Where it works: in its worktree, where it has one.

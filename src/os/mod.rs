@@ -7,6 +7,7 @@
 //! - [`cgroup`], [`tree`], [`leftovers`], [`orphans`]: finding every process of a run, and ending it.
 //! - [`identity`], [`ancestry`], [`usage`], [`machine`], [`oom`]: who a process is, whose it is, what it
 //!   consumes, and whether it was killed for that.
+//! - [`replace`]: files that are written as a whole.
 //! - [`folder_lock`], [`detach`]: one instance a state folder, started without a terminal.
 //!
 //! Nothing here decides anything about employees or tasks, and nothing signals a process by its
@@ -29,6 +30,7 @@ pub mod machine;
 pub mod oom;
 pub mod orphans;
 mod proc;
+pub(crate) mod replace;
 pub mod run_folder;
 pub mod segments;
 pub mod shim;

@@ -24,6 +24,7 @@ use crate::os::spec::{EndedBy, ExitReport, Outcome};
 use crate::os::wire::{FromShim, InputRefusal, ToShim};
 use crate::runtime::context::Context;
 use crate::runtime::exits;
+use crate::runtime::good::Good;
 use crate::runtime::journal::LogFile;
 use crate::runtime::reading::{Backlog, render};
 use crate::runtime::run::{ANSWERED, Run};
@@ -150,6 +151,7 @@ impl Actor {
         loop {
             if let Some(told) = self.put_off.pop_front() {
                 if matches!(told, Told::Forget) {
+                    Good::forget(&self.context.folders.good, self.id);
                     break;
                 }
                 self.told(told).await;
@@ -186,7 +188,11 @@ impl Actor {
             tokio::select! {
                 biased;
                 told = told.recv() => match told {
-                    Some(Told::Forget) | None => break,
+                    Some(Told::Forget) => {
+                        Good::forget(&self.context.folders.good, self.id);
+                        break;
+                    }
+                    None => break,
                     Some(told) => self.told(told).await,
                 },
                 message = message => self.message(message).await,

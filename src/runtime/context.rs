@@ -29,6 +29,8 @@ pub struct Folders {
     pub logs: PathBuf,
     /// `worktrees/`, a git worktree a process.
     pub worktrees: PathBuf,
+    /// `good/`, the last configuration that each process came up with.
+    pub good: PathBuf,
 }
 
 impl Folders {
@@ -41,6 +43,7 @@ impl Folders {
             runs: state.join("runs"),
             logs: state.join("logs"),
             worktrees: state.join("worktrees"),
+            good: state.join("good"),
             state,
         }
     }

@@ -1,12 +1,13 @@
 //! What is kept of exits, on disk: `logs/proc_001.exits/0007.json`, a file an exit.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::flight::{EXITS, Flight};
 use crate::domain::id::ProcessId;
+use crate::os::replace::replace;
 
 /// Why what is kept of an exit cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -57,26 +58,12 @@ pub(crate) fn keep(logs: &Path, flight: &Flight) -> Result<(), FlightError> {
         path: path.clone(),
         source,
     })?;
-    let new = path.with_extension("new");
-    write(&new, &text)
-        .and_then(|()| fs::rename(&new, &path))
-        .map_err(failed)?;
+    replace(&path, &text).map_err(failed)?;
     let kept = numbers(&folder).map_err(failed)?;
     for number in kept.iter().rev().skip(EXITS) {
         fs::remove_file(file(logs, flight.process, *number)).map_err(failed)?;
     }
     Ok(())
-}
-
-fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file: File = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text)?;
-    file.sync_data()
 }
 
 /// Reads what is kept of an exit; `None` if there is nothing of that number.

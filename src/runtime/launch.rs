@@ -109,7 +109,9 @@ impl Actor {
             prompt_hash: prepared.prompt_hash.clone(),
             environment: prepared.environment.clone(),
             fingerprint: prepared.fingerprint.clone(),
+            put_back: prepared.put_back,
         });
+        run.good = Some(Box::new(prepared.good.clone()));
         run.tell(ToShim::Launch(Box::new(spec))).await;
         self.begin(run);
         self.write_steps(&prepared.steps);
@@ -123,8 +125,24 @@ impl Actor {
             return;
         };
         let details = Box::new(RunDetails { pid, ..details });
-        let run = run.id;
+        let id = run.id;
+        if !run.is_read() {
+            // That it runs is all there is to know of a command.
+            self.keep_configuration().await;
+        }
+        let run = id;
         self.context.tell(Event::Launched { run, details }).await;
+    }
+
+    /// What it came up with is what is put back if it does not come up with something newer.
+    pub(crate) async fn keep_configuration(&mut self) {
+        let good = self.run.as_mut().and_then(|run| run.good.take());
+        let Some(good) = good else { return };
+        let (folder, process) = (self.context.folders.good.clone(), self.id);
+        let kept = tokio::task::spawn_blocking(move || good.keep(&folder, process)).await;
+        if let Ok(Err(error)) = kept {
+            tracing::warn!(%process, %error, "its configuration is not kept");
+        }
     }
 
     /// Takes up a run of an earlier instance: alive, over, or lost.
@@ -209,6 +227,7 @@ impl Actor {
             prompt_hash: None,
             environment: Vec::new(),
             fingerprint: Fingerprint::default(),
+            put_back: false,
         });
         run
     }

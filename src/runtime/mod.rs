@@ -11,6 +11,7 @@ mod context;
 mod exits;
 pub mod flights;
 pub mod git;
+mod good;
 pub mod handle;
 mod hub;
 mod journal;

@@ -20,6 +20,7 @@ use crate::domain::role::{PromptMode, Protocol};
 use crate::domain::updates::Fingerprint;
 use crate::os::spec::{self, Keep, LaunchSpec, Stderr};
 use crate::runtime::context::Context;
+use crate::runtime::good::Good;
 
 /// The size of a pseudo-terminal that nobody looks at.
 const TERMINAL: (u16, u16) = (50, 160);
@@ -34,6 +35,10 @@ pub(crate) struct Prepared {
     pub(crate) prompt_hash: Option<String>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) fingerprint: Fingerprint,
+    /// What it comes to, to be kept when the run is up.
+    pub(crate) good: Good,
+    /// Whether that is what was kept, and not what is on disk.
+    pub(crate) put_back: bool,
     /// What was done to get there, for the log.
     pub(crate) steps: Vec<String>,
 }
@@ -66,8 +71,33 @@ pub(crate) fn prepare(
         fault,
         permanent: true,
     };
-    let gathered = gather(context, plan).map_err(permanent)?;
+    let kept = plan
+        .put_back
+        .then(|| Good::read(&context.folders.good, plan.process))
+        .flatten();
+    let put_back = kept.is_some();
+    let (plan, gathered) = match kept {
+        Some(good) => {
+            let plan = good.in_place_of(plan);
+            let gathered = gather_good(context, &plan, good).map_err(permanent)?;
+            (plan, gathered)
+        }
+        None => (plan.clone(), gather(context, plan).map_err(permanent)?),
+    };
+    let plan = &plan;
     let fingerprint = fingerprint(context, plan, &gathered);
+    let good = Good::of(
+        plan,
+        gathered.prompt(),
+        &gathered.tools,
+        &gathered.variables,
+        |name, value| {
+            context
+                .environment
+                .get(name)
+                .is_some_and(|one| one == value)
+        },
+    );
     let Gathered {
         driver,
         prompt,
@@ -133,6 +163,8 @@ pub(crate) fn prepare(
         prompt_hash,
         environment,
         fingerprint,
+        good,
+        put_back,
         steps,
     })
 }
@@ -149,6 +181,22 @@ pub(crate) fn gather(context: &Context, plan: &LaunchPlan) -> Result<Gathered, F
         driver,
         prompt,
         tools,
+        variables,
+        program,
+        prefix,
+    })
+}
+
+/// The same with what was kept of the last good start. The plan has it in place already.
+fn gather_good(context: &Context, plan: &LaunchPlan, good: Good) -> Result<Gathered, Fault> {
+    check_folder(&plan.working_directory)?;
+    let mut variables = read_variables(context, plan)?;
+    variables.extend(good.variables);
+    let (program, prefix) = find_program(context, plan, &variables)?;
+    Ok(Gathered {
+        driver: driver(plan),
+        prompt: good.prompt.map(|text| Prompt::new("(kept)", text)),
+        tools: good.tools,
         variables,
         program,
         prefix,

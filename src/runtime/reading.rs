@@ -139,6 +139,7 @@ impl Actor {
         let facts = backlog.chunk.facts;
         if facts.iter().any(|fact| matches!(fact, Fact::Ready { .. })) {
             run.ready = true;
+            self.keep_configuration().await;
         }
         self.commit(facts, false).await;
     }

@@ -15,6 +15,7 @@ use crate::os::link::{LinkError, LinkReceiver, LinkSender, Shim};
 use crate::os::run_folder::RunFolder;
 use crate::os::segments::{SegmentError, SegmentReader, Stream};
 use crate::os::wire::{FromShim, ToShim};
+use crate::runtime::good::Good;
 
 /// How much of the output is read at once.
 const CHUNK: usize = 256 * 1024;
@@ -40,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) receiver: Option<LinkReceiver>,
     /// What it runs with, until the shim says that it does.
     pub(crate) details: Option<RunDetails>,
+    /// What it runs with, as it is kept once it is up.
+    pub(crate) good: Option<Box<Good>>,
     /// Orders that the shim has not confirmed, as they go over the wire.
     pub(crate) unsent: VecDeque<(u64, String)>,
     pub(crate) output: Option<Output>,
@@ -75,6 +78,7 @@ impl Run {
             sender: None,
             receiver: None,
             details: None,
+            good: None,
             unsent: VecDeque::new(),
             out: 0,
             err: 0,

@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use headcount::config;
-use headcount::domain::command::{Command, NewProcess, Outcome, PromptOverride, Refusal};
+use headcount::domain::alert::AlertKind;
+use headcount::domain::command::{
+    Command, NewProcess, Outcome, PromptOverride, Refusal, UpdateWhen,
+};
 use headcount::domain::fault::{Fault, FaultCode};
 use headcount::domain::id::ProcessId;
 use headcount::domain::snapshot::Status;
@@ -263,6 +266,75 @@ async fn c5_a_usage_limit_blocks_until_its_end_and_no_retry_is_used() -> Done {
     company.order(Command::Start(ada)).await?;
     let task = company.add("SAY done at last", ada).await;
     assert_eq!(company.done(task).await.state, TaskState::Succeeded);
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_come_up_with_its_updates_runs_on_with_what_it_had() -> Done {
+    let company = impatient("HEADCOUNT_SIM_PACE = \"0\"");
+    let ada = company.hire("senior_developer").await;
+    let before = company.view(ada);
+    let roles = company.folder.path().join("roles.toml");
+    let good = fs::read_to_string(&roles)?;
+    let bad = good.replace(
+        "environment = { HEADCOUNT_SIM_PACE = \"0\" }",
+        "environment = { HEADCOUNT_SIM_PACE = \"0\", HEADCOUNT_SIM_START = \"exit:1\" }",
+    );
+    assert_ne!(good, bad);
+    // What a prompt says is kept with the rest.
+    let prompt = company
+        .folder
+        .path()
+        .join("corporate-prompts/development/senior-developer.md");
+    let text = fs::read_to_string(&prompt)? + "\nMention the quince.\n";
+    fs::write(&prompt, text)?;
+    fs::write(&roles, bad)?;
+    company
+        .wait("there are updates", |snapshot| {
+            let view = snapshot.process(ada).expect("Ada");
+            let changes = view.updates.as_ref().map(|updates| updates.changes.len());
+            changes == Some(2)
+        })
+        .await;
+    let update = Command::Update {
+        process: ada,
+        when: UpdateWhen::Now,
+    };
+    let answer = company.order(update.clone()).await;
+    assert!(matches!(answer, Err(Refusal::Fault { .. })), "{answer:?}");
+    company
+        .wait("it is back on what it had", |snapshot| {
+            let view = snapshot.process(ada).expect("Ada");
+            let up = view.status == Status::Running && view.pid != before.pid;
+            up && snapshot
+                .alerts
+                .iter()
+                .any(|alert| alert.is_open() && alert.kind == AlertKind::Configuration)
+        })
+        .await;
+    let view = company.view(ada);
+    assert_eq!(view.prompt_hash, before.prompt_hash);
+    assert!(
+        !view.updates_available,
+        "what it did not come up with is no news"
+    );
+    let task = company.add("SAY at work", ada).await;
+    assert_eq!(company.done(task).await.state, TaskState::Succeeded);
+    // It is put right on disk: asked about, and taken.
+    fs::write(&roles, good)?;
+    company
+        .wait("there are updates again", |snapshot| {
+            snapshot.process(ada).expect("Ada").updates_available
+        })
+        .await;
+    company.order(update).await?;
+    assert_ne!(company.view(ada).prompt_hash, before.prompt_hash);
+    company
+        .wait("the alert is over", |snapshot| {
+            snapshot.alerts.iter().all(|alert| !alert.is_open())
+        })
+        .await;
     company.close().await;
     Ok(())
 }

@@ -179,6 +179,7 @@ impl Fleet {
                 AlertKind::Memory,
                 AlertKind::Failures,
                 AlertKind::Held,
+                AlertKind::Configuration,
             ] {
                 match wrong.iter().find(|(one, _, _)| *one == kind) {
                     Some((_, level, text)) => self.raise(kind, *level, Some(id), text.clone()),
@@ -231,6 +232,13 @@ impl Fleet {
         let Some(live) = process.live() else {
             return wrong;
         };
+        if let Some(rejected) = &process.rejected {
+            let text = format!(
+                "runs on the last configuration that was good; with the one on disk it did not come up: {}",
+                rejected.why
+            );
+            wrong.push((AlertKind::Configuration, AlertLevel::Warning, text));
+        }
         if let Some(error) = &live.held {
             let text = format!("its output cannot be written and is held: {error}");
             wrong.push((AlertKind::Held, AlertLevel::Critical, text));

@@ -40,7 +40,7 @@ impl Fleet {
     }
 
     pub(super) fn launched(&mut self, run: RunId, details: RunDetails) {
-        let pid = details.pid;
+        let (pid, put_back) = (details.pid, details.put_back);
         let id = self.with_run(run, |live, now| {
             live.details = Some(details);
             if let Stage::Launching { .. } = live.stage {
@@ -59,6 +59,10 @@ impl Fleet {
             source: "launch".to_owned(),
             at: self.now.wall,
         };
+        if !put_back {
+            // No good one is kept: it was started with what there is.
+            process.rejected = None;
+        }
         if process.protocol == Protocol::ClaudeStreamJson {
             self.note(
                 id,

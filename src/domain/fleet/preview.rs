@@ -39,6 +39,7 @@ impl Fleet {
                 worktree: WorktreePlan::default(),
                 allowed: Vec::new(),
                 begin: Begin::New(Uuid::nil()),
+                put_back: false,
             });
         }
         self.fx.push(Effect::Preview { reply, plans });

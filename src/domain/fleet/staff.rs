@@ -81,6 +81,8 @@ impl Fleet {
             exits_ever: 0,
             turn_taken: 0,
             renewing: None,
+            offered: None,
+            rejected: None,
             upkeep: Upkeep {
                 rest: Rest::New,
                 ..Upkeep::default()
@@ -121,6 +123,7 @@ impl Fleet {
             Phase::Live(_) => {}
             Phase::Down | Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => {
                 process.forget_failures();
+                process.rejected = None;
                 self.launch(id);
             }
         }
@@ -193,6 +196,7 @@ impl Fleet {
                 let stopping = live.stage.is_stopping();
                 live.after = After::Start;
                 process.record.restarts += 1;
+                process.offer_updates();
                 if !stopping {
                     self.begin_stop(id, None);
                 }
@@ -652,6 +656,7 @@ pub(super) fn plan(
         worktree: worktree::plan(process, role),
         allowed: process.allowed.clone(),
         begin,
+        put_back: process.rejected.is_some(),
     }
 }
 

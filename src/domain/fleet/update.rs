@@ -8,10 +8,10 @@ use crate::domain::effect::{Begin, Effect, ReplyId};
 use crate::domain::fleet::{Fleet, staff};
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;
-use crate::domain::process::{After, Phase, Process, Stage};
+use crate::domain::process::{After, Phase, Process, Rejected, Stage};
 use crate::domain::role::WhenChanged;
 use crate::domain::snapshot::Level;
-use crate::domain::updates::Updates;
+use crate::domain::updates::{Fingerprint, Updates};
 
 impl Fleet {
     /// Has every live run compared with what it would be started with now.
@@ -48,23 +48,32 @@ impl Fleet {
         if live.updates == updates {
             return;
         }
-        if updates.is_none() {
+        let Some(updates) = updates else {
             // What was put off is taken back as well; the same change later is a new one.
             live.dismissed = None;
             live.restart_when_idle = false;
             live.restart_in_turn = false;
+            live.updates = None;
+            process.rejected = None;
+            let id = process.id;
+            self.touch(id);
+            return;
+        };
+        if let Some(rejected) = &process.rejected
+            && rejected.configuration == updates.now
+        {
+            live.dismissed = Some(updates.now.clone());
         }
-        live.updates.clone_from(&updates);
+        live.updates = Some(Arc::clone(&updates));
+        let put_off = live.dismissed.as_ref() == Some(&updates.now);
         let (id, name) = (process.id, process.name.clone());
         let role = self.catalogue.role(&process.spec.role);
         let by_itself = role.is_some_and(|role| role.when_changed == WhenChanged::Idle)
-            && updates
-                .as_ref()
-                .is_some_and(|updates| updates.obstacle.is_none());
+            && updates.obstacle.is_none()
+            && !put_off;
         live.restart_when_idle |= by_itself;
-        let put_off = live.dismissed.as_ref() == updates.as_ref().map(|updates| &updates.now);
         self.touch(id);
-        if let Some(updates) = updates.filter(|_| !put_off) {
+        if !put_off {
             let settings: Vec<&str> = updates
                 .changes
                 .iter()
@@ -103,14 +112,7 @@ impl Fleet {
             return Err(Refusal::Fault { process: id, fault });
         }
         match when {
-            UpdateWhen::Now => {
-                let run = live.run;
-                self.restart(reply, id)?;
-                if let Some(process) = self.processes.get_mut(&id) {
-                    process.renewing = Some(run);
-                }
-                return Ok(());
-            }
+            UpdateWhen::Now => return self.restart(reply, id),
             UpdateWhen::Idle => live.restart_when_idle = true,
             UpdateWhen::Rolling => {
                 let role = process.spec.role.clone();
@@ -206,16 +208,38 @@ impl Fleet {
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
-        process.renewing = None;
-        let (name, role) = (process.name.clone(), process.spec.role.clone());
+        let before = process.renewing.take();
+        let offered = process.offered.take();
+        let name = process.name.clone();
         let was_stopped = matches!(process.phase, Phase::Down);
         self.touch(id);
-        if came_up {
-            return;
+        match (came_up, offered) {
+            (true, Some(_)) => {}
+            (true, None) => self.is_back(id),
+            (false, None) => self.is_not_back(id),
+            (false, Some(offered)) => {
+                let others = self.leave_the_others(id);
+                let text = if was_stopped {
+                    format!("{name} was stopped before it came up with its updates{others}")
+                } else {
+                    format!("{name} did not come up with its updates{others}")
+                };
+                // A stop was ordered; only what it means for the others is news.
+                if !was_stopped || !others.is_empty() {
+                    self.note(id, LogKind::Error, &text);
+                    self.say(Level::Error, Some(id), text);
+                }
+                self.put_back(id, before, offered);
+            }
         }
+    }
+
+    /// Those of a role that still wait for their turn are not restarted; returns who, in words.
+    fn leave_the_others(&mut self, of: ProcessId) -> String {
+        let role = self.processes.get(&of).map(|one| one.spec.role.clone());
         let mut left = Vec::new();
         for process in self.processes.values_mut() {
-            if process.spec.role == role
+            if Some(&process.spec.role) == role.as_ref()
                 && let Phase::Live(live) = &mut process.phase
                 && std::mem::take(&mut live.restart_in_turn)
             {
@@ -227,16 +251,61 @@ impl Fleet {
             [] => String::new(),
             names => format!("; {} run on as they are", names.join(", ")),
         };
-        let text = if was_stopped {
-            format!("{name} was stopped before it came up with its updates{others}")
-        } else {
-            format!("{name} did not come up with its updates{others}")
-        };
         for (id, _) in left {
             self.touch(id);
         }
-        // A stop was ordered; only what it means for the others is news.
-        if !was_stopped || !others.is_empty() {
+        others
+    }
+
+    /// Starts a process, which did not come up with its updates, with what it had before; not if what
+    /// is wrong is the account's and no configuration's.
+    fn put_back(&mut self, id: ProcessId, before: Option<RunId>, configuration: Fingerprint) {
+        let Some(process) = self.processes.get_mut(&id) else {
+            return;
+        };
+        let by_configuration = match &process.phase {
+            Phase::Failed | Phase::Backoff { .. } => true,
+            Phase::Blocked(block) => block.until.is_none(),
+            Phase::Down | Phase::Live(_) => false,
+        };
+        if !by_configuration || self.shutdown.is_some() {
+            return;
+        }
+        let fault = process.fault.take();
+        let why = fault.map_or_else(String::new, |fault| fault.to_string());
+        process.rejected = Some(Rejected { configuration, why });
+        process.renewing = before;
+        process.forget_failures();
+        self.note(
+            id,
+            LogKind::System,
+            "starting with the last configuration that was good",
+        );
+        self.launch(id);
+    }
+
+    fn is_back(&mut self, id: ProcessId) {
+        if let Some(process) = self.processes.get(&id)
+            && process.rejected.is_some()
+        {
+            let text = format!(
+                "{} runs on the last configuration that was good",
+                process.name
+            );
+            self.note(id, LogKind::System, &text);
+            self.say(Level::Warning, Some(id), text);
+        }
+    }
+
+    /// The configuration was not what kept it down: it is tried with the one on disk.
+    fn is_not_back(&mut self, id: ProcessId) {
+        if let Some(process) = self.processes.get_mut(&id)
+            && process.rejected.take().is_some()
+        {
+            let text = format!(
+                "{} does not come up with the last configuration that was good either",
+                process.name
+            );
             self.note(id, LogKind::Error, &text);
             self.say(Level::Error, Some(id), text);
         }
@@ -258,9 +327,8 @@ impl Fleet {
             return;
         }
         live.after = After::Start;
-        // A planned restart brings nothing new that could fail to come up.
-        process.renewing = live.updates.is_some().then_some(live.run);
         process.record.restarts += 1;
+        process.offer_updates();
         self.begin_stop(id, None);
     }
 }

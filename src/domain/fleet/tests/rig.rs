@@ -410,6 +410,7 @@ impl Rig {
             prompt_hash: None,
             environment: vec![],
             fingerprint: Fingerprint::default(),
+            put_back: self.launches.last().is_some_and(|plan| plan.put_back),
         });
         self.event(Event::Launched { run, details });
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rig::Rig;
+use crate::domain::alert::AlertKind;
 use crate::domain::command::{Command, Outcome, Refusal, UpdateWhen};
 use crate::domain::event::{Event, Fact};
 use crate::domain::exit::ExitStatus;
@@ -232,4 +233,74 @@ fn a_role_may_say_that_its_processes_restart_without_being_asked() {
     changed(&mut rig, run, Some(Arc::new(broken)));
     assert_eq!(rig.closed.len(), 1);
     assert!(marked(&mut rig, id));
+}
+
+#[test]
+fn who_does_not_come_up_with_its_updates_gets_its_last_good_configuration_back() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    changed(&mut rig, run, Some(updates("9be044")));
+    rig.order(Command::Update {
+        process: id,
+        when: UpdateWhen::Now,
+    });
+    rig.exit(run, ExitStatus::Code(0));
+    let again = rig.launches.last().unwrap().clone();
+    assert!(!again.put_back);
+    rig.launched(again.run);
+    rig.exit(again.run, ExitStatus::Code(1));
+    let back = rig.launches.last().unwrap().clone();
+    assert!(back.put_back && back.run != again.run);
+    let back = come_up(&mut rig);
+    assert_eq!(rig.status(id), Status::Running);
+    let alert = rig.snapshot().alerts[0].clone();
+    assert_eq!(alert.kind, AlertKind::Configuration);
+    assert!(alert.text.contains("PROC_00"), "{}", alert.text);
+    // What it did not come up with is no news; it is put back after a crash as well, also over the end of the instance.
+    changed(&mut rig, back, Some(updates("9be044")));
+    assert!(!marked(&mut rig, id));
+    let mut rig = rig.reborn();
+    rig.exit(back, ExitStatus::Code(1));
+    rig.pass(Duration::from_secs(40));
+    assert!(rig.launches.last().unwrap().put_back);
+    let back = come_up(&mut rig);
+    // Another change is asked about, and a start by a person takes what is on disk.
+    changed(&mut rig, back, Some(updates("77aa00")));
+    assert!(marked(&mut rig, id));
+    rig.order(Command::Restart(id));
+    rig.exit(back, ExitStatus::Code(0));
+    assert!(!rig.launches.last().unwrap().put_back);
+    come_up(&mut rig);
+    let open = rig
+        .snapshot()
+        .alerts
+        .iter()
+        .filter(|one| one.is_open())
+        .count();
+    assert_eq!(open, 0);
+}
+
+#[test]
+fn what_is_no_fault_of_the_configuration_puts_nothing_back() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    changed(&mut rig, run, Some(updates("9be044")));
+    rig.order(Command::Restart(id));
+    rig.exit(run, ExitStatus::Code(0));
+    let again = rig.launches.last().unwrap().run;
+    rig.launched(again);
+    rig.exit(again, ExitStatus::Code(1));
+    // Nor does it come up with the old one: then the new one is tried on, by the common rule.
+    let back = rig.launches.last().unwrap().clone();
+    assert!(back.put_back);
+    rig.launched(back.run);
+    rig.exit(back.run, ExitStatus::Code(1));
+    rig.pass(Duration::from_secs(40));
+    let next = rig.launches.last().unwrap().clone();
+    assert!(!next.put_back && next.run != back.run);
+    // A change that is taken back leaves nothing to put back.
+    let run = come_up(&mut rig);
+    changed(&mut rig, run, Some(updates("9be044")));
+    changed(&mut rig, run, None);
+    assert!(!marked(&mut rig, id));
 }
