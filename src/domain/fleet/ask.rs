@@ -297,14 +297,20 @@ impl Fleet {
         }
     }
 
-    fn task_of(&self, id: ProcessId) -> Option<crate::domain::id::TaskId> {
-        self.processes.get(&id).and_then(Process::live)?.turn.task()
+    /// The task that it has in hand; not one whose lease is over, though its turn goes on.
+    fn leased_to(&self, id: ProcessId) -> Option<crate::domain::id::TaskId> {
+        let live = self.processes.get(&id).and_then(Process::live)?;
+        let task = live.turn.task()?;
+        let lease = self.tasks.get(&task)?.lease?;
+        (lease.process == id && lease.run == live.run).then_some(task)
     }
 
     /// Waiting for a person does not count against the task's time.
     fn pause_lease(&mut self, id: ProcessId) {
         let now = self.now.mono;
-        let Some(task) = self.task_of(id) else { return };
+        let Some(task) = self.leased_to(id) else {
+            return;
+        };
         self.with_task(task, |task| {
             task.state = crate::domain::task::TaskState::Waiting;
             if let Some(lease) = &mut task.lease
@@ -320,7 +326,9 @@ impl Fleet {
         if self.open_requests(id).next().is_some() {
             return;
         }
-        let Some(task) = self.task_of(id) else { return };
+        let Some(task) = self.leased_to(id) else {
+            return;
+        };
         self.with_task(task, |task| {
             task.state = crate::domain::task::TaskState::Running;
             if let Some(lease) = &mut task.lease

@@ -7,11 +7,12 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::rig::{self, Rig};
-use crate::domain::command::{Command, NewProcess};
+use crate::domain::command::{Command, NewProcess, UpdateWhen};
 use crate::domain::effect::ReplyId;
 use crate::domain::event::{Event, Fact, LaunchFailure};
 use crate::domain::exit::ExitStatus;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::health::Pulse;
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::inbox::Ask;
 use crate::domain::order::Order;
@@ -47,6 +48,10 @@ enum Op {
     Exit(usize, i32),
     Unwell(usize),
     NotLoggedIn(usize),
+    Answers(usize, bool),
+    Deaf(bool),
+    Changes(usize, usize),
+    Update(usize, UpdateWhen),
     Pass(u64),
     Disk(bool),
     Reborn,
@@ -54,6 +59,12 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     let n = 0..4_usize;
+    let when = prop_oneof![
+        Just(UpdateWhen::Now),
+        Just(UpdateWhen::Idle),
+        Just(UpdateWhen::Rolling),
+        Just(UpdateWhen::NotNow),
+    ];
     prop_oneof![
         2 => Just(Op::Hire),
         1 => Just(Op::HireWatcher),
@@ -80,6 +91,10 @@ fn op() -> impl Strategy<Value = Op> {
         1 => n.clone().prop_map(Op::Approve),
         3 => (n.clone(), 0..2_i32).prop_map(|(n, code)| Op::Exit(n, code)),
         1 => n.clone().prop_map(Op::Unwell),
+        3 => (n.clone(), any::<bool>()).prop_map(|(n, old)| Op::Answers(n, old)),
+        1 => any::<bool>().prop_map(Op::Deaf),
+        2 => (n.clone(), 0..3_usize).prop_map(|(n, which)| Op::Changes(n, which)),
+        2 => (n.clone(), when).prop_map(|(n, when)| Op::Update(n, when)),
         1 => n.prop_map(Op::NotLoggedIn),
         3 => (0..90_u64).prop_map(Op::Pass),
         1 => Just(Op::Pass(3700)),
@@ -248,6 +263,30 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
                 },
             );
         }
+        Op::Answers(n, old) => {
+            let run = launched(rig, n)?;
+            let mut asked = rig.pings.iter().filter(|(to, _)| *to == run);
+            let ping = if old { asked.next() } else { asked.next_back() };
+            let number = ping?.1;
+            let pulse = Pulse {
+                quiet: Duration::from_secs(n as u64 * 200),
+                tools: Some(0),
+            };
+            rig.event(Event::Pong { run, number, pulse });
+        }
+        Op::Deaf(deaf) => rig.answers_pings = !deaf,
+        Op::Changes(n, which) => {
+            let updates =
+                (which > 0).then(|| super::update::updates(["", "9be044", "77aa00"][which]));
+            rig.event(Event::Compared {
+                run: launched(rig, n)?,
+                updates,
+            });
+        }
+        Op::Update(n, when) => {
+            let process = process(rig, n)?;
+            rig.order(Command::Update { process, when });
+        }
         // Without room on the disk a write is tried again each second: an hour of that is dull.
         Op::Pass(seconds) if rig.disk || seconds < 100 => rig.pass(Duration::from_secs(seconds)),
         Op::Pass(_) => {}
@@ -256,6 +295,7 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
             let sent = rig.sent.clone();
             let mut reborn = rig.reborn();
             reborn.sent = sent;
+            reborn.answers_pings = rig.answers_pings;
             let runs: Vec<RunId> = reborn.fleet.live_runs().map(|(_, run)| run).collect();
             for run in runs {
                 // The shims have taken everything that was sent.
@@ -275,7 +315,7 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
 fn keep(rig: &Rig, op: &Op, kept: &mut BTreeSet<ProcessId>) {
     match *op {
         Op::Stop(n) | Op::Kill(n) => kept.extend(process(rig, n)),
-        Op::Start(n) | Op::Restart(n) | Op::Remove(n) => {
+        Op::Start(n) | Op::Restart(n) | Op::Remove(n) | Op::Update(n, UpdateWhen::Now) => {
             if let Some(id) = process(rig, n) {
                 kept.remove(&id);
             }
@@ -368,6 +408,7 @@ proptest! {
             restart.after = Some(Duration::from_secs(2000));
             restart.schedule = Some("*/20 * * * *".parse().unwrap());
             catalogue.auto_stop.min_processes = 1;
+            catalogue.roles[0].health.restart = true;
         });
         for op in &ops {
             keep(&rig, op, &mut kept);

@@ -443,3 +443,28 @@ fn of_answered_requests_only_the_last_are_kept() {
     }
     assert_eq!(rig.saved.requests.len(), 1000);
 }
+
+#[test]
+fn a_question_that_comes_after_the_time_of_a_task_does_not_take_the_task_back() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let first = rig.add("first", None);
+    let second = rig.add("second", Some(id));
+    rig.turn_ends(run, true);
+    assert_eq!(rig.task(first).state, TaskState::Succeeded);
+    // Its conversation is still being made fresh when the time is over.
+    rig.pass(Duration::from_secs(3700));
+    assert_eq!(rig.task(second).lease, None);
+    let state = rig.task(second).state;
+    let ask = Ask::Permission {
+        tool: "Bash".to_owned(),
+        subject: "ls".to_owned(),
+        diff: None,
+        description: None,
+        rule: "Bash(ls *)".to_owned(),
+    };
+    let key = "late".to_owned();
+    let input = serde_json::Value::Null;
+    rig.fact(run, Fact::Asked { key, ask, input });
+    assert_eq!(rig.task(second).state, state);
+}

@@ -15,7 +15,7 @@ use crate::domain::snapshot::Status;
 use crate::domain::task::TaskState;
 use crate::domain::updates::{Fingerprint, Updates};
 
-fn updates(prompt: &str) -> Arc<Updates> {
+pub(super) fn updates(prompt: &str) -> Arc<Updates> {
     let (mut before, mut now) = (Fingerprint::default(), Fingerprint::default());
     before.set("prompt", "3fa1c2");
     now.set("prompt", prompt);
