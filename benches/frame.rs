@@ -98,6 +98,7 @@ fn process(number: u64, now: Timestamp) -> ProcessView {
         allowed: vec![],
         working_directory: PathBuf::from("/work"),
         worktree: None,
+        work: None,
         environment: vec![],
         model: None,
         max_turns: None,
@@ -143,6 +144,7 @@ fn task(number: u64, now: Timestamp) -> Task {
         continues: None,
         after: vec![],
         moved: None,
+        worktree: None,
     }
 }
 

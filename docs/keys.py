@@ -14,6 +14,8 @@ PLACES = {
     "Logs": "A log",
     "Task": "One task",
     "Updates": "What changed on disk",
+    "Diff": "What somebody changed",
+    "Bring": "Bringing work home",
     "Hire": "Hiring",
     "Editor": "Writing a text",
     "Line": "Writing one line",

@@ -111,7 +111,7 @@ fn the_second_in_a_repository_works_apart_and_brings_its_work_home() {
     assert!(diff.contains("+linus") && diff.contains("+open"), "{diff}");
     assert_eq!(
         shop.company.ok(&["diff", &task, "--files"]),
-        "b.txt\nc.txt\n"
+        "b.txt (by git alone)\nc.txt (by git alone)\n"
     );
     let second = shop.work("linus", "echo more >> b.txt");
     let diff = shop.company.ok(&["diff", &second]);

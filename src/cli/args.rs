@@ -102,20 +102,20 @@ pub enum Verb {
     Logs(LogsArgs),
     /// Show what a process or a task changed in its git worktree.
     Diff(DiffArgs),
-    /// Bring the work of a process to the branch that its worktree began from.
+    /// Bring the work of a process or a task to the branch that it began from.
     Merge(MergeArgs),
     /// Keep what a process has in its worktree in a ref, and take the worktree back to its base.
     Discard {
-        /// Which one.
-        #[arg(value_name = "PROC")]
+        /// Whose: a process, or a task that has a branch of its own.
+        #[arg(value_name = "PROC|TASK")]
         process: String,
         #[command(flatten)]
         json: JsonArg,
     },
-    /// Print the work of a process as a patch for `git apply`.
+    /// Print the work of a process or a task as a patch for `git apply`.
     Export {
-        /// Which one.
-        #[arg(value_name = "PROC")]
+        /// Whose: all of a process, or what one task changed.
+        #[arg(value_name = "PROC|TASK")]
         process: String,
         /// A file to write it into.
         #[arg(short, long, value_name = "F")]
@@ -192,8 +192,8 @@ pub struct DiffArgs {
 /// How work is brought home.
 #[derive(Debug, Clone, Args)]
 pub struct MergeArgs {
-    /// Whose work.
-    #[arg(value_name = "PROC")]
+    /// Whose work: all of a process, or a task that has a branch of its own.
+    #[arg(value_name = "PROC|TASK")]
     pub process: String,
     /// Its commits again, on top of the base, in place of a merge commit.
     #[arg(long, conflicts_with = "squash")]
@@ -605,6 +605,9 @@ pub struct TaskAddArgs {
     /// Hold it until it is released.
     #[arg(long)]
     pub hold: bool,
+    /// On a branch of its own, by somebody with a git worktree.
+    #[arg(long)]
+    pub own_branch: bool,
     /// Any process of this role.
     #[arg(long, value_name = "R")]
     pub role: Option<String>,

@@ -9,6 +9,7 @@ use crate::cli::args::{CreateArgs, ProcArgs};
 use crate::cli::client::Client;
 use crate::cli::error::{CliError, FaultCause};
 use crate::cli::exit::Code;
+use crate::cli::format::safe;
 use crate::cli::instance::started;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
@@ -16,7 +17,9 @@ use crate::cli::ps::status;
 use crate::cli::resolve::{Candidate, bare, resolve};
 use crate::domain::command::UpdateWhen;
 use crate::domain::snapshot::Status;
-use crate::serve::wire::{ErrorDoc, HireRequest, ProcessDoc, RoleDoc, StoppedDoc};
+use crate::serve::wire::{
+    ErrorDoc, HireRequest, ProcessDoc, RemovedDoc, RoleDoc, StoppedDoc, WorkDoc,
+};
 
 /// One of several that were asked for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -202,6 +205,7 @@ impl Act {
 enum Acted {
     Process(Box<ProcessDoc>),
     Stopped(Box<StoppedDoc>),
+    Removed(Box<RemovedDoc>),
 }
 
 /// Does one thing to several processes at once.
@@ -238,9 +242,9 @@ pub(super) async fn act(
                     output.line(said(act, &acted))?;
                 }
                 let error = match &acted {
-                    Acted::Process(after) if act != Act::Remove => not_up(after),
+                    Acted::Process(after) => not_up(after),
                     Acted::Stopped(after) => leftover(after),
-                    Acted::Process(_) => None,
+                    Acted::Removed(_) => None,
                 };
                 documents.push(acted);
                 error
@@ -312,7 +316,7 @@ async fn carry_out(act: Act, client: &Client, process: &ProcessDoc) -> Result<Ac
         }
         Act::Stop => Acted::Stopped(client.post(&format!("{path}/stop"), &nothing).await?),
         Act::Kill => Acted::Stopped(client.post(&format!("{path}/force-stop"), &nothing).await?),
-        Act::Remove => Acted::Process(client.delete(&path).await?),
+        Act::Remove => Acted::Removed(client.delete(&path).await?),
     })
 }
 
@@ -325,14 +329,34 @@ fn said(act: Act, acted: &Acted) -> String {
             } else {
                 "stopped"
             };
-            match &stopped.proof {
+            let line = match &stopped.proof {
                 Some(proof) => format!("{} {word}: {proof}", stopped.process.name),
                 None => format!("{} was not running", stopped.process.name),
+            };
+            match stopped.left.as_ref().and_then(WorkDoc::uncommitted) {
+                Some(left) => format!("{line}; in its worktree {}", safe(&left)),
+                None => line,
             }
+        }
+        Acted::Removed(removed) => {
+            let mut line = format!("{} removed", removed.process.name);
+            if let Some(left) = removed.left.as_ref().and_then(WorkDoc::uncommitted) {
+                line.push_str(&format!("; in its worktree {}", safe(&left)));
+            }
+            if let Some(saved) = &removed.saved {
+                let id = removed.process.id;
+                line.push_str(&format!(
+                    "; all of it is kept, `headcount restore {id}` brings it back"
+                ));
+                if !saved.left_out.is_empty() {
+                    let out = saved.left_out.join(", ");
+                    line.push_str(&format!(", but for {}", safe(&out)));
+                }
+            }
+            line
         }
         Acted::Process(process) => {
             let word = match act {
-                Act::Remove => return format!("{} removed", process.name),
                 Act::Restart => "restarted",
                 Act::Renew(UpdateWhen::Now) => "restarted with updates",
                 Act::Renew(UpdateWhen::Idle) => {

@@ -175,6 +175,7 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
         (!task.skills.is_empty()).then(|| task.skills.join(" ")),
     );
     fields.maybe("continues", task.continues);
+    fields.maybe("branch", task.branch.clone());
     fields.maybe("key", task.key.as_ref());
     let after: Vec<String> = task.after.iter().map(TaskId::to_string).collect();
     fields.maybe("after", (!after.is_empty()).then(|| after.join(" ")));
@@ -206,6 +207,13 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
         for file in &last.files {
             let line = format!("{} +{} -{}", file.path, file.added, file.removed);
             fields.add("changed", line);
+        }
+        for file in &last.only_by_git {
+            fields.add("changed", format!("{file}, says git alone: not by a tool"));
+        }
+        for file in &last.only_by_tools {
+            let line = format!("{file}, says a tool alone: git sees no change there");
+            fields.add("unchanged", line);
         }
     }
     fields.add("text", task.text.trim_end());

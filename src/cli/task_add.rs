@@ -92,6 +92,7 @@ fn with_arguments(request: TaskRequest, args: &TaskAddArgs) -> TaskRequest {
         retries: args.retries.or(request.retries),
         after,
         held: request.held || args.hold,
+        own_branch: request.own_branch || args.own_branch,
         ..request
     }
 }
@@ -216,6 +217,7 @@ impl Common {
             after: task.after.clone(),
             name: task.name.clone(),
             held: task.held,
+            own_branch: task.own_branch,
         })
     }
 }

@@ -16,13 +16,22 @@ use crate::cli::task::task_id;
 use crate::domain::id::ProcessId;
 use crate::domain::worktree::MergeMode;
 use crate::serve::wire::{
-    ChangesDoc, DiffDoc, MergeDoc, MergeRequest, ProcessDoc, RestoreRequest, SavedDoc,
+    ChangesDoc, DiffDoc, MergeDoc, MergeRequest, ProcessDoc, RestoreRequest, SavedDoc, TaskDoc,
 };
 
 /// The process that is meant.
 async fn process_id(text: &str, client: &Client) -> Result<ProcessId, CliError> {
     let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
     Ok(one(text, &processes)?.id)
+}
+
+/// The path of the process or the task that is meant.
+async fn whose(text: &str, client: &Client) -> Result<String, CliError> {
+    Ok(if text.starts_with("task_") {
+        format!("/api/tasks/{}", task_id(text, client).await?)
+    } else {
+        format!("/api/processes/{}", process_id(text, client).await?)
+    })
 }
 
 /// Prints what a process or a task changed.
@@ -39,10 +48,8 @@ pub(super) async fn diff(
             return output.json(&document);
         }
         if args.files {
-            for file in &document.files {
-                output.line(safe(file))?;
-            }
-            return Ok(());
+            let task: TaskDoc = client.get(&format!("/api/tasks/{id}")).await?;
+            return task_files(&document, &task, output);
         }
         return coloured(&document.diff, output);
     }
@@ -63,6 +70,24 @@ pub(super) async fn diff(
     coloured(&document.diff, output)
 }
 
+/// The files that a task changed by git, and where its tools do not say the same.
+fn task_files(document: &DiffDoc, task: &TaskDoc, output: &mut Output) -> Result<(), CliError> {
+    let last = task.attempts.last();
+    let only_by_git = last.map(|last| last.only_by_git.as_slice());
+    for file in &document.files {
+        let untold = only_by_git.is_some_and(|only| only.contains(file));
+        let note = if untold { " (by git alone)" } else { "" };
+        output.line(format_args!("{}{note}", safe(file)))?;
+    }
+    for file in last.into_iter().flat_map(|last| &last.only_by_tools) {
+        output.line(format_args!(
+            "{} (by a tool alone: git sees no change)",
+            safe(file)
+        ))?;
+    }
+    Ok(())
+}
+
 fn files(changes: &ChangesDoc, output: &mut Output) -> Result<(), CliError> {
     output.line(format_args!(
         "{} from {}: {} ahead, {} behind, {} not committed",
@@ -72,6 +97,13 @@ fn files(changes: &ChangesDoc, output: &mut Output) -> Result<(), CliError> {
         changes.behind,
         counted(changes.uncommitted, "file"),
     ))?;
+    if !changes.conflicts.is_empty() {
+        let files = safe(&changes.conflicts.join(", "));
+        output.line(format_args!(
+            "in conflict with {}: {files}",
+            safe(&changes.base)
+        ))?;
+    }
     let mut table = Table::new(&[
         ("", Align::Left),
         ("+", Align::Right),
@@ -123,7 +155,7 @@ pub(super) async fn merge(
     output: &mut Output,
 ) -> Result<(), CliError> {
     let client = place.client().await;
-    let id = process_id(&args.process, &client).await?;
+    let whose = whose(&args.process, &client).await?;
     let mode = match (args.rebase, args.squash) {
         (true, _) => MergeMode::Rebase,
         (_, true) => MergeMode::Squash,
@@ -134,8 +166,7 @@ pub(super) async fn merge(
         commit: args.commit.clone(),
         hand_back: args.hand_back,
     };
-    let path = format!("/api/processes/{id}/merge");
-    let merged: MergeDoc = client.post(&path, &request).await?;
+    let merged: MergeDoc = client.post(&format!("{whose}/merge"), &request).await?;
     if args.json {
         output.json(&merged)?;
     } else {
@@ -166,8 +197,7 @@ pub(super) async fn discard(
     output: &mut Output,
 ) -> Result<(), CliError> {
     let client = place.client().await;
-    let id = process_id(process, &client).await?;
-    let path = format!("/api/processes/{id}/discard");
+    let path = format!("{}/discard", whose(process, &client).await?);
     let saved: SavedDoc = client.post(&path, &()).await?;
     if json.json {
         return output.json(&saved);
@@ -187,8 +217,8 @@ pub(super) async fn export(
     output: &mut Output,
 ) -> Result<(), CliError> {
     let client = place.client().await;
-    let id = process_id(process, &client).await?;
-    let patch = client.bytes(&format!("/api/processes/{id}/export")).await?;
+    let path = format!("{}/export", whose(process, &client).await?);
+    let patch = client.bytes(&path).await?;
     match file {
         Some(path) => std::fs::write(path, patch).map_err(|source| CliError::WriteFile {
             path: path.to_owned(),

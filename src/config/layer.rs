@@ -83,6 +83,7 @@ pub(super) struct Worktree {
     pub(super) base: Set<String>,
     pub(super) setup: Option<Vec<Spanned<String>>>,
     pub(super) copy: Option<Vec<Spanned<String>>>,
+    pub(super) per_task: Set<bool>,
 }
 
 impl Worktree {
@@ -95,6 +96,7 @@ impl Worktree {
             base: table.read("base", Value::text),
             setup: texts(&table, "setup"),
             copy: texts(&table, "copy"),
+            per_task: table.read("per_task", Value::boolean),
         };
         table.finish();
         worktree
@@ -106,6 +108,7 @@ impl Worktree {
             base: self.base.or(outer.base),
             setup: self.setup.or(outer.setup),
             copy: self.copy.or(outer.copy),
+            per_task: self.per_task.or(outer.per_task),
         }
     }
 }

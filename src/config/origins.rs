@@ -23,6 +23,7 @@ const KEYS: &[Key] = &[
     ("budget", |layer| layer.budget_usd.is_some()),
     ("cpu", |layer| is_set(&layer.cpu)),
     ("memory", |layer| is_set(&layer.memory)),
+    ("worktree", |layer| layer.worktree.when.is_some()),
 ];
 
 fn is_set<T>(bounds: &Bounds<T>) -> bool {

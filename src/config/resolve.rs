@@ -377,5 +377,6 @@ fn worktree(layer: layer::Worktree) -> WorktreeRule {
             .into_iter()
             .map(PathBuf::from)
             .collect(),
+        per_task: value_or(layer.per_task, false),
     }
 }

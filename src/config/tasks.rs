@@ -57,6 +57,8 @@ pub struct FileTask {
     pub after: Vec<String>,
     /// Whether it is held until a person releases it.
     pub held: bool,
+    /// Whether it is done on a branch of its own.
+    pub own_branch: bool,
 }
 
 impl TaskFile {
@@ -195,6 +197,9 @@ fn table(value: &Value<'_>) -> Option<FileTask> {
         held: table
             .read("held", Value::boolean)
             .is_some_and(Spanned::into_inner),
+        own_branch: table
+            .read("own_branch", Value::boolean)
+            .is_some_and(Spanned::into_inner),
     };
     table.finish();
     Some(task)
@@ -221,6 +226,8 @@ struct Object {
     after: Vec<String>,
     #[serde(default)]
     held: bool,
+    #[serde(default)]
+    own_branch: bool,
 }
 
 fn lines(text: &str, report: &Report) -> Vec<FileTask> {
@@ -276,6 +283,7 @@ impl Object {
             name: self.name,
             after: self.after,
             held: self.held,
+            own_branch: self.own_branch,
         }
     }
 }

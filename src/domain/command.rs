@@ -12,7 +12,7 @@ use crate::domain::id::{AlertId, ProcessId, RequestId, TaskId};
 use crate::domain::preview::Preview;
 use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::task::{Move, NewTask, TaskChange};
-use crate::domain::worktree::UseWorktree;
+use crate::domain::worktree::{SavedWork, UseWorktree, WorkDone, WorkOf, WorkOrder, WorkSummary};
 
 /// Who orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +176,13 @@ pub enum Command {
         /// One answer a question.
         answers: Vec<String>,
     },
+    /// Does something with work that stands in a git worktree: answered when it is done.
+    Work {
+        /// Whose.
+        of: WorkOf,
+        /// What.
+        order: WorkOrder,
+    },
     /// Stops everything gracefully and ends the instance.
     Shutdown,
     /// Kills everything and ends the instance.
@@ -224,6 +231,24 @@ pub enum Outcome {
     TaskKnown(TaskId),
     /// Accepted and on disk, in the order of the list; whether each was known by its key.
     TasksAdded(Vec<(TaskId, bool)>),
+    /// What came of work in a worktree.
+    Worked {
+        /// Whose worktree that is.
+        process: ProcessId,
+        /// The branch that it is about.
+        branch: String,
+        /// What that began from.
+        base: String,
+        /// What came of it.
+        done: Box<WorkDone>,
+    },
+    /// Removed, and its worktree with it.
+    Removed {
+        /// What was kept of the worktree; `None` if there was nothing to keep.
+        saved: Option<Box<SavedWork>>,
+        /// What was not committed there.
+        left: Option<Box<WorkSummary>>,
+    },
 }
 
 /// Why an order was refused or failed.
@@ -255,6 +280,14 @@ pub enum Refusal {
     /// The caller may not do this.
     #[error("{0}")]
     Forbidden(String),
+    /// Git could not; nothing is lost.
+    #[error("{cause}")]
+    Work {
+        /// Why.
+        cause: String,
+        /// What to do about it.
+        remedy: Option<String>,
+    },
     /// The request makes no sense as it stands.
     #[error("{0}")]
     Invalid(String),
@@ -311,6 +344,7 @@ impl Refusal {
     pub fn remedy(&self) -> Option<String> {
         match self {
             Self::Fault { fault, .. } => Some(fault.remedy.clone()),
+            Self::Work { remedy, .. } => remedy.clone(),
             Self::UnknownRole { near, .. } if near.is_empty() => {
                 Some("list the roles with `headcount roles`".to_owned())
             }

@@ -14,7 +14,7 @@ use crate::domain::log::LogKind;
 use crate::domain::order::Numbered;
 use crate::domain::role::{Agent, Role};
 use crate::domain::updates::Fingerprint;
-use crate::domain::worktree::{Worktree, WorktreePlan};
+use crate::domain::worktree::{Switch, WorkOrder, Worktree, WorktreePlan};
 
 /// Where an answer goes; the runtime keeps the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -186,6 +186,45 @@ pub enum Effect {
         task: TaskId,
         /// Whether it is the end.
         end: bool,
+    },
+    /// Put its worktree on another branch; a `Moved` follows.
+    Place {
+        /// Which process.
+        process: ProcessId,
+        /// In which run.
+        run: RunId,
+        /// Its worktree as it is.
+        worktree: Box<Worktree>,
+        /// Which branch.
+        to: Switch,
+        /// What a new one begins from; the base of the process where it is not given.
+        base: Option<String>,
+        /// By which the answer is known.
+        message: Uuid,
+    },
+    /// Look at what its worktree holds; a `Surveyed` follows.
+    Survey {
+        /// Which process.
+        process: ProcessId,
+        /// Its worktree.
+        worktree: Box<Worktree>,
+        /// Whether a run of it has just ended.
+        ended: bool,
+    },
+    /// Do something with work in a worktree; a `Worked` follows.
+    Work {
+        /// Who asked.
+        reply: ReplyId,
+        /// Whose worktree it is.
+        process: ProcessId,
+        /// The worktree, on the branch that is meant.
+        worktree: Box<Worktree>,
+        /// The task, where it is about what one changed.
+        task: Option<TaskId>,
+        /// What to do.
+        order: WorkOrder,
+        /// What a merge is called.
+        message: String,
     },
     /// Write a line into a process's log.
     Note {

@@ -8,16 +8,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::domain::command::Refusal;
+use crate::domain::effect::ReplyId;
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::Fault;
 use crate::domain::health::Pulse;
-use crate::domain::id::{ProcessId, RunId};
+use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::inbox::Ask;
 use crate::domain::role::Catalogue;
 use crate::domain::snapshot::{Machine, Member, Usage};
 use crate::domain::task::{FileChange, Tokens};
 use crate::domain::updates::{Fingerprint, Updates};
-use crate::domain::worktree::Worktree;
+use crate::domain::worktree::{WorkDone, WorkSummary, Worktree};
 
 /// What an agent said, in the words of the domain. Made by the drivers, in the order of its lines.
 #[derive(Debug, Clone, PartialEq)]
@@ -198,6 +200,46 @@ pub enum Event {
         worktree: Option<Box<Worktree>>,
         /// What a person should know of it.
         notes: Vec<String>,
+    },
+    /// The worktree of a process is on another branch, or could not be put on it.
+    Moved {
+        /// Whose.
+        process: ProcessId,
+        /// In which run.
+        run: RunId,
+        /// What was asked for.
+        message: Uuid,
+        /// The worktree as it is now.
+        result: Box<Result<Worktree, Refusal>>,
+    },
+    /// What the worktree of a process holds.
+    Surveyed {
+        /// Whose.
+        process: ProcessId,
+        /// What.
+        summary: Box<WorkSummary>,
+        /// Whether a run of it has just ended.
+        ended: bool,
+    },
+    /// What a task changed, by git.
+    Marked {
+        /// Who worked on it.
+        process: ProcessId,
+        /// The task.
+        task: TaskId,
+        /// The files, below the top of the worktree.
+        files: Vec<String>,
+    },
+    /// Something was done with work in a worktree, or could not be.
+    Worked {
+        /// Who asked.
+        reply: ReplyId,
+        /// Whose worktree it is.
+        process: ProcessId,
+        /// The worktree.
+        worktree: Box<Worktree>,
+        /// What came of it.
+        result: Box<Result<WorkDone, Refusal>>,
     },
     /// Nothing was started.
     LaunchFailed {

@@ -6,6 +6,7 @@ pub mod alert;
 pub mod automation;
 pub mod clean;
 pub mod command;
+pub mod diff;
 pub mod effect;
 pub mod event;
 pub mod exit;

@@ -23,7 +23,7 @@ use crate::domain::snapshot::{Activity, Evidence, Status};
 use crate::domain::task::{AttemptEnd, Tokens};
 use crate::domain::time::Mono;
 use crate::domain::updates::{Fingerprint, Updates};
-use crate::domain::worktree::Worktree;
+use crate::domain::worktree::{WorkSummary, Worktree};
 
 /// How far a live run has come. Each waiting stage holds its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +131,13 @@ pub enum Turn {
         /// When the run is killed because the agent did not answer.
         by: Mono,
     },
+    /// Its worktree is being put on the branch for a task.
+    Placing {
+        /// The task.
+        task: TaskId,
+        /// By which the answer is known.
+        message: Uuid,
+    },
     /// A task.
     Task {
         /// The task.
@@ -146,7 +153,9 @@ impl Turn {
     pub const fn task(self) -> Option<TaskId> {
         match self {
             Self::None => None,
-            Self::Clearing { task, .. } | Self::Task { task, .. } => Some(task),
+            Self::Clearing { task, .. } | Self::Placing { task, .. } | Self::Task { task, .. } => {
+                Some(task)
+            }
         }
     }
 }
@@ -332,6 +341,9 @@ pub struct Process {
     /// The git worktree that it works in, once it has one.
     #[serde(default)]
     pub worktree: Option<Worktree>,
+    /// What that held when it was looked at last.
+    #[serde(default)]
+    pub work: Option<Box<WorkSummary>>,
     /// How its agent is driven.
     pub protocol: Protocol,
     /// Where it stands.
@@ -516,7 +528,7 @@ impl Process {
             Stage::Launching { .. } => "initialization: prompt, tools, environment, folder",
             Stage::Readying { .. } => "initialization: health check",
             Stage::Up => match live.turn {
-                Turn::Clearing { .. } => "active: task assigned",
+                Turn::Clearing { .. } | Turn::Placing { .. } => "active: task assigned",
                 Turn::Task { ending: None, .. } => "active: task executed",
                 Turn::Task {
                     ending: Some(_), ..

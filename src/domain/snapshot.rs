@@ -19,7 +19,7 @@ use crate::domain::process::Conversation;
 use crate::domain::role::{Catalogue, Kind, PromptMode, Protocol, Range};
 use crate::domain::task::{Task, TaskState, Tokens};
 use crate::domain::updates::Updates;
-use crate::domain::worktree::Worktree;
+use crate::domain::worktree::{WorkSummary, Worktree};
 
 /// Where a process stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -317,6 +317,9 @@ pub struct ProcessView {
     /// The git worktree of its own.
     #[serde(default)]
     pub worktree: Option<Worktree>,
+    /// What that held when it was looked at last.
+    #[serde(default)]
+    pub work: Option<Box<WorkSummary>>,
     /// The environment it runs with, secrets masked.
     pub environment: Vec<(String, String)>,
     /// The model that was asked for.

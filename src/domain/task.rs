@@ -1,6 +1,7 @@
 //! A unit of work: what was asked, who may do it, every attempt, and what came of it.
 
 use std::collections::BTreeMap;
+use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::time::Mono;
+use crate::domain::worktree::Worktree;
 
 /// A task of one priority comes level with a fresh one of the next after this long, so that nothing
 /// starves behind a steady stream of more urgent work.
@@ -120,6 +122,9 @@ pub struct Target {
     /// Any process whose role has all of these skills.
     #[serde(default)]
     pub skills: Vec<String>,
+    /// Only one that has a git worktree, where the task gets a branch of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_branch: bool,
 }
 
 /// A task as it is asked for.
@@ -224,6 +229,9 @@ pub struct Work {
     /// Files that were changed, in the order of their first change.
     #[serde(default)]
     pub files: Vec<FileChange>,
+    /// Files that git says were changed, below the top of the worktree; `None` if it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_git: Option<Vec<String>>,
 }
 
 impl Work {
@@ -249,10 +257,68 @@ impl Work {
         }
     }
 
+    /// Where git and the tools do not say the same, for work in this worktree; `None` if git was not asked.
+    #[must_use]
+    pub fn differences(&self, worktree: &Worktree) -> Option<Differences> {
+        let by_git = self.by_git.as_ref()?;
+        let by_tools: Vec<String> = self
+            .files
+            .iter()
+            .map(|file| below_the_top(&file.path, worktree))
+            .collect();
+        let only = |these: &[String], those: &[String]| {
+            let mut only: Vec<String> = these
+                .iter()
+                .filter(|path| !those.contains(path))
+                .cloned()
+                .collect();
+            only.dedup();
+            only
+        };
+        Some(Differences {
+            by_git: only(by_git, &by_tools),
+            by_tools: only(&by_tools, by_git),
+        })
+    }
+
     /// Whether nothing is known of it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tools.is_empty() && self.files.is_empty()
+        self.tools.is_empty() && self.files.is_empty() && self.by_git.is_none()
+    }
+}
+
+/// As git calls a file that an agent calls so.
+fn below_the_top(path: &str, worktree: &Worktree) -> String {
+    let whole = worktree.folder.join(path);
+    let below = whole.strip_prefix(&worktree.top).unwrap_or(&whole);
+    let mut plain = PathBuf::new();
+    for part in below.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain.to_string_lossy().into_owned()
+}
+
+/// Files of which the agent's tool events and git do not say the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Differences {
+    /// Changed by git's word alone: by a command, mostly.
+    pub by_git: Vec<String>,
+    /// Changed by a tool's word alone: changed back since, ignored by git, or outside of the worktree.
+    pub by_tools: Vec<String>,
+}
+
+impl Differences {
+    /// Whether both say the same.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_git.is_empty() && self.by_tools.is_empty()
     }
 }
 
@@ -425,6 +491,9 @@ pub struct Task {
     /// Where a person has put it in the order of work.
     #[serde(default)]
     pub moved: Option<Place>,
+    /// The branch that was made for it alone, and the worktree where that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<Box<Worktree>>,
 }
 
 /// What is read from disk is on disk.

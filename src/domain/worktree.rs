@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::diff::FileDiff;
 use crate::domain::id::{ProcessId, TaskId};
+use crate::domain::task::{NewTask, Target};
 
 /// Whether a process works in a git worktree of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -44,6 +46,9 @@ pub struct WorktreeRule {
     /// Files that git does not track and that a new one needs all the same, for example `.env`;
     /// relative to the top of the repository.
     pub copy: Vec<PathBuf>,
+    /// Whether each task gets a branch of its own, begun from the base.
+    #[serde(default)]
+    pub per_task: bool,
 }
 
 /// A worktree that exists.
@@ -58,6 +63,55 @@ pub struct Worktree {
     /// Its own branch.
     pub branch: String,
     /// The branch that it began from; the commit where no branch was checked out.
+    pub base: String,
+    /// The commit that it began from.
+    pub begun: String,
+    /// The task that the branch was made for, where it is one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// The branch of the process, while one of a task's own is checked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<Aside>,
+}
+
+impl Worktree {
+    /// The same with the branch of the process in the place of a task's own.
+    #[must_use]
+    pub fn of_process(&self) -> Self {
+        let Some(aside) = &self.aside else {
+            return self.clone();
+        };
+        Self {
+            branch: aside.branch.clone(),
+            base: aside.base.clone(),
+            begun: aside.begun.clone(),
+            task: None,
+            aside: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// Which branch a worktree is to be on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Switch {
+    /// The one of this task: made from the base, where it is not there yet.
+    Task {
+        /// Which task.
+        task: TaskId,
+        /// The branch that it has already.
+        known: Option<String>,
+    },
+    /// The one of the process.
+    Back,
+}
+
+/// A branch that is not checked out at present.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// Its name.
+    pub branch: String,
+    /// The branch or commit that it began from.
     pub base: String,
     /// The commit that it began from.
     pub begun: String,
@@ -134,6 +188,89 @@ pub struct Changes {
     pub files: Vec<ChangedFile>,
     /// How many files are not committed, new ones included.
     pub uncommitted: u32,
+    /// Files in which what is committed here and what is in the base changed the same places.
+    #[serde(default)]
+    pub conflicts: Vec<String>,
+}
+
+/// The same in short: what stands in the snapshot, as of a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkSummary {
+    /// As of when.
+    pub at: Timestamp,
+    /// The branch that is checked out.
+    pub branch: String,
+    /// What it is compared with.
+    pub base: String,
+    /// Commits that the base does not have.
+    pub ahead: u32,
+    /// Commits of the base that it does not have.
+    pub behind: u32,
+    /// How many files differ from the base.
+    pub files: u32,
+    /// How many files are not committed.
+    pub uncommitted: u32,
+    /// The first of those.
+    pub open: Vec<String>,
+}
+
+impl WorkSummary {
+    /// More names than this stand in no snapshot.
+    const MOST: usize = 20;
+
+    /// What there is to say of changes in short.
+    #[must_use]
+    pub fn of(changes: &Changes, at: Timestamp) -> Self {
+        let open = changes.files.iter().filter(|file| file.uncommitted);
+        Self {
+            at,
+            branch: changes.branch.clone(),
+            base: changes.base.clone(),
+            ahead: changes.ahead,
+            behind: changes.behind,
+            files: u32::try_from(changes.files.len()).unwrap_or(u32::MAX),
+            uncommitted: changes.uncommitted,
+            open: open
+                .take(Self::MOST)
+                .map(|file| file.path.clone())
+                .collect(),
+        }
+    }
+
+    /// `2 files are not committed: a.rs, b.rs`; `None` if all is.
+    #[must_use]
+    pub fn uncommitted(&self) -> Option<String> {
+        uncommitted(self.uncommitted, &self.open)
+    }
+}
+
+/// `2 files are not committed: a.rs, b.rs`; `None` for none.
+#[must_use]
+pub fn uncommitted(count: u32, first: &[String]) -> Option<String> {
+    let (files, are) = match count {
+        0 => return None,
+        1 => ("1 file".to_owned(), "is"),
+        n => (format!("{n} files"), "are"),
+    };
+    let names = named(first, count as usize);
+    let names = if names.is_empty() {
+        String::new()
+    } else {
+        format!(": {names}")
+    };
+    Some(format!("{files} {are} not committed{names}"))
+}
+
+/// The first few of `count` names.
+#[must_use]
+pub fn named(names: &[String], count: usize) -> String {
+    const SHOWN: usize = 3;
+    let mut text = names[..names.len().min(SHOWN)].join(", ");
+    let shown = names.len().min(SHOWN);
+    if count > shown && shown > 0 {
+        text.push_str(&format!(" and {} more", count - shown));
+    }
+    text
 }
 
 /// How work is brought home.
@@ -179,6 +316,92 @@ pub enum Merged {
         /// In these files.
         files: Vec<String>,
     },
+}
+
+/// Whose work is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkOf {
+    /// All that is on the branch of a process.
+    Process(ProcessId),
+    /// What one task changed.
+    Task(TaskId),
+}
+
+/// What is to be done with work. Nobody gets a task in that worktree meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkOrder {
+    /// To the branch that it began from.
+    Bring {
+        /// How.
+        mode: MergeMode,
+        /// The message under which what is not committed is committed first; without one, such is refused.
+        commit: Option<String>,
+    },
+    /// Away with it, back to the base; all of it is kept first.
+    Discard,
+    /// Into a patch file, absolute, that is not there yet.
+    Export(PathBuf),
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkDone {
+    /// It was to be brought home.
+    Brought(Merged),
+    /// It is gone from the worktree and kept.
+    Discarded(SavedWork),
+    /// It is written.
+    Exported {
+        /// Where.
+        to: PathBuf,
+        /// Bytes.
+        bytes: u64,
+    },
+}
+
+/// Asks an employee to resolve the conflicts of its own branch.
+#[must_use]
+pub fn conflict_task(process: ProcessId, branch: &str, base: &str, files: &[String]) -> NewTask {
+    let text = format!(
+        "Your branch `{branch}` cannot be merged into `{base}`: both changed the same places in {}.\n\n\
+         Run `git merge {base}` in your working directory. Resolve every conflict so that the intent of both sides holds; \
+         look at `git log {base}` for what the other side wanted. Run the tests that cover these files. Commit the \
+         merge. Do not push. Report for each file what you kept of either side and why.",
+        files.join(", ")
+    );
+    NewTask {
+        text,
+        target: Target {
+            process: Some(process),
+            ..Target::default()
+        },
+        ..NewTask::default()
+    }
+}
+
+/// What a screen wants to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkQuery {
+    /// Whose work.
+    pub of: WorkOf,
+    /// Another one where it may have changed since.
+    pub version: u64,
+}
+
+/// What one task changed, or a whole branch, to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkText {
+    /// In whose worktree.
+    pub process: ProcessId,
+    /// What the branch holds beyond its base.
+    pub changes: Changes,
+    /// The diff, one file each, in git's order.
+    pub files: Vec<FileDiff>,
+    /// Bytes that were left out at the end, as nobody reads so far.
+    pub left_out: u64,
 }
 
 /// The state of a worktree as it was kept before it went.

@@ -26,6 +26,7 @@ use crate::runtime::context::Context;
 use crate::runtime::exits;
 use crate::runtime::good::Good;
 use crate::runtime::journal::LogFile;
+use crate::runtime::place::Moving;
 use crate::runtime::reading::{Backlog, render};
 use crate::runtime::run::{ANSWERED, Run};
 
@@ -70,6 +71,8 @@ pub(crate) enum Told {
         task: TaskId,
         end: bool,
     },
+    /// Put the worktree on another branch.
+    Place(Box<Moving>),
     Note {
         kind: LogKind,
         text: String,
@@ -220,6 +223,7 @@ impl Actor {
                 task,
                 end,
             } => self.mark(&worktree, task, end).await,
+            Told::Place(moving) => self.move_to(*moving).await,
             Told::Record { flight } => self.record(&flight).await,
             Told::Note { kind, text } => self.note(kind, &text).await,
             Told::Forget => {}

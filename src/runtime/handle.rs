@@ -146,10 +146,11 @@ impl Handle {
     /// # Errors
     /// Why it was refused or failed; [`Refusal::Gone`] if the instance ended first.
     pub async fn order(&self, origin: Origin, command: Command) -> Result<Outcome, Refusal> {
-        if let Command::Remove(id) = command {
+        let cleared = match command {
             // First: what cannot be kept must not lose the one whose work it is.
-            self.clear_worktree(id).await?;
-        }
+            Command::Remove(id) => self.clear_worktree(id).await?,
+            _ => None,
+        };
         let (reply, answer) = oneshot::channel();
         let order = Mail::Order {
             origin,
@@ -163,7 +164,8 @@ impl Handle {
                 Refusal::Gone
             }
         })?;
-        answer.await.map_err(|_| Refusal::Gone)?
+        let outcome = answer.await.map_err(|_| Refusal::Gone)??;
+        Ok(cleared.unwrap_or(outcome))
     }
 
     /// Reports a fact; used by the parts of the program that see something of their own.

@@ -22,8 +22,10 @@ use crate::runtime::alarm::Alarm;
 use crate::runtime::clock::Clock;
 use crate::runtime::context::Context;
 use crate::runtime::handle::{Mail, ReplySender};
+use crate::runtime::place::Moving;
 use crate::runtime::preview::preview;
 use crate::runtime::updates::Compared;
+use crate::runtime::work::{self, Job};
 use crate::store::{Store, Written};
 
 /// The hub: the only place that has the fleet.
@@ -39,7 +41,7 @@ pub(crate) struct Hub {
     pub(crate) view: watch::Sender<Arc<Snapshot>>,
     pub(crate) actors: HashMap<ProcessId, mpsc::UnboundedSender<Told>>,
     pub(crate) tasks: JoinSet<ProcessId>,
-    /// Looks at what would be hired.
+    /// What is done beside the loop: looks at what would be hired, work in worktrees.
     pub(crate) looks: JoinSet<()>,
     pub(crate) replies: HashMap<ReplyId, ReplySender>,
     pub(crate) next_reply: u64,
@@ -147,7 +149,13 @@ impl Hub {
         } else {
             ended.await;
         }
-        while self.looks.join_next().await.is_some() {}
+        let looked = async { while self.looks.join_next().await.is_some() {} };
+        if handing_over {
+            // The new program is not kept waiting by a large repository; git ends what it is at.
+            drop(tokio::time::timeout(LAST_WORK, looked).await);
+        } else {
+            looked.await;
+        }
     }
 
     fn take(&mut self, mail: Mail) {
@@ -262,6 +270,59 @@ impl Hub {
                         drop(reply.send(Ok(Outcome::Previewed(seen))));
                     });
                 }
+            }
+            Effect::Place {
+                process,
+                run,
+                worktree,
+                to,
+                base,
+                message,
+            } => self.tell(
+                process,
+                Told::Place(Box::new(Moving {
+                    run,
+                    worktree: *worktree,
+                    to,
+                    base,
+                    message,
+                })),
+            ),
+            Effect::Survey {
+                process,
+                worktree,
+                ended,
+            } => {
+                let context = Arc::clone(&self.context);
+                self.looks.spawn(async move {
+                    work::survey(&context, process, &worktree, ended).await;
+                });
+            }
+            Effect::Work {
+                reply,
+                process,
+                worktree,
+                task,
+                order,
+                message,
+            } => {
+                let context = Arc::clone(&self.context);
+                self.looks.spawn(async move {
+                    let job = Job {
+                        process,
+                        worktree: &worktree,
+                        task,
+                        message: &message,
+                    };
+                    let result = work::carry_out(&context.worktrees, job, order).await;
+                    let event = Event::Worked {
+                        reply,
+                        process,
+                        worktree,
+                        result: Box::new(result),
+                    };
+                    context.tell(event).await;
+                });
             }
             Effect::Persist { token, batch } => self.store.write(token, batch),
             Effect::Reply { reply, outcome } => {

@@ -1,14 +1,54 @@
 //! Where a run works: the actor's dealings with git worktrees.
 
+use uuid::Uuid;
+
 use crate::domain::effect::LaunchPlan;
 use crate::domain::event::{Event, LaunchFailure};
-use crate::domain::id::TaskId;
-use crate::domain::worktree::Worktree;
+use crate::domain::id::{RunId, TaskId};
+use crate::domain::worktree::{Switch, Worktree};
 use crate::runtime::actor::{Actor, Told};
 use crate::runtime::git::Wanted;
 use crate::runtime::launch::cancelled;
 
+/// A worktree that is to be on another branch.
+#[derive(Debug)]
+pub(crate) struct Moving {
+    pub(crate) run: RunId,
+    pub(crate) worktree: Worktree,
+    pub(crate) to: Switch,
+    /// What a new branch begins from.
+    pub(crate) base: Option<String>,
+    /// By which the answer is known.
+    pub(crate) message: Uuid,
+}
+
 impl Actor {
+    /// Puts the worktree on another branch, and says what came of it.
+    pub(super) async fn move_to(&mut self, moving: Moving) {
+        let Moving {
+            run,
+            worktree,
+            to,
+            base,
+            message,
+        } = moving;
+        let moved = self
+            .context
+            .worktrees
+            .switch(&worktree, &to, base.as_deref(), self.id)
+            .await;
+        let result = Box::new(moved.map_err(|error| error.refusal()));
+        let process = self.id;
+        self.context
+            .tell(Event::Moved {
+                process,
+                run,
+                message,
+                result,
+            })
+            .await;
+    }
+
     /// Finds or makes the worktree of a process that has or wants one, and returns the plan with the folder in it.
     ///
     /// That may take minutes; an order to end the run meanwhile is heard.
@@ -63,8 +103,30 @@ impl Actor {
 
     /// Notes the state of the worktree; a failure costs the comparison and nothing else.
     pub(super) async fn mark(&mut self, worktree: &Worktree, task: TaskId, end: bool) {
-        if let Err(error) = self.context.worktrees.mark(worktree, task, end).await {
-            tracing::warn!(process = %self.id, %task, %error, "cannot note the worktree's state");
+        let worktrees = &self.context.worktrees;
+        let files = async {
+            worktrees.mark(worktree, task, end).await?;
+            if end {
+                worktrees.task_files(worktree, task).await
+            } else {
+                Ok(None)
+            }
+        };
+        match files.await {
+            Ok(Some(files)) => {
+                let process = self.id;
+                self.context
+                    .tell(Event::Marked {
+                        process,
+                        task,
+                        files,
+                    })
+                    .await;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(process = %self.id, %task, %error, "cannot note the worktree's state");
+            }
         }
     }
 }

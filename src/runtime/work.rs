@@ -1,15 +1,26 @@
 //! What people ask of the worktrees: what changed, the way home, what is kept.
 
+use std::io::Write as _;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 
-use crate::domain::command::Refusal;
+use crate::domain::command::{Outcome, Refusal};
+use crate::domain::diff;
+use crate::domain::event::Event;
 use crate::domain::id::{ProcessId, TaskId};
-use crate::domain::snapshot::{Activity, ProcessView};
-use crate::domain::worktree::{Changes, MergeMode, Merged, SavedWork, Worktree};
-use crate::runtime::git::GitError;
+use crate::domain::snapshot::ProcessView;
+use crate::domain::worktree::{
+    Changes, SavedWork, WorkDone, WorkOf, WorkOrder, WorkSummary, WorkText, Worktree,
+};
+use crate::runtime::context::Context;
+use crate::runtime::git::{GitError, Worktrees};
 use crate::runtime::handle::Handle;
+
+/// Nobody reads further than this on a screen; `headcount diff` prints all of it.
+const MOST_READ: usize = 4 * 1024 * 1024;
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
@@ -57,60 +68,73 @@ impl Handle {
         Ok(self.worktrees.patch(&worktree, whole).await?)
     }
 
-    /// What one task changed, as a diff, and the files that it changed by git.
+    /// What one task changed, as a diff.
     ///
     /// # Errors
     /// There is no such task, it did not run in a worktree, or git cannot say.
-    pub async fn task_diff(&self, id: TaskId) -> Result<(Vec<u8>, Vec<String>), WorkError> {
+    pub async fn task_diff(&self, id: TaskId, whole: bool) -> Result<Vec<u8>, WorkError> {
+        let (worktree, _) = self.worktree_of_task(id)?;
+        let patch = self.worktrees.task_patch(&worktree, id, whole).await?;
+        patch.ok_or_else(|| not_marked(id).into())
+    }
+
+    fn worktree_of_task(
+        &self,
+        id: TaskId,
+    ) -> Result<(Worktree, std::sync::Arc<ProcessView>), Refusal> {
         let snapshot = self.snapshot();
         let task = snapshot.task(id).ok_or(Refusal::UnknownTask(id))?;
-        let last = task.attempts.last();
-        let process = last.map(|attempt| attempt.process).ok_or_else(|| {
+        let process = task.process().ok_or_else(|| {
             Refusal::State(format!("{id} was not worked on yet, so it changed nothing"))
         })?;
         let (worktree, view) = self.worktree_of(process)?;
-        let patch = self.worktrees.task_patch(&worktree, id).await?;
-        let Some(patch) = patch else {
-            let text = format!(
-                "{} had no worktree when {id} ran, so its changes are not known",
-                view.name
-            );
-            return Err(Refusal::State(text).into());
+        let own = task.worktree.as_deref().cloned();
+        Ok((own.unwrap_or(worktree), view))
+    }
+
+    /// What a process or a task changed, to be read on a screen.
+    ///
+    /// # Errors
+    /// As [`Self::diff`] and [`Self::task_diff`].
+    pub async fn read_work(&self, of: WorkOf) -> Result<WorkText, WorkError> {
+        let (worktree, view, patch) = match of {
+            WorkOf::Process(id) => {
+                let (worktree, view) = self.worktree_of(id)?;
+                let patch = self.worktrees.patch(&worktree, false).await?;
+                (worktree, view, patch)
+            }
+            WorkOf::Task(id) => {
+                let (worktree, view) = self.worktree_of_task(id)?;
+                let patch = self.task_diff(id, false).await?;
+                (worktree, view, patch)
+            }
         };
-        let files = self.worktrees.task_files(&worktree, id).await?;
-        Ok((patch, files))
+        let changes = self.worktrees.changes(&worktree).await?;
+        let kept = patch.get(..MOST_READ).unwrap_or(&patch);
+        Ok(WorkText {
+            process: view.id,
+            changes,
+            files: diff::files(&String::from_utf8_lossy(kept)),
+            left_out: (patch.len() - kept.len()) as u64,
+        })
     }
 
-    /// Brings the work of a process to the branch that it began from.
-    ///
-    /// # Errors
-    /// It has no worktree or is at work, something is not committed, or git refuses.
-    pub async fn bring_home(
-        &self,
-        id: ProcessId,
-        mode: MergeMode,
-        commit: Option<&str>,
-    ) -> Result<Merged, WorkError> {
-        let (worktree, view) = self.worktree_of(id)?;
-        is_at_rest(&view)?;
-        let message = format!("Merge the work of {} ({})", view.name, worktree.branch);
-        Ok(self
-            .worktrees
-            .bring(&worktree, mode, &message, commit)
-            .await?)
+    /// Has the worktree of a process looked at; what it holds stands in a snapshot soon after.
+    pub async fn survey(&self, id: ProcessId) {
+        let Ok((worktree, _)) = self.worktree_of(id) else {
+            return;
+        };
+        if let Ok(changes) = self.worktrees.changes(&worktree).await {
+            self.report(surveyed(id, &changes, false)).await;
+        }
     }
 
-    /// Keeps what a process has in its worktree in a ref, then takes the worktree back to its base.
-    ///
-    /// # Errors
-    /// It has no worktree or is at work, or not all of it can be kept: then nothing is changed.
-    pub async fn discard(&self, id: ProcessId) -> Result<SavedWork, WorkError> {
-        let (worktree, view) = self.worktree_of(id)?;
-        is_at_rest(&view)?;
-        Ok(self
-            .worktrees
-            .discard(&worktree, id, Timestamp::now())
-            .await?)
+    /// What a process changed and did not commit; `None` if there is nothing, or nobody can say.
+    pub async fn left_open(&self, id: ProcessId) -> Option<WorkSummary> {
+        let (worktree, _) = self.worktree_of(id).ok()?;
+        let changes = self.worktrees.changes(&worktree).await.ok()?;
+        let summary = WorkSummary::of(&changes, Timestamp::now());
+        (summary.uncommitted > 0).then_some(summary)
     }
 
     /// What is kept in the repository that a folder is in, newest first.
@@ -134,47 +158,142 @@ impl Handle {
         Ok(self.worktrees.restore(folder, name, to).await?)
     }
 
-    /// Takes the worktree of a process that is being removed away, all of it kept.
+    /// Takes the worktree of a process that is being removed away, all of it kept; returns what that was.
     ///
     /// # Errors
     /// It cannot be kept; then the process must stay as well.
-    pub(in crate::runtime) async fn clear_worktree(&self, id: ProcessId) -> Result<(), Refusal> {
+    pub(in crate::runtime) async fn clear_worktree(
+        &self,
+        id: ProcessId,
+    ) -> Result<Option<Outcome>, Refusal> {
         let snapshot = self.snapshot();
         let Some(view) = snapshot.process(id).filter(|view| !view.is_up()) else {
-            return Ok(());
+            return Ok(None);
         };
         let Some(worktree) = &view.worktree else {
-            return Ok(());
+            return Ok(None);
         };
+        let left = self.left_open(id).await.map(Box::new);
         match self.worktrees.remove(worktree, id, Timestamp::now()).await {
-            Ok(Some(saved)) => {
-                tracing::info!(process = %id, name = saved.name, "kept what the worktree held");
-                Ok(())
-            }
-            Ok(None) => Ok(()),
-            Err(error) => {
-                let remedy = error.remedy().map(|remedy| format!("; {remedy}"));
-                Err(Refusal::State(format!(
-                    "what {} has in its worktree cannot be kept, so nothing was removed: {error}{}",
+            Ok(saved) => Ok(Some(Outcome::Removed {
+                saved: saved.map(Box::new),
+                left,
+            })),
+            Err(error) => Err(Refusal::Work {
+                cause: format!(
+                    "what {} has in its worktree cannot be kept, so nothing was removed: {}",
                     view.name,
-                    remedy.unwrap_or_default()
-                )))
-            }
+                    error.in_full()
+                ),
+                remedy: error.remedy(),
+            }),
         }
     }
 }
 
-/// Files must not change under an agent that works on them.
-fn is_at_rest(view: &ProcessView) -> Result<(), Refusal> {
-    let at_work = view.task.is_some() || (view.is_up() && view.activity == Activity::Busy);
-    if at_work {
-        let text = format!(
-            "{} is at work; wait for the task to end, or stop it",
-            view.name
-        );
-        return Err(Refusal::State(text));
+fn not_marked(id: TaskId) -> Refusal {
+    Refusal::State(format!(
+        "its process had no worktree when {id} ran, so what it changed is not known"
+    ))
+}
+
+fn surveyed(process: ProcessId, changes: &Changes, ended: bool) -> Event {
+    Event::Surveyed {
+        process,
+        summary: Box::new(WorkSummary::of(changes, Timestamp::now())),
+        ended,
     }
-    Ok(())
+}
+
+/// Looks at a worktree and reports it. One that cannot be looked at is reported by whatever needs it next.
+pub(in crate::runtime) async fn survey(
+    context: &Context,
+    process: ProcessId,
+    worktree: &Worktree,
+    ended: bool,
+) {
+    match context.worktrees.changes(worktree).await {
+        Ok(changes) => context.tell(surveyed(process, &changes, ended)).await,
+        Err(error) => tracing::debug!(%process, %error, "cannot look at the worktree"),
+    }
+}
+
+/// Work that something is to be done with.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::runtime) struct Job<'a> {
+    pub(in crate::runtime) process: ProcessId,
+    pub(in crate::runtime) worktree: &'a Worktree,
+    pub(in crate::runtime) task: Option<TaskId>,
+    /// What a merge is called.
+    pub(in crate::runtime) message: &'a str,
+}
+
+/// Does it. A bug in there must not leave the process waiting for its end.
+pub(in crate::runtime) async fn carry_out(
+    worktrees: &Worktrees,
+    job: Job<'_>,
+    order: WorkOrder,
+) -> Result<WorkDone, Refusal> {
+    let doing = AssertUnwindSafe(act(worktrees, job, order));
+    doing.catch_unwind().await.unwrap_or_else(|_| {
+        Err(Refusal::Work {
+            cause: "a part of headcount failed; see headcount.log".to_owned(),
+            remedy: None,
+        })
+    })
+}
+
+async fn act(worktrees: &Worktrees, job: Job<'_>, order: WorkOrder) -> Result<WorkDone, Refusal> {
+    let Job {
+        process, worktree, ..
+    } = job;
+    let done = match order {
+        WorkOrder::Bring { mode, commit } => worktrees
+            .bring(worktree, mode, job.message, commit.as_deref())
+            .await
+            .map(WorkDone::Brought),
+        WorkOrder::Discard => worktrees
+            .discard(worktree, process, Timestamp::now())
+            .await
+            .map(WorkDone::Discarded),
+        WorkOrder::Export(to) => {
+            let patch = match job.task {
+                Some(task) => worktrees.task_patch(worktree, task, true).await,
+                None => worktrees.patch(worktree, true).await.map(Some),
+            };
+            let patch = patch.map_err(|error| error.refusal())?;
+            let patch = patch.ok_or_else(|| match job.task {
+                Some(task) => not_marked(task),
+                None => Refusal::Gone,
+            })?;
+            return export(to, patch).await;
+        }
+    };
+    done.map_err(|error| error.refusal())
+}
+
+/// Writes a patch into a file that is not there yet.
+async fn export(to: PathBuf, patch: Vec<u8>) -> Result<WorkDone, Refusal> {
+    let place = to.clone();
+    let written = tokio::task::spawn_blocking(move || {
+        let mut file = std::fs::File::create_new(&place)?;
+        file.write_all(&patch)?;
+        file.sync_all()?;
+        Ok(patch.len() as u64)
+    });
+    let failed = |error: std::io::Error| {
+        let remedy = (error.kind() == std::io::ErrorKind::AlreadyExists)
+            .then(|| "name a file that is not there yet".to_owned());
+        Refusal::Work {
+            cause: format!("cannot write {}: {error}", to.display()),
+            remedy,
+        }
+    };
+    match written.await {
+        Ok(Ok(bytes)) => Ok(WorkDone::Exported { to, bytes }),
+        Ok(Err(error)) => Err(failed(error)),
+        Err(error) => Err(failed(std::io::Error::other(error))),
+    }
 }
 
 /// Where a restored worktree goes if nobody says.

@@ -80,7 +80,7 @@ impl ApiError {
                 | Refusal::UnknownRequest(_)
                 | Refusal::UnknownAlert(_)
                 | Refusal::UnknownRole { .. } => ErrorKind::NotFound,
-                Refusal::State(_) => ErrorKind::Refused,
+                Refusal::State(_) | Refusal::Work { .. } => ErrorKind::Refused,
                 Refusal::Forbidden(_) => ErrorKind::Forbidden,
                 Refusal::Invalid(_) | Refusal::Tasks(_) => ErrorKind::Invalid,
                 Refusal::Fault { .. } => ErrorKind::Fault,

@@ -108,6 +108,7 @@ pub(crate) fn ada() -> ProcessView {
         allowed: vec![],
         working_directory: "/home/me/shop".into(),
         worktree: None,
+        work: None,
         environment: vec![("EDITOR".to_owned(), "nano".to_owned())],
         model: None,
         max_turns: None,
@@ -241,6 +242,7 @@ pub(crate) fn task(id: u64, state: TaskState) -> Task {
         continues: None,
         after: vec![],
         moved: None,
+        worktree: None,
     }
 }
 

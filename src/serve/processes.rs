@@ -17,7 +17,8 @@ use crate::serve::error::ApiError;
 use crate::serve::fresh::settled;
 use crate::serve::hire::new_process;
 use crate::serve::wire::{
-    ErrorDoc, ExitDoc, HealthDoc, HireRequest, ProcessDoc, ProcessStatusDoc, StoppedDoc,
+    ErrorDoc, ExitDoc, HealthDoc, HireRequest, ProcessDoc, ProcessStatusDoc, RemovedDoc, SavedDoc,
+    StoppedDoc, WorkDoc,
 };
 
 pub(super) async fn list(State(handle): State<Handle>) -> Json<Vec<ProcessDoc>> {
@@ -230,7 +231,9 @@ async fn down(
         |_| (),
     )
     .await;
+    let left = handle.left_open(id).await;
     Ok(Json(StoppedDoc {
+        left: left.as_ref().map(WorkDoc::from),
         proof: exit.as_deref().map(Exit::proof),
         exit: exit.as_deref().map(ExitDoc::from),
         process: document(handle, id)?,
@@ -242,12 +245,19 @@ pub(super) async fn remove(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
     Path(id): Path<String>,
-) -> Result<Json<ProcessDoc>, ApiError> {
+) -> Result<Json<RemovedDoc>, ApiError> {
     let id = process_id(&id)?;
     let last = document(&handle, id)?;
-    handle.order(origin, Command::Remove(id)).await?;
+    let (saved, left) = match handle.order(origin, Command::Remove(id)).await? {
+        Outcome::Removed { saved, left } => (saved, left),
+        _ => (None, None),
+    };
     settled(&handle, |snapshot| snapshot.process(id).is_none(), |_| ()).await;
-    Ok(Json(last))
+    Ok(Json(RemovedDoc {
+        process: last,
+        saved: saved.map(|saved| SavedDoc::from(*saved)),
+        left: left.as_deref().map(WorkDoc::from),
+    }))
 }
 
 pub(super) fn process_id(text: &str) -> Result<ProcessId, ApiError> {

@@ -119,6 +119,7 @@ fn new_task(request: TaskRequest) -> Result<NewTask, ApiError> {
             process: request.process,
             role: request.role.map(|role| role.replace('-', "_")),
             skills: request.skills,
+            own_branch: request.own_branch,
         },
         timeout: request
             .timeout_seconds
@@ -301,6 +302,7 @@ pub(super) async fn edit(
                 .map(|role| role.replace('-', "_"))
                 .or(known.role),
             skills: request.skills.unwrap_or(known.skills),
+            own_branch: present.target.own_branch,
         }
     });
     let timeout = request

@@ -2,13 +2,13 @@
 
 use std::path::Path as FilePath;
 
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
-use crate::domain::id::{ProcessId, TaskId};
-use crate::domain::task::{NewTask, Target};
-use crate::domain::worktree::Merged;
+use crate::domain::diff;
+use crate::domain::worktree::{Merged, WorkDone, WorkOf, WorkOrder, conflict_task};
 use crate::runtime::handle::Handle;
 use crate::serve::body::{self, Body, Params};
 use crate::serve::error::ApiError;
@@ -26,10 +26,12 @@ pub(super) async fn changes(
     Ok(Json(changes.into()))
 }
 
-fn document(patch: &[u8], files: Vec<String>) -> Json<DiffDoc> {
+fn document(patch: &[u8]) -> Json<DiffDoc> {
+    let diff = String::from_utf8_lossy(patch).into_owned();
+    let files = diff::files(&diff).into_iter().map(|file| file.path);
     Json(DiffDoc {
-        diff: String::from_utf8_lossy(patch).into_owned(),
-        files,
+        files: files.collect(),
+        diff,
     })
 }
 
@@ -38,7 +40,7 @@ pub(super) async fn diff(
     Path(id): Path<String>,
 ) -> Result<Json<DiffDoc>, ApiError> {
     let patch = handle.diff(process_id(&id)?, false).await?;
-    Ok(document(&patch, Vec::new()))
+    Ok(document(&patch))
 }
 
 /// Bytes as they are, to be applied elsewhere.
@@ -53,9 +55,17 @@ pub(super) async fn task_diff(
     State(handle): State<Handle>,
     Path(id): Path<String>,
 ) -> Result<Json<DiffDoc>, ApiError> {
-    let id: TaskId = task_id(&id)?;
-    let (patch, files) = handle.task_diff(id).await?;
-    Ok(document(&patch, files))
+    let id = task_id(&id)?;
+    let patch = handle.task_diff(id, false).await?;
+    Ok(document(&patch))
+}
+
+/// Bytes as they are, to be applied elsewhere.
+pub(super) async fn export_task(
+    State(handle): State<Handle>,
+    Path(id): Path<String>,
+) -> Result<Vec<u8>, ApiError> {
+    Ok(handle.task_diff(task_id(&id)?, true).await?)
 }
 
 pub(super) async fn merge(
@@ -64,13 +74,54 @@ pub(super) async fn merge(
     Path(id): Path<String>,
     Body(bytes): Body,
 ) -> Result<Json<MergeDoc>, ApiError> {
-    let id = process_id(&id)?;
-    let request: MergeRequest = body::read(&bytes)?;
-    let commit = request.commit.as_deref();
-    let merged = handle.bring_home(id, request.mode, commit).await?;
+    let of = WorkOf::Process(process_id(&id)?);
+    bring(&handle, origin, of, &bytes).await
+}
+
+pub(super) async fn merge_task(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+    Body(bytes): Body,
+) -> Result<Json<MergeDoc>, ApiError> {
+    let of = WorkOf::Task(task_id(&id)?);
+    bring(&handle, origin, of, &bytes).await
+}
+
+async fn bring(
+    handle: &Handle,
+    origin: Origin,
+    of: WorkOf,
+    bytes: &Bytes,
+) -> Result<Json<MergeDoc>, ApiError> {
+    let request: MergeRequest = body::read(bytes)?;
+    let order = WorkOrder::Bring {
+        mode: request.mode,
+        commit: request.commit,
+    };
+    let outcome = handle
+        .order(origin.clone(), Command::Work { of, order })
+        .await?;
+    let Outcome::Worked {
+        process,
+        branch,
+        base,
+        done,
+    } = outcome
+    else {
+        return Err(unexpected(&outcome));
+    };
+    let WorkDone::Brought(merged) = *done else {
+        return Err(ApiError::Refusal(Refusal::Gone));
+    };
     let task = match &merged {
         Merged::Conflicts { files } if request.hand_back => {
-            Some(hand_back(&handle, origin, id, files).await?)
+            let new = conflict_task(process, &branch, &base, files);
+            let order = Command::AddTask(Box::new(new));
+            match handle.order(origin, order).await? {
+                Outcome::TaskAdded(task) => Some(task),
+                outcome => return Err(unexpected(&outcome)),
+            }
         }
         _ => None,
     };
@@ -80,49 +131,38 @@ pub(super) async fn merge(
     }))
 }
 
-/// Asks the employee to resolve the conflicts of its own work.
-async fn hand_back(
-    handle: &Handle,
-    origin: Origin,
-    id: ProcessId,
-    files: &[String],
-) -> Result<TaskId, ApiError> {
-    let snapshot = handle.snapshot();
-    let view = snapshot.process(id).ok_or(Refusal::UnknownProcess(id))?;
-    let base = view.worktree.as_ref().map_or("", |worktree| &worktree.base);
-    let new = NewTask {
-        text: conflict_task(base, files),
-        target: Target {
-            process: Some(id),
-            ..Target::default()
-        },
-        ..NewTask::default()
-    };
-    match handle
-        .order(origin, Command::AddTask(Box::new(new)))
-        .await?
-    {
-        Outcome::TaskAdded(task) => Ok(task),
-        outcome => Err(unexpected(&outcome)),
-    }
-}
-
-fn conflict_task(base: &str, files: &[String]) -> String {
-    format!(
-        "Your branch cannot be merged into `{base}`: both changed the same places in {}.\n\n\
-         Run `git merge {base}` in your working directory. Resolve every conflict so that the intent of both sides holds; \
-         look at `git log {base}` for what the other side wanted. Run the tests that cover these files. Commit the \
-         merge. Do not push. Report for each file what you kept of either side and why.",
-        files.join(", ")
-    )
-}
-
 pub(super) async fn discard(
     State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
     Path(id): Path<String>,
 ) -> Result<Json<SavedDoc>, ApiError> {
-    let saved = handle.discard(process_id(&id)?).await?;
-    Ok(Json(saved.into()))
+    let of = WorkOf::Process(process_id(&id)?);
+    throw_away(&handle, origin, of).await
+}
+
+pub(super) async fn discard_task(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<Json<SavedDoc>, ApiError> {
+    let of = WorkOf::Task(task_id(&id)?);
+    throw_away(&handle, origin, of).await
+}
+
+async fn throw_away(
+    handle: &Handle,
+    origin: Origin,
+    of: WorkOf,
+) -> Result<Json<SavedDoc>, ApiError> {
+    let order = WorkOrder::Discard;
+    let outcome = handle.order(origin, Command::Work { of, order }).await?;
+    match outcome {
+        Outcome::Worked { done, .. } => match *done {
+            WorkDone::Discarded(saved) => Ok(Json(saved.into())),
+            _ => Err(ApiError::Refusal(Refusal::Gone)),
+        },
+        outcome => Err(unexpected(&outcome)),
+    }
 }
 
 pub(super) async fn saved(

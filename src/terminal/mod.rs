@@ -28,3 +28,4 @@ mod searches;
 mod signals;
 mod windows;
 pub mod wire;
+mod works;

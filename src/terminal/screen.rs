@@ -21,6 +21,7 @@ use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::snapshot::Snapshot;
 use crate::runtime::Looking;
 use crate::runtime::handle::Handle;
+use crate::runtime::work::WorkError;
 use crate::terminal::calls::{Calls, Ways};
 use crate::terminal::capabilities::capabilities;
 use crate::terminal::looks::Eye;
@@ -28,6 +29,7 @@ use crate::terminal::remote::{Remote, Sink};
 use crate::terminal::searches::{Searched, Searches};
 use crate::terminal::windows::{Fetched, Windows};
 use crate::terminal::wire::{Goodbye, Hello, Note, ToClient, ToHost};
+use crate::terminal::works::{Read, Works};
 use crate::tui::{Action, Bookmark, Present, View};
 
 /// What nobody typed is drawn no more often than this.
@@ -64,6 +66,7 @@ pub(crate) struct Screen {
     sink: Sink,
     windows: Windows,
     searches: Searches,
+    works: Works,
     /// The process whose tree is on the screen.
     looking: Option<Looking>,
     answers: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
@@ -90,6 +93,7 @@ enum Arrival {
     Snapshot,
     Log(Option<Fetched>),
     Search(Option<Searched>),
+    Work(Option<Read>),
     /// The view changes by itself.
     Change,
     /// A frame or a window is due.
@@ -111,6 +115,7 @@ impl Screen {
             sink,
             windows: Windows::default(),
             searches: Searches::default(),
+            works: Works::default(),
             looking: None,
             answers: mpsc::channel(ANSWERS),
             notes: VecDeque::new(),
@@ -161,7 +166,12 @@ impl Screen {
                 Arrival::Log(Some((query, Err(error)))) => {
                     tracing::warn!(process = %query.process, %error, "cannot read a log");
                 }
-                Arrival::Log(None) | Arrival::Search(None) => {}
+                Arrival::Log(None) | Arrival::Search(None) | Arrival::Work(None) => {}
+                Arrival::Work(Some((query, read))) => {
+                    self.view.read(query, read.map_err(|error| words(&error)));
+                    // Somebody waits for it.
+                    self.urgent = true;
+                }
                 Arrival::Search(Some((search, found))) => {
                     if let Err(error) = &found {
                         tracing::warn!(process = %search.process, %error, "cannot search a log");
@@ -191,9 +201,11 @@ impl Screen {
             || (self.dirty && now >= next_frame)
             || call.is_some_and(|due| due <= now);
         self.windows.fetch(&self.setting.handle, now);
+        self.works.fetch(&self.setting.handle, now);
         let wake = [
             (self.dirty && !ready).then_some(next_frame),
             self.windows.due(),
+            self.works.due().filter(|due| *due > now),
             call.filter(|due| *due > now),
         ];
         let wake = wake.into_iter().flatten().min();
@@ -208,6 +220,7 @@ impl Screen {
             Ok(()) = snapshots.changed() => Arrival::Snapshot,
             log = self.windows.news() => Arrival::Log(log),
             search = self.searches.news() => Arrival::Search(search),
+            work = self.works.news() => Arrival::Work(work),
             () = at(change) => Arrival::Change,
             () = at(wake) => Arrival::Time,
         }
@@ -331,6 +344,9 @@ impl Screen {
         self.windows.want(&queries, &self.setting.handle, &snapshot);
         self.searches
             .want(self.view.searches(), &self.setting.handle);
+        self.works.want(self.view.work(&snapshot));
+        self.works
+            .survey(self.view.surveys(&snapshot), &self.setting.handle);
         let looks_at = self.view.looks_at();
         if self.looking.as_ref().map(Looking::process) != looks_at {
             let handle = &self.setting.handle;
@@ -348,6 +364,18 @@ impl Screen {
             .draw(|frame| view.draw(frame, &snapshot, &present()))
             .expect("a remote terminal does nothing that can fail");
         self.sink.take()
+    }
+}
+
+/// Why work cannot be read, for a person.
+fn words(error: &WorkError) -> String {
+    let remedy = match error {
+        WorkError::Refused(refusal) => refusal.remedy(),
+        WorkError::Git(error) => error.remedy(),
+    };
+    match remedy {
+        Some(remedy) => format!("{error}; try: {remedy}"),
+        None => error.to_string(),
     }
 }
 

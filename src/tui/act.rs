@@ -1,5 +1,6 @@
 //! What a verb does: it changes what this terminal shows, or becomes orders.
 
+use crate::domain::diff::DiffLine;
 use crate::domain::id::ProcessId;
 use crate::domain::inbox::Ask;
 use crate::domain::snapshot::{Level, Snapshot};
@@ -81,6 +82,16 @@ impl View {
                 if let Some(hint) = self.processes.fold(verb == Verb::Left, snapshot) {
                     self.note(Level::Info, hint);
                 }
+            }
+            Verb::Left | Verb::Right if matches!(self.pages.last(), Some(Page::Diff(_))) => {
+                if let Some(Page::Diff(page)) = self.pages.last_mut() {
+                    page.turn(verb == Verb::Right);
+                }
+            }
+            Verb::Diff if matches!(self.pages.last(), Some(Page::Diff(_))) => self.back(snapshot),
+            Verb::Diff => self.diff(snapshot),
+            Verb::Bring | Verb::Discard | Verb::Patch | Verb::HandBack => {
+                return self.work_on(verb, scene);
             }
             Verb::Follow
             | Verb::Raw
@@ -253,6 +264,7 @@ impl View {
             (Some(Page::Details(page)), _) => page.scroll.step(by),
             (Some(Page::Logs(page)), _) => page.step(by),
             (Some(Page::Task(page)), _) => page.scroll.step(by),
+            (Some(Page::Diff(page)), _) => page.step(by),
             (None, Tab::Processes) => {
                 let keys = self.processes.keys(snapshot);
                 self.processes.cursor.step(&keys, by);
@@ -278,6 +290,7 @@ impl View {
             Some(Page::Details(page)) => page.scroll.page(direction),
             Some(Page::Logs(page)) => page.page(direction),
             Some(Page::Task(page)) => page.scroll.page(direction),
+            Some(Page::Diff(page)) => page.page(direction),
             None => {
                 let page = isize::try_from(self.size.height.saturating_sub(8).max(1)).unwrap_or(1);
                 self.step(direction * page, snapshot);
@@ -372,6 +385,10 @@ impl View {
     fn copy(&mut self, snapshot: &Snapshot) -> Vec<Action> {
         let text = match self.pages.last() {
             Some(Page::Logs(logs)) => logs.copy(),
+            Some(Page::Diff(page)) => page.present().map(|file| {
+                let line = |line: &DiffLine| format!("{}{}\n", line.sign.letter(), line.text);
+                file.lines.iter().map(line).collect()
+            }),
             Some(Page::Task(_)) => self.task(snapshot).map(|task| match &task.result {
                 Some(result) => result.text.clone(),
                 None => task.text.clone(),

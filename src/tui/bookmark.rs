@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::snapshot::Snapshot;
+use crate::domain::worktree::WorkOf;
 use crate::tui::chrome::Tab;
 use crate::tui::screens::details::Details;
+use crate::tui::screens::diff::DiffPage;
 use crate::tui::screens::logs::Logs;
 use crate::tui::screens::task::TaskPage;
 use crate::tui::view::{Page, View};
@@ -29,6 +31,7 @@ enum Leaf {
     Details(ProcessId),
     Logs(ProcessId),
     Task(TaskId),
+    Diff(WorkOf),
 }
 
 impl View {
@@ -45,6 +48,7 @@ impl View {
                     Page::Details(page) => Leaf::Details(page.process),
                     Page::Logs(page) => Leaf::Logs(page.process),
                     Page::Task(page) => Leaf::Task(page.task),
+                    Page::Diff(page) => Leaf::Diff(page.of),
                 })
                 .collect(),
         }
@@ -66,6 +70,7 @@ impl View {
                 Leaf::Details(process) => Page::Details(Details::new(process)),
                 Leaf::Logs(process) => Page::Logs(Box::new(Logs::new(process, palette))),
                 Leaf::Task(task) => Page::Task(TaskPage::new(task)),
+                Leaf::Diff(of) => Page::Diff(Box::new(DiffPage::new(of))),
             })
             .collect();
     }

@@ -94,7 +94,7 @@ impl View {
                 Verb::Restart => "Each stops after its current task and starts with prompt and \
                                   settings as they are on disk."
                     .to_owned(),
-                _ => REMOVED.to_owned(),
+                _ => removed(&worktrees(&targets)),
             };
             let others = match all.len() - targets.len() {
                 0 => String::new(),
@@ -102,7 +102,11 @@ impl View {
             };
             let staff = format::plural(targets.len(), "employee", "employees");
             let question = format!("{} {staff}: {names}?{others}", capital(word));
-            let dialog = Confirm::new(question, consequence, orders);
+            let work = match verb {
+                Verb::Stop | Verb::Kill | Verb::Remove => worktrees(&targets),
+                _ => Vec::new(),
+            };
+            let dialog = Confirm::new(question, consequence, orders).with_work(work);
             self.dialogs.push(Dialog::Confirm(dialog));
             return Vec::new();
         }
@@ -114,13 +118,15 @@ impl View {
                     }
                     None => cut_off(busy),
                 };
-                let dialog = Confirm::new(format!("Kill {names}?"), consequence, orders);
+                let dialog = Confirm::new(format!("Kill {names}?"), consequence, orders)
+                    .with_work(worktrees(&targets));
                 self.dialogs.push(Dialog::Confirm(dialog));
                 return Vec::new();
             }
             Verb::Remove => {
                 let question = format!("Remove {names}?");
-                let dialog = Confirm::new(question, REMOVED.to_owned(), orders);
+                let work = worktrees(&targets);
+                let dialog = Confirm::new(question, removed(&work), orders).with_work(work);
                 self.dialogs.push(Dialog::Confirm(dialog));
                 return Vec::new();
             }
@@ -267,6 +273,27 @@ impl View {
 /// What a removal means.
 const REMOVED: &str =
     "The process and its place in the list go; logs, results and costs stay on record.";
+
+/// The same where there are worktrees, which go along.
+fn removed(worktrees: &[ProcessId]) -> String {
+    if worktrees.is_empty() {
+        return REMOVED.to_owned();
+    }
+    let whose = if worktrees.len() == 1 {
+        "Its worktree goes"
+    } else {
+        "Their worktrees go"
+    };
+    format!(
+        "{REMOVED} {whose} as well, all that is in there kept in a ref first: `headcount restore` brings it back."
+    )
+}
+
+/// Those that have a git worktree.
+fn worktrees(targets: &[&ProcessView]) -> Vec<ProcessId> {
+    let own = targets.iter().filter(|process| process.worktree.is_some());
+    own.map(|process| process.id).collect()
+}
 
 /// What a kill means for those at work.
 fn cut_off(busy: usize) -> String {

@@ -38,6 +38,10 @@ pub(crate) enum Place {
     Finder,
     /// What changed on disk for one employee.
     Updates,
+    /// What a process or a task changed.
+    Diff,
+    /// A dialog that brings work home.
+    Bring,
 }
 
 /// What a key does. One key, one verb.
@@ -97,6 +101,11 @@ pub(crate) enum Verb {
     Mistakes,
     Updates,
     WhenIdle,
+    Diff,
+    Bring,
+    Discard,
+    Patch,
+    HandBack,
     InTurn,
     Palette,
     Help,
@@ -171,15 +180,15 @@ pub(crate) struct Binding {
 }
 
 use Place::{
-    Alike, Choices, Confirm, Details, Editor, Finder, Hire, Inbox, Line, Logs, Processes, Reader,
-    Roles, Task, Tasks, Updates,
+    Alike, Bring, Choices, Confirm, Details, Diff, Editor, Finder, Hire, Inbox, Line, Logs,
+    Processes, Reader, Roles, Task, Tasks, Updates,
 };
 
-const SCREENS: &[Place] = &[Processes, Tasks, Inbox, Roles, Details, Logs, Task];
+const SCREENS: &[Place] = &[Processes, Tasks, Inbox, Roles, Details, Logs, Task, Diff];
 const ROWS: &[Place] = &[Processes, Tasks, Inbox, Roles];
 const ONE: &[Place] = &[Processes, Details, Logs];
 const MOVES: &[Place] = &[
-    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader, Updates,
+    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader, Updates, Diff,
 ];
 
 macro_rules! bindings {
@@ -203,7 +212,13 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Alike [letter('b')] &[Inbox], "all like it", "one answer for all that wait for the same rule";
     Later [letter('Z')] &[Inbox], "later", "put it behind the others that wait, on this terminal";
     Acknowledge [letter('K')] SCREENS, "seen", "the first alert of the inbox is seen";
-    Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader], "back", "back";
+    Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader, Diff], "back", "back";
+    Right [key(KeyCode::Right)] &[Diff], "next file", "the next file";
+    Left [key(KeyCode::Left)] &[Diff], "", "the file before";
+    HandBack [letter('H')] &[Diff], "hand back", "hand conflicts with the base back to the employee, as a task";
+    Bring [letter('m')] &[Diff], "merge", "bring it home to the branch that it began from: merge, rebase or squash";
+    Discard [key(KeyCode::Delete)] &[Diff], "discard", "throw it away, all of it kept in a ref first";
+    Patch [letter('P')] &[Diff], "patch", "write it into a patch file";
     NextHit [letter('n')] &[Logs], "next hit", "what is searched: the next one, further down";
     PreviousHit [letter('N')] &[Logs], "hit before", "what is searched: the one before, further up";
     Follow [letter('f')] &[Logs], "follow", "follow the end, or stay";
@@ -215,8 +230,10 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Demo [letter('D')] &[Processes], "demo", "try everything with simulated employees";
     Start [letter('s')] ONE, "start", "start";
     Stop [letter('x')] ONE, "stop", "stop after the current task; again: interrupt it; again: kill";
-    Log [letter('l')] &[Processes, Tasks, Inbox, Details, Task], "log", "the log, as it is written";
+    Log [letter('l')] &[Processes, Tasks, Inbox, Details, Task, Diff], "log", "the log, as it is written";
     Open [key(KeyCode::Enter)] &[Processes], "details", "everything about the employee";
+    Diff [letter('p')] &[Processes, Tasks, Details, Logs, Task], "diff", "what is different in its git worktree, and the way home";
+    Diff [letter('p')] &[Diff], "", "back";
     Kill [letter('X')] ONE, "kill", "kill at once, with all it started";
     Restart [letter('r')] ONE, "restart", "stop, read prompt and settings anew, start";
     Cancel [letter('c')] &[Tasks, Task], "cancel", "take the task back";
@@ -235,6 +252,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     NextWaiting [letter('w')] SCREENS, "next waiting", "to the next one that needs you";
     Copy [letter('C')] &[Task], "copy", "copy the result, else the text";
     Copy [letter('C')] &[Inbox], "copy", "copy what is asked for";
+    Copy [letter('C')] &[Diff], "copy", "copy the diff of the file";
     Mark [letter(' ')] &[Processes], "mark", "mark several; s x X r and Del then act on all of them";
     MarkRange [letter('V')] &[Processes], "", "mark all from the last mark to here";
     Sort [letter('S')] &[Processes], "sort", "sort by the next column, as it is at this moment; Esc: as usual";
@@ -247,7 +265,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Open [key(KeyCode::Enter)] &[Hire], "", "on the roles and the button: hire; in a field: to the next one";
     Send [ctrl('s'), ctrl('d'), ctrl_enter()] &[Editor], "send", "send";
     Send [key(KeyCode::Enter), ctrl('s')] &[Line], "ok", "done";
-    Send [key(KeyCode::Enter)] &[Finder], "do it", "do it";
+    Send [key(KeyCode::Enter)] &[Finder, Bring], "do it", "do it";
     Editor [ctrl('e')] &[Editor], "$EDITOR", "write in your own editor";
     Editor [ctrl('e')] &[Hire], "prompt", "write a prompt text of this hire in your own editor";
     Open [key(KeyCode::Enter)] &[Updates], "restart now", "restart with what is on disk, after the current task";
@@ -280,10 +298,10 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Right [key(KeyCode::Right)] &[Editor, Hire], "", "next choice";
 
     Back [key(KeyCode::Esc)] ROWS, "", "one back: marks, then the filter, then the order";
-    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Alike, Finder, Updates], "leave", "leave, nothing is done";
+    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Alike, Finder, Updates, Bring], "leave", "leave, nothing is done";
 
-    Down [key(KeyCode::Down)] &[Finder], "", "down";
-    Up [key(KeyCode::Up)] &[Finder], "", "up";
+    Down [key(KeyCode::Down)] &[Finder, Bring], "", "down";
+    Up [key(KeyCode::Up)] &[Finder, Bring], "", "up";
     Down [letter('j'), key(KeyCode::Down)] MOVES, "", "down";
     Up [letter('k'), key(KeyCode::Up)] MOVES, "", "up";
     PageDown [key(KeyCode::PageDown)] MOVES, "", "a page down";
@@ -334,9 +352,9 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 16] = [
-        Alike, Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Editor, Line, Choices,
-        Confirm, Reader, Finder, Updates,
+    const PLACES: [Place; 18] = [
+        Diff, Bring, Alike, Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Editor,
+        Line, Choices, Confirm, Reader, Finder, Updates,
     ];
 
     #[test]

@@ -24,6 +24,7 @@ mod tests;
 mod text;
 mod view;
 mod widgets;
+mod work;
 
 pub use action::Action;
 pub use bookmark::Bookmark;

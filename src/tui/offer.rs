@@ -25,6 +25,7 @@ impl View {
         let id = match (self.pages.last(), self.tab) {
             (Some(Page::Details(page)), _) => Some(page.process),
             (Some(Page::Logs(page)), _) => Some(page.process),
+            (Some(Page::Diff(page)), _) => page.process(snapshot),
             (Some(Page::Task(_)), _) | (None, Tab::Tasks) => {
                 self.task(snapshot).and_then(Task::process)
             }
@@ -123,6 +124,22 @@ impl View {
                     _ => "kill",
                 });
             }
+            Verb::Diff if self.is_on_a_task() => self
+                .task(snapshot)
+                .and_then(Task::process)
+                .and_then(|process| snapshot.process(process))
+                .is_some_and(|process| has_worktree(process)),
+            Verb::Diff => subject.is_some_and(has_worktree),
+            Verb::Bring | Verb::Patch | Verb::Discard => {
+                matches!(self.pages.last(), Some(Page::Diff(page)) if page.present().is_some())
+            }
+            Verb::HandBack => {
+                matches!(self.pages.last(), Some(Page::Diff(page)) if !page.conflicts().is_empty())
+            }
+            Verb::Right if matches!(self.pages.last(), Some(Page::Diff(_))) => matches!(
+                self.pages.last(),
+                Some(Page::Diff(page)) if page.read().is_some_and(|text| text.files.len() > 1)
+            ),
             Verb::Kill | Verb::Restart => subject.is_some_and(ProcessView::is_up),
             Verb::Remove => subject.is_some_and(|process| !process.is_up()),
             Verb::Log | Verb::Why | Verb::Mark | Verb::MarkRange => subject.is_some(),
@@ -181,6 +198,11 @@ pub(crate) fn can_demo(snapshot: &Snapshot) -> bool {
 /// Whether something is wrong that concerns everyone.
 pub(crate) fn is_troubled(snapshot: &Snapshot) -> bool {
     snapshot.configuration_mistakes.is_some() || snapshot.agent_missing.is_some()
+}
+
+/// Whether what it changes can be told.
+pub(crate) const fn has_worktree(process: &ProcessView) -> bool {
+    process.worktree.is_some()
 }
 
 /// Whether a start means something.

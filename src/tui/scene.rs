@@ -17,6 +17,16 @@ impl Scene<'_> {
         &self.look.palette
     }
 
+    /// A typed path, from where the terminal was opened.
+    pub(crate) fn absolute(&self, typed: &str) -> std::path::PathBuf {
+        let caps = &self.look.caps;
+        match (typed, typed.strip_prefix("~/"), &caps.home) {
+            ("~", _, Some(home)) => home.clone(),
+            (_, Some(rest), Some(home)) => home.join(rest),
+            _ => caps.working_directory.join(typed),
+        }
+    }
+
     /// A path as this terminal's user writes it.
     pub(crate) fn path(&self, path: &std::path::Path) -> String {
         let shown = crate::tui::format::path(path, self.look.caps.home.as_deref());

@@ -1,6 +1,7 @@
 //! The view state of one terminal, and its life: events in, actions out, a frame drawn.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use jiff::Timestamp;
@@ -11,9 +12,13 @@ use crate::domain::command::{Command, Outcome, Refusal};
 use crate::domain::id::{ProcessId, RequestId};
 use crate::domain::log::{LogAnchor, LogChoice, LogForm, LogFound, LogQuery, LogSearch, LogWindow};
 use crate::domain::snapshot::{Level, Message, Snapshot, Status};
+use crate::domain::worktree::{
+    Merged, WorkDone, WorkOf, WorkQuery, WorkSummary, WorkText, conflict_task, named,
+};
 use crate::tui::action::Action;
 use crate::tui::ascii;
 use crate::tui::chrome::{self, Tab};
+use crate::tui::dialogs::confirm::Confirm;
 use crate::tui::dialogs::task::TaskDialog;
 use crate::tui::dialogs::{Dialog, Heard, Order};
 use crate::tui::filter::Filter;
@@ -23,6 +28,7 @@ use crate::tui::look::{Capabilities, Look};
 use crate::tui::notice::Notice;
 use crate::tui::scene::Scene;
 use crate::tui::screens::details::Details;
+use crate::tui::screens::diff::DiffPage;
 use crate::tui::screens::inbox::Inbox;
 use crate::tui::screens::logs::Logs;
 use crate::tui::screens::processes::{Key, Processes};
@@ -36,6 +42,7 @@ pub(crate) enum Page {
     Details(Details),
     Logs(Box<Logs>),
     Task(TaskPage),
+    Diff(Box<DiffPage>),
 }
 
 /// What was there when it was last looked, so that only what is new is said.
@@ -66,6 +73,8 @@ pub struct View {
     /// Orders that are not answered, as they are called in a message.
     pending: BTreeMap<u64, String>,
     tickets: u64,
+    /// Orders about work that were answered: what is shown of it is old then.
+    worked: u64,
     seen: Seen,
     // As drawn last, for the mouse.
     tabs: Vec<(u16, Tab)>,
@@ -91,6 +100,7 @@ impl View {
             peek: None,
             pending: BTreeMap::new(),
             tickets: 0,
+            worked: 0,
             seen: Seen::default(),
             tabs: Vec::new(),
             tabs_row: None,
@@ -347,6 +357,64 @@ impl View {
         }
     }
 
+    /// The process whose worktree is to be looked at, since what it holds is on the screen; with another number each
+    /// time that it may hold something else.
+    #[must_use]
+    pub fn surveys(&self, snapshot: &Snapshot) -> Vec<WorkQuery> {
+        let asked = match self.dialogs.last() {
+            Some(Dialog::Confirm(dialog)) => dialog.work(),
+            _ => &[],
+        };
+        let details = match self.pages.last() {
+            Some(Page::Details(page)) => Some(page.process),
+            _ => None,
+        };
+        let all = asked.iter().copied().chain(details);
+        let worktrees = all.filter_map(|id| snapshot.process(id));
+        worktrees
+            .filter(|process| process.worktree.is_some())
+            .map(|process| WorkQuery {
+                of: WorkOf::Process(process.id),
+                version: fingerprint(&(
+                    process.tasks_completed,
+                    process.tasks_failed,
+                    process.task,
+                    process.status,
+                )),
+            })
+            .collect()
+    }
+
+    /// The work that the next frame shows. The host reads it when it is new, and hands it to [`View::read`].
+    #[must_use]
+    pub fn work(&self, snapshot: &Snapshot) -> Option<WorkQuery> {
+        let Some(Page::Diff(page)) = self.pages.last() else {
+            return None;
+        };
+        let process = page.process(snapshot).and_then(|id| snapshot.process(id));
+        let done = process.map(|process| {
+            let task = process.task.and_then(|task| snapshot.task(task));
+            let attempt = task.and_then(|task| task.attempts.last());
+            let calls = attempt.map(|attempt| attempt.work.tools.values().sum::<u32>());
+            let work = process.work.as_ref();
+            let work = work.map(|work| (work.ahead, work.behind, work.files, work.uncommitted));
+            (process.tasks_completed, process.task, calls, work)
+        });
+        Some(WorkQuery {
+            of: page.of,
+            version: fingerprint(&(done, self.worked)),
+        })
+    }
+
+    /// Takes what [`View::work`] asked for, or why it cannot be read.
+    pub fn read(&mut self, query: WorkQuery, read: Result<Box<WorkText>, String>) {
+        if let Some(Page::Diff(page)) = self.pages.last_mut()
+            && page.of == query.of
+        {
+            page.supply(read);
+        }
+    }
+
     /// Takes a window that [`View::wants`] asked for.
     pub fn supply(&mut self, query: LogQuery, window: LogWindow) {
         match self.pages.last_mut() {
@@ -409,6 +477,17 @@ impl View {
                     | Outcome::Started(_)
                     | Outcome::Checked(_)
                     | Outcome::Stopped(..) => {}
+                    Outcome::Removed { saved, left } => {
+                        if let Some(saved) = saved {
+                            self.note(Level::Info, kept(&saved.process, left.as_deref()));
+                        }
+                    }
+                    Outcome::Worked {
+                        process,
+                        branch,
+                        base,
+                        done,
+                    } => self.worked(process, &branch, &base, &done),
                 }
             }
             Err(refusal) => {
@@ -419,6 +498,46 @@ impl View {
                     None => self.note(Level::Error, line),
                 }
             }
+        }
+    }
+
+    /// What came of work: the company says what has changed, this terminal what is to be done next.
+    fn worked(&mut self, process: ProcessId, branch: &str, base: &str, done: &WorkDone) {
+        self.worked += 1;
+        match done {
+            WorkDone::Brought(Merged::Conflicts { files }) => {
+                let mut task = conflict_task(process, branch, base, files);
+                if let Some(Page::Diff(page)) = self.pages.last_mut() {
+                    page.clash(files);
+                    // One that has a branch of its own goes on there.
+                    if let WorkOf::Task(of) = page.of
+                        && branch.contains(&of.to_string())
+                    {
+                        task.continues = Some(of);
+                    }
+                }
+                let question = format!(
+                    "Hand it back as a task? {branch} and {base} both changed {}.",
+                    named(files, files.len())
+                );
+                let consequence = "Nothing was changed. The task asks to merge the base into the branch, to resolve \
+                                   the conflicts and to commit that; then it can be brought home.";
+                let order = Order::new("hand it back", Command::AddTask(Box::new(task)));
+                let dialog = Confirm::new(question, consequence.to_owned(), vec![order]);
+                self.dialogs.push(Dialog::Confirm(dialog));
+            }
+            WorkDone::Brought(Merged::Nothing) => {
+                let line = format!("{branch} has no commit that {base} does not have.");
+                self.note(Level::Info, line);
+            }
+            WorkDone::Exported { to, bytes } => {
+                let line = format!(
+                    "Written: {}, {bytes} bytes; `git apply` takes it.",
+                    to.display()
+                );
+                self.note(Level::Info, line);
+            }
+            WorkDone::Brought(Merged::Done { .. }) | WorkDone::Discarded(_) => {}
         }
     }
 
@@ -530,6 +649,7 @@ impl View {
             Some(Page::Details(page)) => return page.draw(scene, area, buffer),
             Some(Page::Logs(page)) => return page.draw(scene, area, buffer),
             Some(Page::Task(page)) => return page.draw(scene, area, buffer),
+            Some(Page::Diff(page)) => return page.draw(scene, area, buffer),
             None => {}
         }
         match self.tab {
@@ -584,6 +704,10 @@ impl View {
         match self.pages.last()? {
             Page::Details(page) => Some(page.process),
             Page::Logs(page) => Some(page.process),
+            Page::Diff(page) => match page.of {
+                WorkOf::Process(process) => Some(process),
+                WorkOf::Task(_) => None,
+            },
             Page::Task(_) => None,
         }
     }
@@ -597,6 +721,7 @@ impl View {
             (Some(Page::Details(_)), _) => Place::Details,
             (Some(Page::Logs(_)), _) => Place::Logs,
             (Some(Page::Task(_)), _) => Place::Task,
+            (Some(Page::Diff(_)), _) => Place::Diff,
             (None, Tab::Processes) => Place::Processes,
             (None, Tab::Tasks) => Place::Tasks,
             (None, Tab::Inbox) => Place::Inbox,
@@ -634,6 +759,13 @@ impl View {
     }
 }
 
+/// A number that is another one where the value is another one.
+fn fingerprint(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The number that waits stands first, so that a narrow tab still shows it.
 fn title(snapshot: &Snapshot) -> String {
     let name = snapshot
@@ -646,4 +778,13 @@ fn title(snapshot: &Snapshot) -> String {
         0 => format!("headcount{name}"),
         n => format!("({n}) headcount{name}"),
     }
+}
+
+/// What is said of a worktree that went with its process.
+fn kept(process: &ProcessId, left: Option<&WorkSummary>) -> String {
+    let open = left.and_then(WorkSummary::uncommitted);
+    let open = open.map(|open| format!("{open}. ")).unwrap_or_default();
+    format!(
+        "{open}All that was in its worktree is kept: `headcount restore {process}` brings it back."
+    )
 }

@@ -183,6 +183,7 @@ impl Fleet {
             continues,
             after,
             moved: None,
+            worktree: None,
         };
         self.graph.link(&task);
         self.tasks.insert(id, Arc::new(task));

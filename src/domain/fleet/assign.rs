@@ -49,7 +49,7 @@ impl Fleet {
         let mut free: Vec<ProcessId> = self
             .processes
             .values()
-            .filter(|process| process.is_free())
+            .filter(|process| process.is_free() && !self.handled.contains(&process.id))
             .map(|process| process.id)
             .collect();
         let (rule, now) = (self.catalogue.load_balancing, self.now.wall);
@@ -87,6 +87,7 @@ impl Fleet {
             return false;
         }
         target.process.is_none_or(|wanted| wanted == id)
+            && (!target.own_branch || process.worktree.is_some())
             && target
                 .role
                 .as_ref()
@@ -120,6 +121,21 @@ impl Fleet {
             }
             (None, None) => "somebody".to_owned(),
         };
+        if fitting.is_empty() && target.own_branch {
+            let anywhere = Target {
+                own_branch: false,
+                ..target.clone()
+            };
+            let others = self.processes.values();
+            if others
+                .into_iter()
+                .any(|process| self.fits(&anywhere, process.id))
+            {
+                return "nobody who fits has a git worktree for a branch of its own: hire with \
+                        `--worktree always`"
+                    .into();
+            }
+        }
         if fitting.is_empty() {
             return match target.process {
                 Some(id) if self.processes.contains_key(&id) => {

@@ -236,7 +236,7 @@ impl Fleet {
         match turn {
             Turn::Task { ending: None, .. } => self.end_turn(id, AttemptEnd::Interrupted),
             // Not in the agent's hands yet: when its conversation is fresh, the task is not there.
-            Turn::Clearing { task, .. } => {
+            Turn::Clearing { task, .. } | Turn::Placing { task, .. } => {
                 self.return_task(task, "its process cannot work at present");
             }
             Turn::Task { .. } | Turn::None => {}

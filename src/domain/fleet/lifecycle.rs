@@ -9,7 +9,7 @@ use crate::domain::fleet::{Fleet, HISTORY};
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;
 use crate::domain::order::Order;
-use crate::domain::process::{After, Live, Phase, Process, Stage};
+use crate::domain::process::{After, Live, Phase, Process, Stage, Turn};
 use crate::domain::role::Protocol;
 use crate::domain::snapshot::{Activity, Evidence, Level, Machine, Member, Usage};
 use crate::domain::time::Now;
@@ -143,7 +143,15 @@ impl Fleet {
                 order,
             });
         }
-        match live.stage {
+        let (stage, turn) = (live.stage, live.turn);
+        if let Turn::Placing { task, message } = turn {
+            // Whether the branch is checked out is not known; where it is, it is found so.
+            self.place(id, task, message);
+        }
+        let Some(live) = self.processes.get_mut(&id).and_then(Process::live_mut) else {
+            return;
+        };
+        match stage {
             Stage::Closing { .. } | Stage::Terminating { .. } => self.terminate(id),
             Stage::Killing => self.kill_run(id),
             Stage::Launching { .. } => {
@@ -268,6 +276,7 @@ impl Fleet {
         self.durable.push(effect);
         self.withdraw_all(id);
         self.settle_task_of(id, &live, &exit);
+        self.survey(id, true);
         self.note(
             id,
             LogKind::System,

@@ -249,6 +249,8 @@ pub struct Fleet {
     again: Option<Again>,
     // What may have come to another state in this call.
     unobserved: BTreeSet<ProcessId>,
+    // In whose worktrees something is being done: nobody works there meanwhile.
+    handled: BTreeSet<ProcessId>,
     // Figures of the last minute, by process.
     last_minute: BTreeMap<ProcessId, VecDeque<Figure>>,
     // What is kept of the last exits, by process.
@@ -396,6 +398,7 @@ impl Fleet {
             Command::Answer { request, answers } => self.answer(reply, request, &answers),
             Command::Check(id) => self.check(reply, id),
             Command::Acknowledge(id) => self.acknowledge_alert(reply, id),
+            Command::Work { of, order } => self.work(reply, of, order),
             Command::Shutdown => {
                 self.shut_down(reply, false);
                 Ok(())
@@ -419,6 +422,28 @@ impl Fleet {
                 worktree,
                 notes,
             } => self.placed(run, worktree.map(|worktree| *worktree), &notes),
+            Event::Moved {
+                process,
+                run,
+                message,
+                result,
+            } => self.moved(process, run, message, *result),
+            Event::Surveyed {
+                process,
+                summary,
+                ended,
+            } => self.surveyed(process, *summary, ended),
+            Event::Marked {
+                process,
+                task,
+                files,
+            } => self.marked(process, task, files),
+            Event::Worked {
+                reply,
+                process,
+                worktree,
+                result,
+            } => self.worked(reply, process, &worktree, *result),
             Event::LaunchFailed { run, failure } => self.launch_failed(run, failure),
             Event::Adopted {
                 run,

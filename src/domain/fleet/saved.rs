@@ -158,6 +158,7 @@ impl Fleet {
             next_token: 1,
             again: None,
             unobserved: stale.clone(),
+            handled: BTreeSet::new(),
             last_minute: BTreeMap::new(),
             flights: BTreeMap::new(),
             by: ITSELF,
@@ -461,7 +462,7 @@ fn hear_first(process: &mut Process, now: Now) {
             ending: Some(Ending { by, .. }),
             ..
         } => *by = (*by).max(heard),
-        Turn::Task { ending: None, .. } | Turn::None => {}
+        Turn::Task { ending: None, .. } | Turn::Placing { .. } | Turn::None => {}
     }
 }
 

@@ -136,6 +136,7 @@ impl Fleet {
         let now = self.now.wall;
         if let Some(lease) = self.tasks.get(&task).and_then(|task| task.lease) {
             self.mark_task(lease.process, task, true);
+            self.survey(lease.process, false);
         }
         let logs: BTreeMap<ProcessId, u64> = self
             .tasks
@@ -181,7 +182,7 @@ impl Fleet {
     }
 
     /// An attempt that counts failed: again after a wait that doubles, or the end.
-    fn fail_attempt(
+    pub(super) fn fail_attempt(
         &mut self,
         id: ProcessId,
         task: TaskId,
@@ -259,7 +260,7 @@ impl Fleet {
                 let reason = self.out_of_time(id, task).to_string();
                 self.fail_attempt(id, task, AttemptEnd::TimedOut, &reason, true);
             }
-            _ if matches!(live.turn, Turn::Clearing { .. }) => {
+            _ if matches!(live.turn, Turn::Clearing { .. } | Turn::Placing { .. }) => {
                 self.return_task(task, "its process ended before it began");
             }
             _ if ordered => self.return_task(task, "its process was stopped"),

@@ -57,6 +57,7 @@ impl Fleet {
             name,
             working_directory,
             worktree: None,
+            work: None,
             protocol,
             phase: Phase::Down,
             evidence: Evidence {
@@ -389,7 +390,7 @@ impl Fleet {
                 self.note(id, LogKind::System, "stopping after the current task");
             }
             (_, Turn::Task { .. }) => self.interrupt_to_stop(id),
-            (_, Turn::Clearing { task, .. }) => {
+            (_, Turn::Clearing { task, .. } | Turn::Placing { task, .. }) => {
                 live.turn = Turn::None;
                 self.return_task(task, "its process was stopped before it began");
                 self.close(id);

@@ -15,3 +15,4 @@ mod rig;
 mod schedules;
 mod storage;
 mod update;
+mod worktree;

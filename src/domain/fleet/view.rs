@@ -245,6 +245,7 @@ impl Fleet {
             allowed: process.allowed.clone(),
             working_directory: process.folder().to_owned(),
             worktree: process.worktree.clone(),
+            work: process.work.clone(),
             environment: details
                 .map(|details| details.environment.clone())
                 .unwrap_or_default(),

@@ -63,13 +63,19 @@ impl Fleet {
         process.record.assigned += 1;
         let fresh = process.conversations.last().is_none_or(|last| !last.used);
         let stays = fresh || continues;
+        let moves = self.switch_for(id, task).is_some();
+        let Some(process) = self.processes.get_mut(&id) else {
+            return;
+        };
         let Phase::Live(live) = &mut process.phase else {
             return;
         };
         let run = live.run;
         let begins = live.mark.log;
         live.settled = false;
-        live.turn = if stays {
+        live.turn = if moves {
+            Turn::Placing { task, message }
+        } else if stays {
             Turn::Task { task, ending: None }
         } else {
             Turn::Clearing {
@@ -106,10 +112,36 @@ impl Fleet {
         self.touch(id);
         self.seen(id, "the task queue");
         self.note(id, LogKind::System, &format!("{task} assigned"));
-        if stays {
+        if moves {
+            self.place(id, task, message);
+        } else if stays {
             self.deliver(id, task, message);
         } else {
             // A fresh conversation first; the task follows under its id.
+            self.send(id, Order::Clear { uuid: message });
+        }
+    }
+
+    /// Its worktree is on the right branch: the task goes on its way as any other.
+    pub(super) fn hand_over_task(&mut self, id: ProcessId, task: TaskId, message: Uuid) {
+        let by = self.now.mono + CLEAR;
+        let continues = self
+            .tasks
+            .get(&task)
+            .is_some_and(|task| task.continues.is_some());
+        let Some(process) = self.processes.get_mut(&id) else {
+            return;
+        };
+        let fresh = process.conversations.last().is_none_or(|last| !last.used);
+        let Phase::Live(live) = &mut process.phase else {
+            return;
+        };
+        if fresh || continues {
+            live.turn = Turn::Task { task, ending: None };
+            self.deliver(id, task, message);
+        } else {
+            live.turn = Turn::Clearing { task, message, by };
+            self.touch(id);
             self.send(id, Order::Clear { uuid: message });
         }
     }

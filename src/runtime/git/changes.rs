@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::command::Git;
 use super::error::GitError;
+use super::home::merged_tree;
 use super::repository::uncommitted;
 use crate::domain::worktree::{ChangedFile, Changes, FileChange, Worktree};
 
@@ -73,6 +74,15 @@ pub(super) async fn changes(git: &Git, worktree: &Worktree) -> Result<Changes, G
         .zip(&counts)
         .map(|(kind, count)| file(kind, count, &open))
         .collect();
+    // What is not behind cannot be in its way.
+    let conflicts = match git.commit(&worktree.base).await? {
+        Some(base) if ahead > 0 && behind > 0 => match merged_tree(git, &base, "HEAD").await {
+            Ok(Err(files)) => files,
+            // Where git cannot say, as between histories that share nothing, a merge says why.
+            Ok(Ok(_)) | Err(_) => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
     Ok(Changes {
         branch: worktree.branch.clone(),
         base: worktree.base.clone(),
@@ -80,6 +90,7 @@ pub(super) async fn changes(git: &Git, worktree: &Worktree) -> Result<Changes, G
         behind,
         files,
         uncommitted: u32::try_from(open.len()).unwrap_or(u32::MAX),
+        conflicts,
     })
 }
 

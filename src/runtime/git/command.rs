@@ -21,6 +21,7 @@ pub(super) struct Git {
     folder: PathBuf,
     index: Option<PathBuf>,
     as_headcount: bool,
+    hooks: bool,
 }
 
 impl Git {
@@ -31,6 +32,7 @@ impl Git {
             folder: folder.to_owned(),
             index: None,
             as_headcount: false,
+            hooks: true,
         }
     }
 
@@ -43,6 +45,14 @@ impl Git {
     pub(super) fn as_headcount(&self) -> Self {
         Self {
             as_headcount: true,
+            ..self.clone()
+        }
+    }
+
+    /// The same without the repository's hooks: what they are there for is not what is done.
+    pub(super) fn without_hooks(&self) -> Self {
+        Self {
+            hooks: false,
             ..self.clone()
         }
     }
@@ -74,6 +84,12 @@ impl Git {
             // Names of files as they are, and no pager, colour or editor of the user's.
             .args(["-c", "core.quotePath=false", "-c", "color.ui=false"])
             .args(["-c", "core.fsmonitor=false", "-c", "gc.auto=0"])
+            .args(
+                (!self.hooks)
+                    .then_some(["-c", "core.hooksPath=/dev/null"])
+                    .into_iter()
+                    .flatten(),
+            )
             .args(args)
             .env("LC_ALL", "C.UTF-8")
             .env("GIT_TERMINAL_PROMPT", "0")

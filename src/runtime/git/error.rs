@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::domain::command::Refusal;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::runtime::children::ChildError;
 
@@ -62,6 +63,22 @@ pub enum GitError {
         repository: PathBuf,
         /// What it began from.
         base: String,
+    },
+    /// The branch is gone.
+    #[error("{} has no branch `{branch}` any more: somebody deleted it", repository.display())]
+    NoBranch {
+        /// Its top.
+        repository: PathBuf,
+        /// Which one.
+        branch: String,
+    },
+    /// A branch is checked out no more, so there are no files to take back.
+    #[error("`{branch}` is not checked out in {} any more, so it is in nobody's way", place.display())]
+    NotCheckedOut {
+        /// The worktree.
+        place: PathBuf,
+        /// The branch.
+        branch: String,
     },
     /// Some of it is not committed.
     #[error("{} has {} that {} not committed: {}", place.display(), count(files.len(), "file"), if files.len() == 1 { "is" } else { "are" }, some(files))]
@@ -148,6 +165,11 @@ impl GitError {
                 "check out a branch in the repository and merge by hand, or export a patch"
                     .to_owned()
             }
+            Self::NoBranch { .. } => {
+                "`git reflog` in its worktree may have the commit; `headcount diff` of the task has what it changed"
+                    .to_owned()
+            }
+            Self::NotCheckedOut { branch, .. } => format!("`git branch -D {branch}` drops it"),
             Self::Uncommitted { .. } => "commit it first, or have it committed".to_owned(),
             Self::Gone { .. } => {
                 "restart the process: the worktree is made anew from its branch".to_owned()
@@ -168,9 +190,22 @@ impl GitError {
         })
     }
 
+    /// The error with all of its causes.
+    pub(crate) fn in_full(&self) -> String {
+        chain(self)
+    }
+
+    /// The same for whoever ordered it.
+    pub(crate) fn refusal(&self) -> Refusal {
+        Refusal::Work {
+            cause: chain(self),
+            remedy: self.remedy(),
+        }
+    }
+
     /// The fault of a start that this prevented.
     pub(crate) fn fault(&self) -> Fault {
-        let cause = crate::runtime::git::error::chain(self);
+        let cause = chain(self);
         let remedy = self
             .remedy()
             .unwrap_or_else(|| "put it right, then start the process again".to_owned());

@@ -4,10 +4,12 @@
 //! refuses if that would overwrite what somebody has not committed there. Conflicts change nothing.
 
 use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::command::Git;
 use super::error::GitError;
-use super::repository::{home_of, uncommitted};
+use super::repository::{branch, home_of, uncommitted};
 use crate::domain::worktree::{MergeMode, Merged, Worktree};
 
 /// What is to be brought home, and how.
@@ -31,26 +33,40 @@ pub(super) async fn bring(git: &Git, bring: Bring<'_>) -> Result<Merged, GitErro
             base: worktree.base.clone(),
         });
     };
-    commit_rest(git, worktree, bring.commit).await?;
-    let range = format!("{base}..HEAD");
+    // What an employee has checked out is its work, whatever it called that. The branch of a task may be
+    // checked out no more.
+    let tip = if is_elsewhere(git, worktree).await? {
+        let branch = format!("refs/heads/{}", worktree.branch);
+        if git.commit(&branch).await?.is_none() {
+            return Err(GitError::NoBranch {
+                repository: worktree.repository.clone(),
+                branch: worktree.branch.clone(),
+            });
+        }
+        branch
+    } else {
+        commit_rest(git, worktree, bring.commit).await?;
+        "HEAD".to_owned()
+    };
+    let range = format!("{base}..{tip}");
     let commits = git.line(&["rev-list", "--count", &range]).await?;
     let commits: u32 = commits.parse().unwrap_or(0);
     if commits == 0 {
         return Ok(Merged::Nothing);
     }
     let new = if mode == MergeMode::Rebase {
-        match rebase(git, &base).await? {
+        match rebase(git, worktree, &base, &tip).await? {
             Ok(new) => new,
             Err(files) => return Ok(Merged::Conflicts { files }),
         }
     } else {
-        let tree = match merged_tree(git, &base).await? {
+        let tree = match merged_tree(git, &base, &tip).await? {
             Ok(tree) => tree,
             Err(files) => return Ok(Merged::Conflicts { files }),
         };
         let mut args = vec!["commit-tree", &tree, "-p", &old];
         if mode == MergeMode::Merge {
-            args.extend(["-p", "HEAD"]);
+            args.extend(["-p", &tip]);
         }
         args.extend(["-m", bring.message]);
         git.line(&args).await?
@@ -63,11 +79,20 @@ pub(super) async fn bring(git: &Git, bring: Bring<'_>) -> Result<Merged, GitErro
         None => drop(git.run(&["update-ref", &base, &new, &old]).await?),
     }
     // What it worked on goes on from the new base; nothing is lost, as all of it is committed and in there.
-    git.run(&["reset", "--hard", "--quiet", &new]).await?;
+    if tip == "HEAD" {
+        git.run(&["reset", "--hard", "--quiet", &new]).await?;
+    } else {
+        git.run(&["update-ref", &tip, &new]).await?;
+    }
     Ok(Merged::Done {
         commit: new,
         commits,
     })
+}
+
+/// Whether the branch was made for a task and is not checked out any more.
+pub(super) async fn is_elsewhere(git: &Git, worktree: &Worktree) -> Result<bool, GitError> {
+    Ok(worktree.task.is_some() && branch(git).await?.as_ref() != Some(&worktree.branch))
 }
 
 async fn commit_rest(
@@ -91,7 +116,11 @@ async fn commit_rest(
 }
 
 /// The tree of the merge, or the files that are in conflict.
-async fn merged_tree(git: &Git, base: &str) -> Result<Result<String, Vec<String>>, GitError> {
+pub(super) async fn merged_tree(
+    git: &Git,
+    base: &str,
+    tip: &str,
+) -> Result<Result<String, Vec<String>>, GitError> {
     let args = [
         "merge-tree",
         "--write-tree",
@@ -99,7 +128,7 @@ async fn merged_tree(git: &Git, base: &str) -> Result<Result<String, Vec<String>
         "--no-messages",
         "-z",
         base,
-        "HEAD",
+        tip,
     ];
     let args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
     let (code, printed, said) = git.try_run(&args, b"").await?;
@@ -117,22 +146,42 @@ async fn merged_tree(git: &Git, base: &str) -> Result<Result<String, Vec<String>
     }
 }
 
-/// The head after the rebase, or the files that are in conflict; then it is as before.
-async fn rebase(git: &Git, base: &str) -> Result<Result<String, Vec<String>>, GitError> {
+/// What the rebase comes to, or the files that are in conflict.
+///
+/// It is done in a checkout of its own, beside the worktree: one that is cut in the middle leaves the employee's as it is.
+async fn rebase(
+    git: &Git,
+    worktree: &Worktree,
+    base: &str,
+    tip: &str,
+) -> Result<Result<String, Vec<String>>, GitError> {
+    let mut place = worktree.top.clone().into_os_string();
+    place.push(".rebase");
+    let place = PathBuf::from(place);
+    let tip = git.line(&["rev-parse", tip]).await?;
+    clear(git, &place).await?;
+    let add = ["worktree", "add", "--quiet", "--force", "--detach"].map(OsStr::new);
+    let args = [&add[..], &[place.as_os_str(), OsStr::new(&tip)]].concat();
+    git.run(&args).await?;
+    let there = git.elsewhere(&place);
+    let outcome = rebase_there(&there, base).await;
+    clear(git, &place).await?;
+    outcome
+}
+
+async fn rebase_there(there: &Git, base: &str) -> Result<Result<String, Vec<String>>, GitError> {
     let args = ["rebase", "--quiet", base].map(OsStr::new);
-    let (code, _, said) = git.try_run(&args, b"").await?;
+    let (code, _, said) = there.try_run(&args, b"").await?;
     if code == Some(0) {
-        return git.line(&["rev-parse", "HEAD"]).await.map(Ok);
+        return there.line(&["rev-parse", "HEAD"]).await.map(Ok);
     }
-    let fields = git
+    let fields = there
         .fields(&["diff", "--name-only", "--diff-filter=U", "-z"])
         .await?;
     let files: Vec<String> = fields
         .iter()
         .map(|path| String::from_utf8_lossy(path).into_owned())
         .collect();
-    // It may have failed before it began: then there is nothing to abort.
-    drop(git.run(&["rebase", "--abort"]).await);
     if files.is_empty() {
         return Err(GitError::Failed {
             act: "rebase".to_owned(),
@@ -140,6 +189,25 @@ async fn rebase(git: &Git, base: &str) -> Result<Result<String, Vec<String>>, Gi
         });
     }
     Ok(Err(files))
+}
+
+/// Takes a checkout of ours away: of this call, or of one that was cut.
+async fn clear(git: &Git, place: &Path) -> Result<(), GitError> {
+    if !place.exists() {
+        return Ok(());
+    }
+    let args = ["worktree", "remove", "--force", "--force"].map(OsStr::new);
+    let args = [&args[..], &[place.as_os_str()]].concat();
+    if git.run(&args).await.is_err() && place.exists() {
+        // One that was cut while it was made is none to git yet.
+        fs::remove_dir_all(place).map_err(|source| GitError::File {
+            act: "remove",
+            path: place.to_owned(),
+            source,
+        })?;
+        git.run(&["worktree", "prune"]).await?;
+    }
+    Ok(())
 }
 
 /// Takes a worktree back to its base; what it held must be kept by then. Ignored files stay.

@@ -10,6 +10,7 @@ mod home;
 mod marks;
 mod repository;
 mod saved;
+mod switch;
 mod tree;
 mod worktree;
 
@@ -23,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use crate::domain::id::{ProcessId, TaskId};
-use crate::domain::worktree::{Changes, MergeMode, Merged, SavedWork, Worktree};
+use crate::domain::worktree::{Changes, MergeMode, Merged, SavedWork, Switch, Worktree};
 use crate::os::orphans::Children;
 use command::Git;
 
@@ -85,6 +86,22 @@ impl Worktrees {
         Ok(settled)
     }
 
+    /// Puts a worktree on the branch of a task, or back on that of its process. A new branch begins from `base`.
+    ///
+    /// # Errors
+    /// Git refuses; then it is on the branch that it was on.
+    pub(crate) async fn switch(
+        &self,
+        worktree: &Worktree,
+        to: &Switch,
+        base: Option<&str>,
+        process: ProcessId,
+    ) -> Result<Worktree, GitError> {
+        let git = self.inside(worktree)?;
+        let _lock = self.lock(&worktree.repository).await;
+        switch::switch(&git, worktree, to, base, process).await
+    }
+
     /// What a worktree holds beyond its base.
     ///
     /// # Errors
@@ -118,7 +135,7 @@ impl Worktrees {
         marks::mark(&self.inside(worktree)?, task, end).await
     }
 
-    /// What a task changed; `None` where it was not marked.
+    /// What a task changed; `None` where it was not marked. `whole` to apply it elsewhere.
     ///
     /// # Errors
     /// As [`Self::changes`].
@@ -126,11 +143,12 @@ impl Worktrees {
         &self,
         worktree: &Worktree,
         task: TaskId,
+        whole: bool,
     ) -> Result<Option<Vec<u8>>, GitError> {
-        marks::patch(&self.inside(worktree)?, task).await
+        marks::patch(&self.inside(worktree)?, task, whole).await
     }
 
-    /// The files that a task changed, by git.
+    /// The files that a task changed, by git; `None` where it was not marked at both ends.
     ///
     /// # Errors
     /// As [`Self::changes`].
@@ -138,7 +156,7 @@ impl Worktrees {
         &self,
         worktree: &Worktree,
         task: TaskId,
-    ) -> Result<Vec<String>, GitError> {
+    ) -> Result<Option<Vec<String>>, GitError> {
         marks::files(&self.inside(worktree)?, task).await
     }
 
@@ -176,6 +194,12 @@ impl Worktrees {
     ) -> Result<SavedWork, GitError> {
         let git = self.inside(worktree)?;
         let _lock = self.lock(&worktree.repository).await;
+        if home::is_elsewhere(&git, worktree).await? {
+            return Err(GitError::NotCheckedOut {
+                place: worktree.top.clone(),
+                branch: worktree.branch.clone(),
+            });
+        }
         let saved = saved::save(&git, process, at).await?;
         home::discard(&git, worktree).await?;
         Ok(saved)

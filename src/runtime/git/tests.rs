@@ -464,7 +464,10 @@ async fn a_task_has_changes_of_its_own() {
     put(&tree.top, "before.txt", "before\n");
     let task = TaskId(7);
     assert_eq!(
-        rig.trees.task_patch(&tree, task).await.expect("an answer"),
+        rig.trees
+            .task_patch(&tree, task, false)
+            .await
+            .expect("an answer"),
         None
     );
     rig.trees
@@ -472,7 +475,11 @@ async fn a_task_has_changes_of_its_own() {
         .await
         .expect("it is marked");
     put(&tree.top, "mine.txt", "mine\n");
-    let open = rig.trees.task_patch(&tree, task).await.expect("an answer");
+    let open = rig
+        .trees
+        .task_patch(&tree, task, false)
+        .await
+        .expect("an answer");
     let open = String::from_utf8(open.expect("it is marked")).expect("text");
     assert!(open.contains("+mine") && !open.contains("before"), "{open}");
     commit(&tree.top, "both");
@@ -482,8 +489,12 @@ async fn a_task_has_changes_of_its_own() {
         .expect("it is marked");
     put(&tree.top, "later.txt", "later\n");
     let files = rig.trees.task_files(&tree, task).await.expect("files");
-    assert_eq!(files, ["mine.txt"]);
-    let closed = rig.trees.task_patch(&tree, task).await.expect("an answer");
+    assert_eq!(files, Some(vec!["mine.txt".to_owned()]));
+    let closed = rig
+        .trees
+        .task_patch(&tree, task, false)
+        .await
+        .expect("an answer");
     assert_eq!(
         String::from_utf8(closed.expect("it is marked")).expect("text"),
         open

@@ -143,6 +143,8 @@ async fn find(
         branch,
         base,
         begun,
+        task: None,
+        aside: None,
     }))
 }
 
@@ -215,6 +217,8 @@ async fn make(
             branch,
             base,
             begun,
+            task: None,
+            aside: None,
         }
     };
     if home.has_submodules {

@@ -20,8 +20,8 @@ pub use error::{ErrorBody, ErrorDoc, ErrorKind};
 pub use health::{AlertDoc, ConditionDoc, HealthDoc};
 pub use log::{LogDoc, LogEvent, LogLineDoc};
 pub use process::{
-    ExitDoc, FaultDoc, LimitsDoc, ProcessDoc, ProcessStatusDoc, RangeDoc, SandboxDoc, StoppedDoc,
-    TokensDoc,
+    ExitDoc, FaultDoc, LimitsDoc, ProcessDoc, ProcessStatusDoc, RangeDoc, RemovedDoc, SandboxDoc,
+    StoppedDoc, TokensDoc,
 };
 pub use requests::{
     AnswerRequest, ApproveRequest, DenyRequest, EditRequest, HireRequest, MoveRequest,
@@ -33,7 +33,7 @@ pub use task::{AttemptDoc, FileChangeDoc, TaskDoc, TaskResultDoc};
 pub use why::{ChangeDoc, ExitNoteDoc, FigureDoc, FlightDoc, SentDoc, SessionDoc, WhyDoc};
 pub use worktree::{
     ChangesDoc, DiffDoc, FileDoc, MergeDoc, MergeRequest, RestoreRequest, SavedDoc, SavedQuery,
-    WorktreeDoc,
+    WorkDoc, WorktreeDoc,
 };
 
 use std::time::Duration;

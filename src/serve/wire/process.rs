@@ -15,7 +15,7 @@ use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::snapshot::{Activity, Evidence, Health, ProcessView, Status};
 use crate::domain::task::Tokens;
 use crate::serve::wire::health::ConditionDoc;
-use crate::serve::wire::worktree::WorktreeDoc;
+use crate::serve::wire::worktree::{SavedDoc, WorkDoc, WorktreeDoc};
 
 /// A fault: code, cause and remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -358,7 +358,7 @@ impl ProcessDoc {
             ask_rules: view.ask.clone(),
             allowed_rules: view.allowed.clone(),
             working_directory: view.working_directory.clone(),
-            worktree: view.worktree.as_ref().map(WorktreeDoc::from),
+            worktree: WorktreeDoc::of(view),
             environment: view.environment.iter().cloned().collect(),
             command: view.command.clone(),
             limits: LimitsDoc {
@@ -434,4 +434,21 @@ pub struct StoppedDoc {
     pub exit: Option<ExitDoc>,
     /// The process.
     pub process: ProcessDoc,
+    /// What it has not committed in its worktree; `null` if there is nothing.
+    #[serde(default)]
+    pub left: Option<WorkDoc>,
+}
+
+/// What a removal answers: the process as it was, and what was kept of its worktree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RemovedDoc {
+    /// The process.
+    #[serde(flatten)]
+    pub process: ProcessDoc,
+    /// The kept state of its worktree; `null` if there was none.
+    #[serde(default)]
+    pub saved: Option<SavedDoc>,
+    /// What was not committed there; `null` if there was nothing.
+    #[serde(default)]
+    pub left: Option<WorkDoc>,
 }

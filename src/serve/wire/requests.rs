@@ -116,6 +116,9 @@ pub struct TaskRequest {
     /// Whether it is held until a person releases it.
     #[serde(default)]
     pub held: bool,
+    /// Whether it is done on a branch of its own, by somebody with a git worktree.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_branch: bool,
 }
 
 /// Moves a task that waits: one of the three.

@@ -62,8 +62,17 @@ pub struct AttemptDoc {
     pub session_id: Option<Uuid>,
     /// How often it called each tool.
     pub tools: BTreeMap<String, u32>,
-    /// Files that it changed.
+    /// Files that it changed, by its tool events.
     pub files: Vec<FileChangeDoc>,
+    /// Files that it changed in its worktree, by git; `null` if git was not asked.
+    #[serde(default)]
+    pub files_by_git: Option<Vec<String>>,
+    /// Those that git alone knows of, as those that a command wrote.
+    #[serde(default)]
+    pub only_by_git: Vec<String>,
+    /// Those that the tools alone know of: changed back, ignored by git, or outside of the worktree.
+    #[serde(default)]
+    pub only_by_tools: Vec<String>,
     /// Where it begins in the log of its process, in bytes.
     pub log_from: Option<u64>,
     /// Where it ends there; `null` while it goes on.
@@ -81,9 +90,19 @@ pub struct FileChangeDoc {
     pub removed: u64,
 }
 
-impl From<&Attempt> for AttemptDoc {
-    fn from(attempt: &Attempt) -> Self {
+impl AttemptDoc {
+    /// Writes an attempt of a snapshot down.
+    #[must_use]
+    pub fn new(attempt: &Attempt, snapshot: &Snapshot) -> Self {
+        let worktree = snapshot
+            .process(attempt.process)
+            .and_then(|view| view.worktree.as_ref());
+        let differences = worktree.and_then(|worktree| attempt.work.differences(worktree));
+        let differences = differences.unwrap_or_default();
         Self {
+            files_by_git: attempt.work.by_git.clone(),
+            only_by_git: differences.by_git,
+            only_by_tools: differences.by_tools,
             process: attempt.process,
             run: attempt.run,
             started_at: attempt.started,
@@ -140,6 +159,12 @@ pub struct TaskDoc {
     pub since: Timestamp,
     /// Tasks that must have succeeded before.
     pub after: Vec<TaskId>,
+    /// Whether it is to be done on a branch of its own.
+    #[serde(default)]
+    pub own_branch: bool,
+    /// The branch that was made for it alone.
+    #[serde(default)]
+    pub branch: Option<String>,
     /// Why it waits, while it is queued, held or blocked.
     pub waits_because: Option<String>,
     /// Whether its end was asked for while a process still works on it.
@@ -179,7 +204,16 @@ impl TaskDoc {
             after: task.after.clone(),
             waits_because: snapshot.why(task.id).map(str::to_owned),
             cancelling: task.cancelling,
-            attempts: task.attempts.iter().map(AttemptDoc::from).collect(),
+            attempts: task
+                .attempts
+                .iter()
+                .map(|attempt| AttemptDoc::new(attempt, snapshot))
+                .collect(),
+            own_branch: task.target.own_branch,
+            branch: task
+                .worktree
+                .as_ref()
+                .map(|worktree| worktree.branch.clone()),
             result: task.result.as_ref().map(TaskResultDoc::from),
             error: task.error.clone(),
         }

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{ProcessId, TaskId};
+use crate::domain::snapshot::ProcessView;
 use crate::domain::worktree::{
-    ChangedFile, Changes, FileChange, MergeMode, Merged, SavedWork, Worktree,
+    ChangedFile, Changes, FileChange, MergeMode, Merged, SavedWork, WorkSummary, Worktree,
+    uncommitted,
 };
 
 /// The worktree of a process, as its document has it.
@@ -21,6 +23,62 @@ pub struct WorktreeDoc {
     pub base: String,
     /// The checkout that it was made from.
     pub repository: PathBuf,
+    /// The task whose own branch is checked out; `null` for the branch of the process.
+    #[serde(default)]
+    pub task: Option<TaskId>,
+    /// What it held when it was looked at last.
+    #[serde(default)]
+    pub work: Option<WorkDoc>,
+}
+
+/// What a worktree holds beyond its base, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkDoc {
+    /// As of when.
+    pub at: Timestamp,
+    /// Commits that the base does not have.
+    pub ahead: u32,
+    /// Commits that only the base has.
+    pub behind: u32,
+    /// Files that differ.
+    pub files: u32,
+    /// Files that are not committed.
+    pub uncommitted: u32,
+    /// The first of those.
+    pub open: Vec<String>,
+}
+
+impl From<&WorkSummary> for WorkDoc {
+    fn from(work: &WorkSummary) -> Self {
+        Self {
+            at: work.at,
+            ahead: work.ahead,
+            behind: work.behind,
+            files: work.files,
+            uncommitted: work.uncommitted,
+            open: work.open.clone(),
+        }
+    }
+}
+
+impl WorkDoc {
+    /// `2 files are not committed: a.rs, b.rs`; `None` if all is.
+    #[must_use]
+    pub fn uncommitted(&self) -> Option<String> {
+        uncommitted(self.uncommitted, &self.open)
+    }
+}
+
+impl WorktreeDoc {
+    /// The worktree of a process that has one.
+    #[must_use]
+    pub fn of(view: &ProcessView) -> Option<Self> {
+        let worktree = view.worktree.as_ref()?;
+        Some(Self {
+            work: view.work.as_deref().map(WorkDoc::from),
+            ..Self::from(worktree)
+        })
+    }
 }
 
 impl From<&Worktree> for WorktreeDoc {
@@ -30,6 +88,8 @@ impl From<&Worktree> for WorktreeDoc {
             branch: worktree.branch.clone(),
             base: worktree.base.clone(),
             repository: worktree.repository.clone(),
+            task: worktree.task,
+            work: None,
         }
     }
 }
@@ -76,6 +136,9 @@ pub struct ChangesDoc {
     pub uncommitted: u32,
     /// All files that differ.
     pub files: Vec<FileDoc>,
+    /// Files in which it and its base changed the same places.
+    #[serde(default)]
+    pub conflicts: Vec<String>,
 }
 
 impl From<Changes> for ChangesDoc {
@@ -87,6 +150,7 @@ impl From<Changes> for ChangesDoc {
             behind: changes.behind,
             uncommitted: changes.uncommitted,
             files: changes.files.into_iter().map(Into::into).collect(),
+            conflicts: changes.conflicts,
         }
     }
 }
@@ -96,7 +160,7 @@ impl From<Changes> for ChangesDoc {
 pub struct DiffDoc {
     /// The diff; what is no UTF-8 in it is replaced.
     pub diff: String,
-    /// The files that a task changed, by git; empty for a process.
+    /// The files in it.
     pub files: Vec<String>,
 }
 

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 
 use crate::domain::command::Command;
 use crate::domain::id::RequestId;
+use crate::domain::worktree::{WorkOf, WorkOrder};
 use crate::tui::dialogs::{Heard, Order};
 use crate::tui::keys::Verb;
 use crate::tui::scene::Scene;
@@ -20,6 +21,7 @@ enum Purpose {
     Rule(RequestId),
     Filter,
     Search,
+    Patch(WorkOf),
 }
 
 /// A line to type, and what becomes of it.
@@ -72,10 +74,20 @@ impl LineDialog {
         }
     }
 
-    pub(crate) fn key(&mut self, key: KeyEvent, verb: Option<Verb>) -> Heard {
+    /// Asks for the file that a patch is written into.
+    pub(crate) fn patch(of: WorkOf, whose: &str, file: &str) -> Self {
+        Self {
+            purpose: Purpose::Patch(of),
+            title: format!("Write the work of {whose} into a patch file"),
+            note: "One that is not there yet; `git apply` takes it anywhere.".to_owned(),
+            field: Field::new(file),
+        }
+    }
+
+    pub(crate) fn key(&mut self, key: KeyEvent, verb: Option<Verb>, scene: Scene<'_>) -> Heard {
         match verb {
             Some(Verb::Back) => Heard::Closed,
-            Some(Verb::Send) => self.done(),
+            Some(Verb::Send) => self.done(scene),
             _ => {
                 self.field.key(key);
                 Heard::Kept
@@ -83,7 +95,7 @@ impl LineDialog {
         }
     }
 
-    fn done(&self) -> Heard {
+    fn done(&self, scene: Scene<'_>) -> Heard {
         let typed = self.field.text().trim();
         match &self.purpose {
             Purpose::Filter => Heard::Filtered(typed.to_owned()),
@@ -99,6 +111,14 @@ impl LineDialog {
             }
             // An empty rule would fit nothing; the person is still thinking.
             Purpose::Rule(_) if typed.is_empty() => Heard::Kept,
+            Purpose::Patch(_) if typed.is_empty() => Heard::Kept,
+            Purpose::Patch(of) => Heard::Orders(vec![Order::new(
+                "write the patch",
+                Command::Work {
+                    of: *of,
+                    order: WorkOrder::Export(scene.absolute(typed)),
+                },
+            )]),
             Purpose::Rule(request) => Heard::Orders(vec![Order::new(
                 "allow it",
                 Command::ApproveAlways {

@@ -12,6 +12,7 @@ use crate::tui::scene::Scene;
 
 pub(crate) mod alike;
 pub(crate) mod answer;
+pub(crate) mod bring;
 pub(crate) mod confirm;
 pub(crate) mod hire;
 pub(crate) mod line;
@@ -23,6 +24,7 @@ mod why;
 
 use alike::AlikeDialog;
 use answer::AnswerDialog;
+use bring::BringDialog;
 use confirm::Confirm;
 use hire::HireDialog;
 use line::LineDialog;
@@ -74,6 +76,7 @@ pub(crate) enum Heard {
 pub(crate) enum Dialog {
     Alike(AlikeDialog),
     Answer(Box<AnswerDialog>),
+    Bring(Box<BringDialog>),
     Confirm(Confirm),
     Hire(Box<HireDialog>),
     Line(Box<LineDialog>),
@@ -89,6 +92,7 @@ impl Dialog {
         match self {
             Self::Alike(_) => Place::Alike,
             Self::Answer(_) => Place::Choices,
+            Self::Bring(_) => Place::Bring,
             Self::Confirm(_) => Place::Confirm,
             Self::Hire(_) => Place::Hire,
             Self::Line(_) => Place::Line,
@@ -104,9 +108,10 @@ impl Dialog {
         match self {
             Self::Alike(dialog) => dialog.key(verb),
             Self::Answer(dialog) => dialog.key(key, verb),
+            Self::Bring(dialog) => dialog.key(key, verb),
             Self::Confirm(dialog) => dialog.key(verb),
             Self::Hire(dialog) => dialog.key(key, verb, scene),
-            Self::Line(dialog) => dialog.key(key, verb),
+            Self::Line(dialog) => dialog.key(key, verb, scene),
             Self::Palette(dialog) => dialog.key(key, verb, scene.snapshot),
             Self::Reader(dialog) => dialog.key(verb),
             Self::Task(dialog) => dialog.key(key, verb, scene.look.caps.editor),
@@ -118,6 +123,7 @@ impl Dialog {
     pub(crate) fn paste(&mut self, pasted: &str, snapshot: &Snapshot) {
         match self {
             Self::Answer(dialog) => dialog.paste(pasted),
+            Self::Bring(dialog) => dialog.paste(pasted),
             Self::Hire(dialog) => dialog.paste(pasted),
             Self::Line(dialog) => dialog.paste(pasted),
             Self::Palette(dialog) => dialog.paste(pasted, snapshot),
@@ -131,7 +137,8 @@ impl Dialog {
         match self {
             Self::Alike(dialog) => Some(dialog.height()),
             Self::Answer(dialog) => Some(dialog.height(width)),
-            Self::Confirm(dialog) => Some(dialog.height()),
+            Self::Bring(dialog) => Some(dialog.height()),
+            Self::Confirm(dialog) => Some(dialog.height(width)),
             Self::Line(dialog) => Some(dialog.height()),
             Self::Palette(dialog) => Some(dialog.height()),
             Self::Hire(_) | Self::Reader(_) | Self::Task(_) | Self::Updates(_) => None,
@@ -142,6 +149,7 @@ impl Dialog {
         match self {
             Self::Alike(dialog) => dialog.draw(scene, area, buffer),
             Self::Answer(dialog) => dialog.draw(scene, area, buffer),
+            Self::Bring(dialog) => dialog.draw(scene, area, buffer),
             Self::Confirm(dialog) => dialog.draw(scene, area, buffer),
             Self::Hire(dialog) => dialog.draw(scene, area, buffer),
             Self::Line(dialog) => dialog.draw(scene, area, buffer),

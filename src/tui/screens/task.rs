@@ -111,6 +111,10 @@ fn write(task: &Task, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
     if let Some(progress) = task_facts::progress(task, snapshot) {
         sheet.field("Does", progress, palette.plain);
     }
+    if let Some(worktree) = &task.worktree {
+        let line = format!("{} of its own, from {}", worktree.branch, worktree.base);
+        sheet.field("Branch", &line, palette.plain);
+    }
     sheet.heading("Task");
     sheet.text(&task.text, 0, palette.plain);
     if !task.attempts.is_empty() {
@@ -125,6 +129,18 @@ fn write(task: &Task, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
             }
             for file in &attempt.work.files {
                 let line = format!("{}  +{} -{}", file.path, file.added, file.removed);
+                sheet.text(&line, 3, palette.dim);
+            }
+            let process = snapshot.process(attempt.process);
+            let worktree = process.and_then(|process| process.worktree.as_ref());
+            let differ = worktree.and_then(|worktree| attempt.work.differences(worktree));
+            let differ = differ.unwrap_or_default();
+            for file in &differ.by_git {
+                let line = format!("{file}  by git alone, as by a command");
+                sheet.text(&line, 3, palette.dim);
+            }
+            for file in &differ.by_tools {
+                let line = format!("{file}  by a tool alone, git sees no change");
                 sheet.text(&line, 3, palette.dim);
             }
         }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::domain::alert::{Alert, AlertKind, AlertLevel, AlertRule};
 use crate::domain::automation::{AutoStart, AutoStop, Automation, UpkeepView};
 use crate::domain::command::{Command, Outcome};
+use crate::domain::diff;
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::health::HealthRule;
@@ -35,7 +36,9 @@ use crate::domain::task::{
     Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens, Work,
 };
 use crate::domain::updates::{Fingerprint, Updates};
-use crate::domain::worktree::WorktreeRule;
+use crate::domain::worktree::{
+    ChangedFile, Changes, WorkSummary, WorkText, Worktree, WorktreeRule,
+};
 use crate::tui::format::Present;
 use crate::tui::look::{Capabilities, ColourDepth};
 use crate::tui::view::View;
@@ -266,6 +269,7 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
         ask: role.ask.clone(),
         allowed: vec![],
         worktree: None,
+        work: None,
         working_directory: PathBuf::from("/home/me/src/shop"),
         environment: vec![
             ("ANTHROPIC_API_KEY".to_owned(), "••••••••".to_owned()),
@@ -318,6 +322,7 @@ pub(crate) fn task(number: u64, text: &str, state: TaskState) -> Task {
         continues: None,
         after: vec![],
         moved: None,
+        worktree: None,
     }
 }
 
@@ -761,6 +766,8 @@ pub(crate) struct Screen {
     /// What a look at a hire finds wrong.
     pub(crate) faults: Vec<Fault>,
     terminal: Terminal<TestBackend>,
+    /// What the host reads when work is looked at.
+    pub(crate) work: Result<Box<WorkText>, String>,
 }
 
 impl Screen {
@@ -778,6 +785,7 @@ impl Screen {
             now: now(),
             log: log(60),
             searching: true,
+            work: Ok(Box::new(work())),
             faults: Vec::new(),
             terminal,
         }
@@ -843,6 +851,9 @@ impl Screen {
         let size = self.terminal.size().unwrap_or(Size::ZERO);
         for query in self.view.wants(size) {
             self.view.supply(query, answer(&query, &self.log));
+        }
+        if let Some(query) = self.view.work(&self.snapshot) {
+            self.view.read(query, self.work.clone());
         }
         if self.searching {
             for search in self.view.searches() {
@@ -938,4 +949,49 @@ pub(crate) fn alert(number: u64, process: Option<(u64, &str)>, text: &str) -> Ar
         acknowledged: None,
         cleared: None,
     })
+}
+
+/// A company in which the second one, Linus, works in a git worktree of its own.
+pub(crate) fn apart() -> Snapshot {
+    let mut company = company();
+    let linus = Arc::make_mut(&mut company.processes[1]);
+    linus.worktree = Some(Worktree {
+        repository: "/home/me/src/shop".into(),
+        top: "/home/me/.local/state/headcount/shop/worktrees/proc_002".into(),
+        folder: "/home/me/.local/state/headcount/shop/worktrees/proc_002".into(),
+        branch: "headcount/linus".to_owned(),
+        base: "main".to_owned(),
+        begun: "0123456789".to_owned(),
+        task: None,
+        aside: None,
+    });
+    linus.work = Some(Box::new(WorkSummary::of(&work().changes, ago(2))));
+    company
+}
+
+/// The diff of three files, one of them not committed, in conflict with the base.
+pub(crate) fn work() -> WorkText {
+    let patch = include_str!("linus.patch");
+    let files = diff::files(patch);
+    let changed = files.iter().map(|file| ChangedFile {
+        path: file.path.clone(),
+        change: file.change,
+        added: file.added,
+        removed: file.removed,
+        uncommitted: file.path == "tests/login.rs",
+    });
+    WorkText {
+        process: ProcessId(2),
+        changes: Changes {
+            branch: "headcount/linus".to_owned(),
+            base: "main".to_owned(),
+            ahead: 2,
+            behind: 1,
+            files: changed.collect(),
+            uncommitted: 1,
+            conflicts: vec!["src/login.rs".to_owned()],
+        },
+        files,
+        left_out: 0,
+    }
 }

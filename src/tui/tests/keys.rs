@@ -10,6 +10,7 @@ use crate::domain::id::{AlertId, ProcessId, RequestId, TaskId};
 use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::snapshot::{Level, Snapshot, Status};
 use crate::domain::task::Priority;
+use crate::domain::worktree::UseWorktree;
 use crate::tui::Action;
 use crate::tui::look::{Capabilities, ColourDepth};
 use crate::tui::tests::fixture::{
@@ -107,6 +108,7 @@ fn a_task_shows_what_it_waits_for_and_what_was_done_and_opens_its_part_of_the_lo
                 added: 12,
                 removed: 4,
             }],
+            by_git: None,
         },
         conversation: None,
         log: Some(LogSpan {
@@ -297,10 +299,11 @@ fn hiring_orders_one_process_for_each_instance() {
         }),
         kind: Some(Kind::Interactive),
         no_start: true,
+        worktree: Some(UseWorktree::Always),
         ..new("technical_lead")
     };
     let keys = "nj<tab>Barbara<tab><backspace><backspace><backspace><backspace>other<down><down><down><down>\
-        API_KEY=x y<tab>opus<enter>20<tab>1..2<tab>1GB..2GB<tab><right><tab><right><tab><enter>";
+        API_KEY=x y<tab>opus<enter>20<tab>1..2<tab>1GB..2GB<tab><right><tab><right><tab><right><tab><enter>";
     check(keys, &[create(named)]);
     // From the roles: the one under the cursor.
     check("4jj<enter><enter>", &[create(new("qa_director"))]);
@@ -330,12 +333,12 @@ fn a_key_hires_a_whole_department() {
 fn a_hire_with_a_mistake_stays_open() {
     for (keys, says) in [
         (
-            "n<backtab><up><up><up><up><up>many<c-s>",
+            "n<backtab><up><up><up><up><up><up>many<c-s>",
             "max turns is a whole number",
         ),
-        ("n<backtab><up><up><up><up>2<c-s>", "`2` is not a range"),
+        ("n<backtab><up><up><up><up><up>2<c-s>", "`2` is not a range"),
         (
-            "n<backtab><up><up><up>2GB..1GB<c-s>",
+            "n<backtab><up><up><up><up>2GB..1GB<c-s>",
             "the minimum 2GB is above",
         ),
         (

@@ -1,5 +1,6 @@
 //! Tests of whole views: pictures, keys, logs, sizes, over companies with fixed names and times.
 
+mod diff;
 mod fixture;
 mod keys;
 mod logs;

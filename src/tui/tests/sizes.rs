@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::tui::tests::fixture::{Screen, company, empty, permission, question};
+use crate::tui::tests::fixture::{Screen, apart, company, empty, permission, question};
 
 #[test]
 fn hostile_text_reaches_no_cell() {
@@ -43,7 +43,12 @@ fn a_view_may_move_between_threads() {
     sent::<crate::tui::View>();
 }
 
-const STATES: [&str; 26] = [
+const STATES: [&str; 31] = [
+    "jp",
+    "jp<right>",
+    "jpm",
+    "jp<del>",
+    "2p",
     "",
     "<enter>",
     "l",
@@ -74,7 +79,7 @@ const STATES: [&str; 26] = [
 
 #[test]
 fn every_size_is_drawn() {
-    let mut company = company();
+    let mut company = apart();
     company.requests.insert(1, Arc::new(question(3, 3)));
     for keys in STATES {
         let mut screen = Screen::new(company.clone(), 80, 24);
@@ -99,7 +104,7 @@ proptest! {
         sizes in proptest::collection::vec((0u16..130, 0u16..45), 1..4),
         count in 0u64..12,
     ) {
-        let mut snapshot = if count == 0 { empty() } else { company() };
+        let mut snapshot = if count == 0 { empty() } else { apart() };
         let mut screen = Screen::new(snapshot.clone(), 80, 24);
         for (at, (width, height)) in sizes.into_iter().enumerate() {
             screen.resize(width, height);

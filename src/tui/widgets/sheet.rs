@@ -196,11 +196,22 @@ impl Scroll {
         buffer: &mut Buffer,
         palette: &Palette,
     ) {
+        self.show(&lines, area, buffer, palette);
+    }
+
+    /// The same of lines that are kept for the next frame.
+    pub(crate) fn show(
+        &mut self,
+        lines: &[Line<'static>],
+        area: Rect,
+        buffer: &mut Buffer,
+        palette: &Palette,
+    ) {
         self.total = lines.len();
         self.page = usize::from(area.height);
         self.step(0);
         let below = self.total.saturating_sub(self.top + self.page);
-        for (row, line) in (area.y..area.bottom()).zip(lines.into_iter().skip(self.top)) {
+        for (row, line) in (area.y..area.bottom()).zip(lines.iter().skip(self.top)) {
             line.render(Rect::new(area.x, row, area.width, 1), buffer);
         }
         if below > 0 && area.height > 2 {

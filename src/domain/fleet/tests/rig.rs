@@ -43,6 +43,8 @@ pub(super) struct Rig {
     pub(super) slow: Option<Vec<(u64, Batch)>>,
     pub(super) flights: Vec<Flight>,
     pub(super) looks: Vec<Vec<LaunchPlan>>,
+    /// Places, surveys and work: what is to be done with git.
+    pub(super) git: Vec<Effect>,
     pub(super) launches: Vec<LaunchPlan>,
     pub(super) sent: Vec<(RunId, u64, Order)>,
     /// Pings, and whether they are answered at once.
@@ -182,6 +184,7 @@ impl Rig {
             flights: vec![],
             launches: vec![],
             looks: vec![],
+            git: vec![],
             sent: vec![],
             pings: vec![],
             answers_pings: true,
@@ -261,6 +264,9 @@ impl Rig {
                 None => return Some(self.write(token, batch)),
             },
             Effect::Record { flight } => self.flights.push(Arc::unwrap_or_clone(flight)),
+            effect @ (Effect::Place { .. } | Effect::Survey { .. } | Effect::Work { .. }) => {
+                self.git.push(effect);
+            }
             Effect::Note { .. }
             | Effect::Forget { .. }
             | Effect::Compare { .. }

@@ -1,7 +1,6 @@
 //! With what they are hired: every field with its value and who said so.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
@@ -11,6 +10,7 @@ use crate::domain::command::{NewProcess, PromptOverride};
 use crate::domain::limits;
 use crate::domain::role::{Kind, Layer, PromptMode, Role};
 use crate::domain::secret::is_secret;
+use crate::domain::worktree::UseWorktree;
 use crate::tui::format;
 use crate::tui::scene::Scene;
 use crate::tui::text;
@@ -40,11 +40,12 @@ pub(super) enum Which {
     Cpu,
     Memory,
     Kind,
+    Worktree,
     Start,
 }
 
 impl Which {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Name,
         Self::Folder,
         Self::Prompt,
@@ -56,6 +57,7 @@ impl Which {
         Self::Cpu,
         Self::Memory,
         Self::Kind,
+        Self::Worktree,
         Self::Start,
     ];
 
@@ -72,6 +74,7 @@ impl Which {
             Self::Cpu => "CPU cores",
             Self::Memory => "Memory",
             Self::Kind => "Kind",
+            Self::Worktree => "Git worktree",
             Self::Start => "Start",
         }
     }
@@ -92,6 +95,9 @@ impl Which {
                 "MIN..MAX, for example 512MB..2GB; empty is the role's. Not enforced yet."
             }
             Self::Kind => "Left and Right: what kind of process.",
+            Self::Worktree => {
+                "Left and Right: a checkout and a branch of its own where it shares a repository, always, or never."
+            }
             Self::Start => "Left and Right: whether they start at once.",
         }
     }
@@ -117,6 +123,7 @@ pub(super) struct Form {
     cpu: Field,
     memory: Field,
     kind: Option<Kind>,
+    worktree: Option<UseWorktree>,
     /// They are not started.
     pub(super) later: bool,
 }
@@ -147,6 +154,7 @@ impl Form {
             cpu: empty(),
             memory: empty(),
             kind: None,
+            worktree: None,
             later: false,
         }
     }
@@ -162,7 +170,7 @@ impl Form {
             Which::Turns => &mut self.turns,
             Which::Cpu => &mut self.cpu,
             Which::Memory => &mut self.memory,
-            Which::Mode | Which::Kind | Which::Start => return None,
+            Which::Mode | Which::Kind | Which::Worktree | Which::Start => return None,
         })
     }
 
@@ -206,6 +214,11 @@ impl Form {
                 ];
                 let now = self.kind.or(role.map(|role| role.kind));
                 self.kind = turned(&all, now, by, self.kind);
+            }
+            Which::Worktree => {
+                let all = [UseWorktree::Auto, UseWorktree::Always, UseWorktree::Never];
+                let now = self.worktree.or(role.map(|role| role.worktree.when));
+                self.worktree = turned(&all, now, by, self.worktree);
             }
             Which::Start => self.later ^= by != 0,
             Which::Prompt if self.text.is_some() => {
@@ -261,13 +274,14 @@ impl Form {
             .collect();
         let prompt = match (&self.text, typed(&self.prompt)) {
             (Some(text), _) => Some(PromptOverride::Text(text.clone())),
-            (None, file) => file.map(|file| PromptOverride::File(absolute(&file, scene))),
+            (None, file) => file.map(|file| PromptOverride::File(scene.absolute(&file))),
         };
         Ok(NewProcess {
             role: String::new(),
             name: typed(&self.name),
             kind: self.kind,
-            working_directory: typed(&self.folder).map(|folder| absolute(&folder, scene)),
+            worktree: self.worktree,
+            working_directory: typed(&self.folder).map(|folder| scene.absolute(&folder)),
             environment: variables(self.environment.text())
                 .map_err(|text| (Which::Environment, text))?,
             tools: (!tools.is_empty()).then_some(tools),
@@ -376,6 +390,11 @@ impl Form {
                 let typed = self.kind.map(kind_word).unwrap_or_default().to_owned();
                 let value = role.map(|role| kind_word(role.kind).to_owned());
                 of_role(typed, value, "kind", "")
+            }
+            Which::Worktree => {
+                let typed = self.worktree.map(worktree_words);
+                let value = role.map(|role| worktree_words(role.worktree.when).to_owned());
+                of_role(typed.unwrap_or_default().to_owned(), value, "worktree", "")
             }
             Which::Start if self.later => own("later: s starts them".to_owned()),
             Which::Start => unchanged("at once".to_owned(), "usual"),
@@ -493,7 +512,7 @@ impl Form {
     pub(super) fn place(&self, scene: Scene<'_>) -> String {
         match typed(&self.folder) {
             None => scene.path(&scene.snapshot.workspace),
-            Some(folder) => scene.path(&absolute(&folder, scene)),
+            Some(folder) => scene.path(&scene.absolute(&folder)),
         }
     }
 }
@@ -566,22 +585,20 @@ const fn mode_words(mode: PromptMode) -> &'static str {
     }
 }
 
+const fn worktree_words(when: UseWorktree) -> &'static str {
+    match when {
+        UseWorktree::Auto => "if it shares a repository",
+        UseWorktree::Always => "always",
+        UseWorktree::Never => "never",
+    }
+}
+
 const fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::Interactive => "interactive",
         Kind::Batch => "batch",
         Kind::Monitoring => "monitoring",
         Kind::Utility => "utility",
-    }
-}
-
-/// A typed path, from where the terminal was opened.
-fn absolute(typed: &str, scene: Scene<'_>) -> PathBuf {
-    let caps = &scene.look.caps;
-    match (typed, typed.strip_prefix("~/"), &caps.home) {
-        ("~", _, Some(home)) => home.clone(),
-        (_, Some(rest), Some(home)) => home.join(rest),
-        _ => caps.working_directory.join(typed),
     }
 }
 

@@ -310,7 +310,38 @@ impl Paper<'_> {
         );
         sheet.field("Health", &health, status::health_style(process, palette));
         sheet.field("Agent", &self.agent(), palette.plain);
+        self.branch(&mut sheet);
         sheet.into_lines()
+    }
+
+    /// The branch that it works on, and what is changed there.
+    fn branch(&self, sheet: &mut Sheet) {
+        let (process, palette) = (self.process, self.scene.palette());
+        let Some(worktree) = &process.worktree else {
+            return;
+        };
+        let Some(work) = &process.work else {
+            let line = format!("{} from {}", worktree.branch, worktree.base);
+            sheet.field("Branch", &line, palette.plain);
+            return;
+        };
+        let line = format!(
+            "{} from {}, {} ahead, {} behind",
+            worktree.branch, worktree.base, work.ahead, work.behind
+        );
+        sheet.field("Branch", &line, palette.plain);
+        let changed = format::plural(work.files as usize, "file", "files");
+        match work.uncommitted() {
+            Some(open) => {
+                let line = format!("{changed}; {open} (p shows it)");
+                sheet.field("Changed", &line, palette.warn);
+            }
+            None if work.files > 0 => {
+                let line = format!("{changed}, all committed (p shows it)");
+                sheet.field("Changed", &line, palette.plain);
+            }
+            None => sheet.field("Changed", "nothing", palette.dim),
+        }
     }
 
     fn agent(&self) -> String {
