@@ -132,6 +132,10 @@ pub enum Verb {
     Health(ProcArgs),
     /// List what is wrong.
     Alerts(JsonArg),
+    /// Show what happened, as it was recorded.
+    Events(EventsArgs),
+    /// Sum up what happened while you were away.
+    Digest(DigestArgs),
     /// Say that alerts were seen.
     Ack {
         /// Which alerts, for example alert_0001.
@@ -432,6 +436,40 @@ pub struct LogsArgs {
     /// The protocol lines as they came.
     #[arg(long)]
     pub raw: bool,
+}
+
+/// Which part of the record.
+#[derive(Debug, Clone, Args)]
+pub struct EventsArgs {
+    /// Go on with what comes, until interrupted.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The last N entries, or `all` [default: 50; with --since all since then].
+    #[arg(short = 'n', long, value_name = "N", value_parser = lines)]
+    pub lines: Option<LineCount>,
+    /// What happened since then: `10m`, `10:41`, `2026-11-23 10:41`.
+    #[arg(long, value_name = "T", value_parser = since::parse)]
+    pub since: Option<DateTime>,
+    /// Only what concerns this process.
+    #[arg(long, value_name = "PROC")]
+    pub process: Option<String>,
+    /// Only what concerns this task.
+    #[arg(long, value_name = "TASK")]
+    pub task: Option<String>,
+    /// Print one JSON document a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which time is summed up.
+#[derive(Debug, Clone, Args)]
+pub struct DigestArgs {
+    /// From then on: `10m`, `10:41`, `2026-11-23 10:41` [default: since you were there last].
+    #[arg(long, value_name = "T", value_parser = since::parse)]
+    pub since: Option<DateTime>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How many lines.

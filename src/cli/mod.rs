@@ -9,6 +9,7 @@ mod client;
 mod doctor;
 mod duration;
 mod error;
+mod events;
 mod exit;
 mod fields;
 mod format;

@@ -78,6 +78,13 @@ impl Output {
         self.line("")
     }
 
+    /// Writes a document as JSON on one line.
+    pub(super) fn json_line(&mut self, document: &impl Serialize) -> Result<(), CliError> {
+        serde_json::to_writer(&mut self.out, document)
+            .map_err(|error| CliError::Write(error.into()))?;
+        self.line("")
+    }
+
     /// Hands over what is buffered, for a reader that follows.
     pub(super) fn flush(&mut self) -> Result<(), CliError> {
         self.out.flush().map_err(CliError::Write)

@@ -12,7 +12,8 @@ use crate::cli::exit::Code;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::{
-    alerts, doctor, inbox, init, instance, logs, process, ps, roles, task, upgrade, why, work,
+    alerts, doctor, events, inbox, init, instance, logs, process, ps, roles, task, upgrade, why,
+    work,
 };
 
 /// Runs the command line of this process and returns its exit code.
@@ -98,6 +99,8 @@ pub(super) async fn carry_out(
             process::act(act, &which, place, output).await
         }
         Verb::Rm(args) => process::act(process::Act::Remove, &args, place, output).await,
+        Verb::Events(args) => events::events(&args, place, output).await,
+        Verb::Digest(args) => events::digest(&args, place, output).await,
         Verb::Logs(args) => logs::run(&args, place, output).await,
         Verb::Diff(args) => work::diff(&args, place, output).await,
         Verb::Merge(args) => work::merge(&args, place, output).await,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::domain::alert::Alert;
+use crate::domain::chronicle::Entry;
 use crate::domain::command::{NewProcess, Outcome, Refusal};
 use crate::domain::event::Mark;
 use crate::domain::flight::Flight;
@@ -59,7 +60,7 @@ pub struct LaunchPlan {
 }
 
 /// Rows to be written in one transaction. `None` removes the row.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Processes as JSON documents.
     pub processes: Vec<(ProcessId, Option<String>)>,
@@ -71,6 +72,8 @@ pub struct Batch {
     pub meta: Option<String>,
     /// All alerts that are kept, as one JSON document.
     pub alerts: Option<String>,
+    /// What is added to the record, in order.
+    pub entries: Vec<Entry>,
 }
 
 /// One thing to be done.

@@ -374,6 +374,8 @@ pub enum Event {
     Terminals {
         /// How many there are now.
         attached: u32,
+        /// When a person was there last before that.
+        seen: Option<Timestamp>,
     },
     /// The instance is up, and whoever lived on is adopted.
     Booted,

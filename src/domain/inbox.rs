@@ -103,6 +103,24 @@ pub enum Answer {
     Withdrawn,
 }
 
+impl Answer {
+    /// What was answered, in one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match self {
+            Self::Once => "allowed once".to_owned(),
+            Self::Always { rule } => format!("always: {rule}"),
+            Self::Denied { reason } if reason.is_empty() => "denied".to_owned(),
+            Self::Denied { reason } => format!("denied: {reason}"),
+            Self::Answered { answers } => {
+                let said: Vec<&str> = answers.iter().map(|(_, answer)| answer.as_str()).collect();
+                format!("answered: {}", said.join("; "))
+            }
+            Self::Withdrawn => "withdrawn".to_owned(),
+        }
+    }
+}
+
 /// One thing that waits on a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {

@@ -4,9 +4,11 @@
 
 pub mod alert;
 pub mod automation;
+pub mod chronicle;
 pub mod clean;
 pub mod command;
 pub mod diff;
+pub mod digest;
 pub mod effect;
 pub mod event;
 pub mod exit;

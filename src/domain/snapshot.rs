@@ -461,6 +461,12 @@ pub struct Snapshot {
     pub messages: Vec<Arc<Message>>,
     /// Terminals attached.
     pub terminals: u32,
+    /// Entries of the record that this instance has written: counts up.
+    pub entries: u64,
+    /// When a person was there last, as far as is known.
+    pub seen: Option<Timestamp>,
+    /// The same, as of before the last time that a person came back.
+    pub left: Option<Timestamp>,
     /// The program that takes over, once it does.
     pub successor: Option<PathBuf>,
     /// Counts the instances that have opened this state.
@@ -470,6 +476,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Since when a person who asks now has not seen what happened; `None` if nobody ever looked.
+    #[must_use]
+    pub const fn away_since(&self) -> Option<Timestamp> {
+        if self.terminals == 0 {
+            self.seen
+        } else {
+            self.left
+        }
+    }
+
     /// The process of an id.
     #[must_use]
     pub fn process(&self, id: ProcessId) -> Option<&Arc<ProcessView>> {

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::chronicle::{Entry, EntryQuery};
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
+use crate::domain::digest::{Account, Digest};
 use crate::domain::event::Event;
 use crate::domain::flight::Flight;
 use crate::domain::id::ProcessId;
@@ -20,6 +23,7 @@ use crate::runtime::flights::{self, FlightError};
 use crate::runtime::git::Worktrees;
 use crate::runtime::logs::{LogError, Logs};
 use crate::runtime::watched::{Looking, Watched};
+use crate::store::{Events, EventsError};
 
 /// Where the answer to an order goes.
 pub(crate) type ReplySender = oneshot::Sender<Result<Outcome, Refusal>>;
@@ -108,6 +112,28 @@ pub struct Handle {
     pub(super) worktrees: Worktrees,
     shims: watch::Receiver<Shims>,
     watched: Watched,
+    events: Events,
+    presence: Presence,
+}
+
+/// When a person was there last, at whatever terminal.
+#[derive(Debug, Clone, Default)]
+pub struct Presence(Arc<Mutex<Option<Timestamp>>>);
+
+impl Presence {
+    /// Notes that a person is there; returns when one was there last before.
+    pub fn note(&self, at: Timestamp) -> Option<Timestamp> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *last;
+        *last = before.max(Some(at));
+        before
+    }
+
+    /// When a person was there last.
+    #[must_use]
+    pub fn last(&self) -> Option<Timestamp> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Handle {
@@ -118,6 +144,7 @@ impl Handle {
         growth: Growth,
         worktrees: Worktrees,
         shims: watch::Receiver<Shims>,
+        events: Events,
     ) -> Self {
         Self {
             mail,
@@ -127,6 +154,8 @@ impl Handle {
             worktrees,
             shims,
             watched: Watched::default(),
+            events,
+            presence: Presence::default(),
         }
     }
 
@@ -231,6 +260,44 @@ impl Handle {
         tokio::task::spawn_blocking(move || flights::read(logs.folder(), process, number))
             .await
             .unwrap_or(Err(FlightError::Interrupted))
+    }
+
+    /// Reads entries of the record of what happened, oldest first.
+    ///
+    /// # Errors
+    /// [`EventsError`] if it cannot be read.
+    pub async fn entries(&self, query: EntryQuery) -> Result<Vec<Entry>, EventsError> {
+        let events = self.events.clone();
+        tokio::task::spawn_blocking(move || events.read(&query))
+            .await
+            .unwrap_or(Err(EventsError::Interrupted))
+    }
+
+    /// Sums up what happened since then; everything that is on record without it.
+    ///
+    /// # Errors
+    /// [`EventsError`] if the record cannot be read.
+    pub async fn digest(&self, since: Option<Timestamp>) -> Result<Digest, EventsError> {
+        let events = self.events.clone();
+        let snapshot = self.snapshot();
+        tokio::task::spawn_blocking(move || {
+            let mut account = Account::since(since);
+            let query = EntryQuery {
+                since,
+                lines: usize::MAX,
+                ..EntryQuery::default()
+            };
+            events.each(&query, |entry| account.add(&entry))?;
+            Ok(account.close(&snapshot, Timestamp::now()))
+        })
+        .await
+        .unwrap_or(Err(EventsError::Interrupted))
+    }
+
+    /// When a person was there last.
+    #[must_use]
+    pub const fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     /// The length of a log as it grows, in bytes.

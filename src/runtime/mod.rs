@@ -31,6 +31,7 @@ mod updates;
 mod watched;
 pub mod work;
 
+pub use crate::store::{Events, EventsError};
 pub use context::Folders;
 pub use start::{Running, RuntimeOptions, StartError, start, understands};
 pub use watched::Looking;

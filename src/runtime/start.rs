@@ -30,7 +30,7 @@ use crate::runtime::exits;
 use crate::runtime::handle::Handle;
 use crate::runtime::hub::Hub;
 use crate::runtime::{alarm, flights, reaper, sampler, updates};
-use crate::store::{OpenError, Store};
+use crate::store::{Events, OpenError, Store};
 
 /// Orders and facts that may wait for the hub: more than all processes say at once, and few enough
 /// that a snapshot is never far behind.
@@ -149,7 +149,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         // A hub that is gone has nobody to tell.
         drop(confirm.send(what));
     })?;
-    let database = folders.database.clone();
+    let (database, events) = (folders.database.clone(), folders.database.clone());
     let clock = Clock::start();
     let catalogue = Arc::new(catalogue);
     let fleet_options = Options {
@@ -193,7 +193,11 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         context.growth.clone(),
         context.worktrees.clone(),
         context.shims(),
+        Events::of(&events),
     );
+    if let Some(seen) = fleet.last_seen() {
+        handle.presence().note(seen);
+    }
     know_shims(&context, &fleet);
     let strangers = strangers(&context, &fleet);
     for folder in &strangers {

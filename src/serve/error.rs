@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::domain::command::Refusal;
 use crate::domain::fault::Fault;
 use crate::domain::id::ProcessId;
+use crate::runtime::EventsError;
 use crate::runtime::flights::FlightError;
 use crate::runtime::git::GitError;
 use crate::runtime::logs::LogError;
@@ -28,6 +29,9 @@ pub(super) enum ApiError {
     /// What is kept of an exit cannot be read.
     #[error(transparent)]
     Flight(#[from] FlightError),
+    /// The record cannot be read.
+    #[error(transparent)]
+    Events(#[from] EventsError),
     /// Nothing is kept of such an exit.
     #[error("{process} has no such exit, or it is no longer kept")]
     NoExit {
@@ -89,7 +93,7 @@ impl ApiError {
                 Refusal::Again => ErrorKind::Again,
             },
             Self::Log(LogError::NoTimes) => ErrorKind::Invalid,
-            Self::Log(_) | Self::Flight(_) => ErrorKind::NotStored,
+            Self::Log(_) | Self::Flight(_) | Self::Events(_) => ErrorKind::NotStored,
             Self::Git(GitError::NotSaved { .. }) => ErrorKind::NotFound,
             Self::Git(_) => ErrorKind::Refused,
             Self::NoPath | Self::NoExit { .. } => ErrorKind::NotFound,

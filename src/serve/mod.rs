@@ -9,6 +9,7 @@ mod approvals;
 mod body;
 mod door;
 mod error;
+mod events;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod fresh;

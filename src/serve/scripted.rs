@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::event::Event;
 use crate::domain::snapshot::Snapshot;
+use crate::runtime::Events;
 use crate::runtime::git::Worktrees;
 use crate::runtime::handle::{Caller, Growth, Handle, Mail};
 use crate::runtime::logs::Logs;
@@ -76,6 +77,7 @@ impl Scripted {
             growth.clone(),
             Worktrees::default(),
             shims,
+            Events::of(&folder.path().join("headcount.db")),
         );
         let shutdown = CancellationToken::new();
         let listener = UnixListener::bind(&socket).unwrap();

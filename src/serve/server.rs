@@ -14,7 +14,7 @@ use crate::runtime::handle::{Handle, Peer};
 use crate::serve::door::{Door, Judge};
 use crate::serve::error::ApiError;
 use crate::serve::{
-    alerts, approvals, body, gate, instance, logs, processes, roles, tasks, why, worktrees,
+    alerts, approvals, body, events, gate, instance, logs, processes, roles, tasks, why, worktrees,
 };
 
 /// How long answers that are under way may take to leave once the instance ends.
@@ -124,6 +124,9 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .route("/api/approvals/{id}/answer", post(approvals::answer))
         .route("/api/alerts", get(alerts::list))
         .route("/api/alerts/{id}/ack", post(alerts::acknowledge))
+        .route("/api/events", get(events::page))
+        .route("/api/events/follow", get(events::follow))
+        .route("/api/digest", get(events::digest))
         .fallback(async || ApiError::NoPath)
         .method_not_allowed_fallback(async || ApiError::WrongMethod)
         .layer(DefaultBodyLimit::max(body::LONGEST))

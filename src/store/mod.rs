@@ -4,8 +4,10 @@
 //! into the file and for indices. A batch is one transaction, and what waits together is written
 //! together: one `fsync` for all.
 
+mod events;
 mod schema;
 mod thread;
 
+pub use events::{Events, EventsError};
 pub use schema::OpenError;
 pub use thread::{Store, Written};

@@ -9,12 +9,23 @@ use rusqlite::{Connection, OpenFlags};
 use crate::domain::fleet::Saved;
 
 /// Each step brings the schema one version further; `PRAGMA user_version` counts them.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     create table process (id integer primary key, document text not null) strict;
     create table task (id integer primary key, document text not null) strict;
     create table request (id integer primary key, document text not null) strict;
     create table meta (key text primary key, document text not null) strict, without rowid;
-"];
+",
+    "
+    create table event (
+        number integer primary key autoincrement,
+        at integer not null,
+        process integer,
+        task integer,
+        document text not null
+    ) strict;
+",
+];
 
 /// Why the database cannot be used. The file is left as it is.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Transaction};
 
 use crate::domain::effect::Batch;
 use crate::domain::fleet::Saved;
+use crate::store::events::Record;
 use crate::store::schema::{self, OpenError};
 
 /// What became of a batch.
@@ -39,10 +40,17 @@ impl Store {
         confirm: impl Fn(Written) + Send + 'static,
     ) -> Result<(Self, Saved), OpenError> {
         let (connection, saved) = schema::open(path, boot)?;
+        // Once at a start and now and then: what is too old goes, and nobody waits for it.
+        let mut record = Record::default();
+        let failed = |source| OpenError::Database {
+            path: path.to_owned(),
+            source,
+        };
+        record.prune(&connection).map_err(failed)?;
         let (batches, inbox) = channel();
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || write_all(connection, &inbox, &confirm))
+            .spawn(move || write_all(connection, record, &inbox, &confirm))
             .map_err(|error| OpenError::Database {
                 path: path.to_owned(),
                 source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
@@ -86,6 +94,7 @@ impl Drop for Store {
 
 fn write_all(
     mut connection: Connection,
+    mut record: Record,
     inbox: &Receiver<(u64, Batch)>,
     confirm: &impl Fn(Written),
 ) {
@@ -93,7 +102,7 @@ fn write_all(
         // What has come meanwhile goes along: one fsync for all.
         let mut waiting = vec![first];
         waiting.extend(inbox.try_iter());
-        match write(&mut connection, &waiting) {
+        match write(&mut connection, &mut record, &waiting) {
             Ok(()) => {
                 for (token, _) in waiting {
                     confirm(Written {
@@ -105,7 +114,7 @@ fn write_all(
             // One may be to blame, such as a document that is too long: each for itself then.
             Err(_) if waiting.len() > 1 => {
                 for one in waiting {
-                    let outcome = write(&mut connection, std::slice::from_ref(&one));
+                    let outcome = write(&mut connection, &mut record, std::slice::from_ref(&one));
                     let outcome = outcome.map_err(|error| error.to_string());
                     confirm(Written {
                         token: one.0,
@@ -125,7 +134,11 @@ fn write_all(
     }
 }
 
-fn write(connection: &mut Connection, batches: &[(u64, Batch)]) -> rusqlite::Result<()> {
+fn write(
+    connection: &mut Connection,
+    record: &mut Record,
+    batches: &[(u64, Batch)],
+) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     for (_, batch) in batches {
         for (id, document) in &batch.processes {
@@ -147,6 +160,7 @@ fn write(connection: &mut Connection, batches: &[(u64, Batch)]) -> rusqlite::Res
                 .prepare_cached("insert or replace into meta values ('alerts', ?1)")?
                 .execute([alerts])?;
         }
+        record.add(&transaction, &batch.entries)?;
     }
     transaction.commit()
 }

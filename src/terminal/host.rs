@@ -161,9 +161,10 @@ async fn report(
         let Some(attached) = *counts.borrow_and_update() else {
             return;
         };
+        let seen = handle.presence().last();
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = handle.report(Event::Terminals { attached }) => {}
+            () = handle.report(Event::Terminals { attached, seen }) => {}
         }
     }
 }

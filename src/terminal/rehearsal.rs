@@ -17,6 +17,7 @@ use crate::domain::command::Command;
 use crate::domain::event::Event;
 use crate::domain::id::ProcessId;
 use crate::domain::snapshot::Snapshot;
+use crate::runtime::Events;
 use crate::runtime::git::Worktrees;
 use crate::runtime::handle::{Growth, Handle, Mail};
 use crate::runtime::logs::Logs;
@@ -55,6 +56,7 @@ impl Stage {
             Growth::default(),
             Worktrees::default(),
             shims,
+            Events::of(std::path::Path::new("/nonexistent")),
         );
         let shutdown = CancellationToken::new();
         Self {
@@ -177,15 +179,15 @@ async fn terminals_are_counted_and_hear_of_the_end() {
     let mut stage = Stage::new(HashMap::new());
     let mut one = stage.attach().await;
     stage
-        .told(|event| *event == Event::Terminals { attached: 1 })
+        .told(|event| matches!(event, Event::Terminals { attached: 1, .. }))
         .await;
     let mut two = stage.attach().await;
     stage
-        .told(|event| *event == Event::Terminals { attached: 2 })
+        .told(|event| matches!(event, Event::Terminals { attached: 2, .. }))
         .await;
     one.say(ToHost::Leave).await;
     stage
-        .told(|event| *event == Event::Terminals { attached: 1 })
+        .told(|event| matches!(event, Event::Terminals { attached: 1, .. }))
         .await;
     stage.shutdown.cancel();
     assert_eq!(two.goodbye().await, Goodbye::Ended);

@@ -68,6 +68,7 @@ mod tests {
     use crate::domain::id::ProcessId;
     use crate::domain::log::{LogChoice, LogForm, LogSeek, LogWords};
     use crate::domain::snapshot::Snapshot;
+    use crate::runtime::Events;
     use crate::runtime::git::Worktrees;
     use crate::runtime::handle::Growth;
     use crate::runtime::logs::Logs;
@@ -103,6 +104,7 @@ mod tests {
             Growth::default(),
             Worktrees::default(),
             shims,
+            Events::of(&folder.path().join("headcount.db")),
         );
         let mut searches = Searches::default();
         searches.want(vec![search("one"), search("two")], &handle);

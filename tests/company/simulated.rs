@@ -507,7 +507,10 @@ async fn the_processes_of_a_tree_are_seen_while_somebody_looks_at_it() -> Done {
     let ada = company.hire("senior_developer").await;
     company
         .handle
-        .report(Event::Terminals { attached: 1 })
+        .report(Event::Terminals {
+            attached: 1,
+            seen: None,
+        })
         .await;
     let look = company.handle.look_at(ada);
     let members = |snapshot: &Snapshot| snapshot.process(ada).map(|view| view.members.clone());

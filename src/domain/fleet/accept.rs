@@ -188,6 +188,7 @@ impl Fleet {
         self.graph.link(&task);
         self.tasks.insert(id, Arc::new(task));
         self.dirty.tasks.insert(id);
+        self.enter_new_task(id);
     }
 
     pub(super) fn check_task(&self, new: &NewTask) -> Result<(), Refusal> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::alert::{Alert, AlertKind, AlertLevel};
+use crate::domain::chronicle::What;
 use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::{Effect, ReplyId};
 use crate::domain::fault::FaultCode;
@@ -136,8 +137,14 @@ impl Fleet {
         Ok(())
     }
 
-    /// The command of `[alerts]` hears of it.
+    /// The record and the command of `[alerts]` hear of it.
     fn sound(&mut self, alert: &Alert) {
+        let what = if alert.is_open() {
+            What::Alert
+        } else {
+            What::AlertOver
+        };
+        self.enter(what, alert.process, &alert.text);
         let command = &self.catalogue.alerts.command;
         if !command.is_empty() {
             self.fx.push(Effect::Alarm {

@@ -88,6 +88,7 @@ impl Fleet {
             }),
         );
         self.dirty.requests.insert(request);
+        self.enter_request(request);
         self.touch(id);
         self.pause_lease(id);
         // A task that is to be finished before a stop does not wait for a person.
@@ -263,6 +264,7 @@ impl Fleet {
             let process = request.process;
             self.dirty.requests.insert(id);
             self.touch(process);
+            self.enter_answer(id);
         }
         self.forget_old_requests();
     }

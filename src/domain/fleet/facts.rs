@@ -232,6 +232,7 @@ impl Fleet {
         self.touch(id);
         self.note(id, LogKind::Error, &text);
         self.say(Level::Error, Some(id), text);
+        self.enter_block(id);
         self.answer_waiters(id);
         match turn {
             Turn::Task { ending: None, .. } => self.end_turn(id, AttemptEnd::Interrupted),

@@ -1,6 +1,7 @@
 //! Runs: launched, adopted, measured, exited.
 
 use crate::domain::automation::Rest;
+use crate::domain::chronicle::What;
 use crate::domain::event::{LaunchFailure, RunDetails};
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
@@ -81,17 +82,20 @@ impl Fleet {
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
-        let after = process.live().map(|live| live.after);
-        let rest = process.live().map(|live| live.shift.rest);
-        let rest = rest.unwrap_or_default();
+        let Some(live) = process.live().cloned() else {
+            return;
+        };
+        let rest = live.shift.rest;
         self.seen(id, "the launch");
         self.withdraw_all(id);
-        match after {
-            Some(After::Start) => self.launch(id),
-            Some(After::Stay) => self.rest(id, rest, "stopped before it was started", self.by),
+        let place = self.dirty.entries.len();
+        match live.after {
+            After::Start => self.launch(id),
+            After::Stay => self.rest(id, rest, "stopped before it was started", self.by),
             _ if failure.permanent => self.block(id, failure.fault, None),
             _ => self.failed(id, failure.fault),
         }
+        self.enter_end(id, &live, "", place);
     }
 
     /// The stage of a run that has shown that it works.
@@ -107,10 +111,16 @@ impl Fleet {
             return;
         }
         live.stage = Stage::Up;
+        let pid = live.details.as_ref().map(|details| details.pid);
+        let is_first = live.up_since.is_none();
         live.up_since.get_or_insert(now);
         process.looks = 0;
         if live.blocked.is_none() {
             process.fault = None;
+        }
+        if is_first {
+            let text = pid.map_or_else(|| "ready".to_owned(), |pid| format!("ready as PID {pid}"));
+            self.enter(What::Started, Some(id), &text);
         }
         // An agent is up because it has just answered.
         self.watch_health(id, true);
@@ -174,6 +184,7 @@ impl Fleet {
         self.watch_health(id, false);
         self.touch(id);
         self.note(id, LogKind::System, "adopted by a new instance");
+        self.enter(What::Adopted, Some(id), "ran on and is looked after again");
         self.say(
             Level::Info,
             Some(id),
@@ -283,7 +294,9 @@ impl Fleet {
             &format!("ended with {}: {}", exit.status, exit.proof()),
         );
         let failure = failure.map(|failure| self.with_figures(id, &exit, failure));
+        let place = self.dirty.entries.len();
         self.follow(id, &live, &exit, failure);
+        self.enter_end(id, &live, &exit.proof(), place);
         self.answer_waiters(id);
         self.record_exit(id, run, &live, &exit, lines);
     }

@@ -10,6 +10,7 @@ mod alerts;
 mod ask;
 mod assign;
 mod automation;
+mod chronicle;
 mod continuing;
 mod due;
 mod facts;
@@ -37,12 +38,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::alert::{Alert, AlertKind, AlertLevel};
+use crate::domain::chronicle::{Entry, What};
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::effect::{Effect, ReplyId};
 use crate::domain::event::Event;
@@ -66,6 +68,9 @@ pub use saved::Saved;
 const MESSAGES: usize = 50;
 /// Who acts where no order is in hand.
 const ITSELF: &str = "headcount itself";
+
+/// Who touches no key for so long was away, although a terminal was attached.
+const ABSENCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// How many samples of CPU and memory are kept a process.
 const HISTORY: usize = 120;
@@ -120,6 +125,12 @@ struct Meta {
     turn: u64,
     cost_day: jiff::civil::Date,
     cost_today_usd: f64,
+    /// When a person was there last, as far as is known.
+    #[serde(default)]
+    seen: Option<Timestamp>,
+    /// The same, as of before the last time that a person came back.
+    #[serde(default)]
+    left: Option<Timestamp>,
 }
 
 /// An order that is answered when its process has come up or down.
@@ -170,7 +181,12 @@ struct Dirty {
     requests: BTreeSet<RequestId>,
     meta: bool,
     alerts: bool,
+    /// What is to be added to the record.
+    entries: Vec<Entry>,
 }
+
+/// While the disk refuses writes no more entries wait than these; the oldest go first.
+const ENTRIES: usize = 10_000;
 
 impl Dirty {
     fn is_empty(&self) -> bool {
@@ -179,6 +195,7 @@ impl Dirty {
             && self.requests.is_empty()
             && !self.meta
             && !self.alerts
+            && self.entries.is_empty()
     }
 
     fn merge(&mut self, other: Self) {
@@ -187,6 +204,9 @@ impl Dirty {
         self.requests.extend(other.requests);
         self.meta |= other.meta;
         self.alerts |= other.alerts;
+        self.entries.extend(other.entries);
+        let surplus = self.entries.len().saturating_sub(ENTRIES);
+        self.entries.drain(..surplus);
     }
 }
 
@@ -237,6 +257,10 @@ pub struct Fleet {
     watched: BTreeSet<ProcessId>,
     // When the schedules are looked at next; `None` if there are none.
     next_look: Option<Mono>,
+    // Entries of the record that this instance has written.
+    entries: u64,
+    // What the turn in hand cost, until an entry has it.
+    turn_cost: Option<f64>,
     messages: VecDeque<Arc<Message>>,
     message_count: u64,
     // Writing.
@@ -374,6 +398,8 @@ impl Fleet {
             return;
         }
         self.by = origin.words();
+        let entry = self.entry_of(&command);
+        let place = self.dirty.entries.len();
         let refused = match command {
             Command::Create(new) => self.create(reply, *new),
             Command::Preview(news) => self.preview(reply, news),
@@ -409,8 +435,11 @@ impl Fleet {
                 Ok(())
             }
         };
-        if let Err(refusal) = refused {
-            self.reply(reply, Err(refusal));
+        match (refused, entry) {
+            (Err(refusal), _) => self.reply(reply, Err(refusal)),
+            // Before what followed from it.
+            (Ok(()), Some(entry)) => self.dirty.entries.insert(place, entry),
+            (Ok(()), None) => {}
         }
     }
 
@@ -486,10 +515,7 @@ impl Fleet {
                 self.mistakes = Some(report);
                 self.changed = true;
             }
-            Event::Terminals { attached } => {
-                self.terminals = attached;
-                self.changed = true;
-            }
+            Event::Terminals { attached, seen } => self.terminals(attached, seen),
             Event::Booted => self.booted(),
             Event::Watched { processes } => self.watched(processes),
             Event::Trespass { process, what } => {
@@ -503,8 +529,43 @@ impl Fleet {
                     format!("{what}: refused"),
                 );
             }
-            Event::Trouble { process, text } => self.say(Level::Error, process, text),
+            Event::Trouble { process, text } => {
+                self.enter(What::Trouble, process, &text);
+                self.say(Level::Error, process, text);
+            }
         }
+    }
+
+    /// Terminals came or left; `seen` is when a person was there last before that.
+    fn terminals(&mut self, attached: u32, seen: Option<Timestamp>) {
+        let now = self.now.wall;
+        let known = self.meta.seen.max(seen);
+        let word = if attached == 1 {
+            "terminal"
+        } else {
+            "terminals"
+        };
+        let text = format!("{attached} {word} attached");
+        if attached > self.terminals {
+            let long_ago = known.is_some_and(|seen| now.duration_since(seen) >= ABSENCE);
+            if self.terminals == 0 || long_ago {
+                self.meta.left = known;
+            }
+            self.meta.seen = Some(now);
+            self.enter(What::Attached, None, &text);
+        } else {
+            self.meta.seen = known;
+            self.enter(What::Left, None, &text);
+        }
+        self.dirty.meta = true;
+        self.terminals = attached;
+        self.changed = true;
+    }
+
+    /// When a person was there last, as far as is known.
+    #[must_use]
+    pub const fn last_seen(&self) -> Option<Timestamp> {
+        self.meta.seen
     }
 
     fn deadlines(&mut self) {

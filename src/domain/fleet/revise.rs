@@ -234,6 +234,7 @@ impl Fleet {
         };
         self.requests.insert(request, Arc::new(asked));
         self.dirty.requests.insert(request);
+        self.enter_request(request);
         self.changed = true;
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::alert::Alert;
+use crate::domain::chronicle::{Entry, What};
 use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::{Batch, Effect, ReplyId};
 use crate::domain::fleet::graph::Graph;
@@ -106,6 +107,8 @@ impl Fleet {
                 turn: 0,
                 cost_day: options.zone.to_datetime(now.wall).date(),
                 cost_today_usd: 0.0,
+                seen: None,
+                left: None,
             },
         };
         let kept: Vec<Alert> = match &saved.alerts {
@@ -146,10 +149,13 @@ impl Fleet {
             terminals: 0,
             watched: BTreeSet::new(),
             next_look: None,
+            entries: 0,
+            turn_cost: None,
             messages: VecDeque::new(),
             message_count: 0,
             dirty: Dirty {
                 meta: saved.meta.is_none(),
+                entries: vec![Entry::new(now.wall, What::InstanceStarted, &begins(saved))],
                 ..Dirty::default()
             },
             undo: Vec::new(),
@@ -305,6 +311,7 @@ impl Fleet {
                     )
                 })
                 .flatten(),
+            entries: dirty.entries.clone(),
         }
     }
 
@@ -312,6 +319,10 @@ impl Fleet {
         let Some(pending) = self.pending.remove(&token) else {
             return;
         };
+        if !pending.dirty.entries.is_empty() {
+            self.entries += pending.dirty.entries.len() as u64;
+            self.changed = true;
+        }
         for id in &pending.dirty.tasks {
             if let Some(task) = self.tasks.get_mut(id)
                 && !task.stored
@@ -381,6 +392,7 @@ impl Fleet {
                     }
                 }
                 pending.dirty.processes.remove(&id);
+                pending.dirty.entries.retain(|one| one.process != Some(id));
                 pending
                     .then
                     .retain(|effect| !matches!(effect, Effect::Launch(plan) if plan.process == id));
@@ -400,6 +412,7 @@ impl Fleet {
         }
         self.queue.remove(id);
         pending.dirty.tasks.remove(&id);
+        pending.dirty.entries.retain(|one| one.task != Some(id));
     }
 
     pub(super) fn write_again_if_due(&mut self) {
@@ -418,6 +431,17 @@ impl Fleet {
             self.write(pending);
         }
     }
+}
+
+/// How an instance says that it is there.
+fn begins(saved: &Saved) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let reboot = if saved.rebooted {
+        ", after a restart of the machine"
+    } else {
+        ""
+    };
+    format!("headcount {version} is up{reboot}")
 }
 
 fn answers(effect: &Effect, to: ReplyId) -> bool {

@@ -21,6 +21,7 @@ const LAST_TASKS: usize = 10;
 impl Fleet {
     pub(super) fn turn_ended(&mut self, id: ProcessId, end: TurnEnd) {
         self.account(id, &end);
+        self.enter_cost(&end);
         let turn = self
             .processes
             .get(&id)
@@ -50,6 +51,7 @@ impl Fleet {
             }
             _ => self.note(id, LogKind::System, "a turn of its own ended"),
         }
+        self.enter_rest_of_cost(id);
     }
 
     fn account(&mut self, id: ProcessId, end: &TurnEnd) {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::domain::automation::{Rest, Shift, Upkeep};
+use crate::domain::chronicle::What;
 use crate::domain::command::{NewProcess, Outcome, Refusal};
 use crate::domain::effect::{Begin, Effect, LaunchPlan, ReplyId};
 use crate::domain::fault::{Fault, FaultCode};
@@ -93,6 +94,8 @@ impl Fleet {
         let starts = !process.spec.no_start;
         self.processes.insert(id, process);
         self.touch(id);
+        let text = format!("as {}", self.role_title(id));
+        self.enter(What::Hired, Some(id), &text);
         self.undo.push(Undo::Process(id, reply));
         if starts {
             self.wait(id, reply, Until::Created);
@@ -278,6 +281,7 @@ impl Fleet {
         let catalogue = self.catalogue.clone();
         let demo = self.options.demo;
         let others = self.colleagues_folders(id);
+        self.enter_launch(id);
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
@@ -610,6 +614,11 @@ impl Fleet {
 
     pub(super) fn role_of(&self, id: ProcessId) -> Option<&Role> {
         self.catalogue.role(&self.processes.get(&id)?.spec.role)
+    }
+
+    fn role_title(&self, id: ProcessId) -> String {
+        self.role_of(id)
+            .map_or_else(String::new, |role| role.title.clone())
     }
 
     fn has_name(&self, name: &str) -> bool {

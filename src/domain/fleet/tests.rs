@@ -1,6 +1,7 @@
 //! The fleet by its inputs and effects: no runtime, no sleep.
 
 mod automation;
+mod chronicle;
 mod continuing;
 mod graph;
 mod health;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::domain::chronicle::What;
 use crate::domain::command::{Outcome, Refusal, UpdateWhen};
 use crate::domain::effect::{Begin, Effect, ReplyId};
 use crate::domain::fleet::{Fleet, staff};
@@ -86,6 +87,7 @@ impl Fleet {
             };
             let text = format!("updates for {name}: {}{then}", settings.join(", "));
             self.note(id, LogKind::System, &text);
+            self.enter(What::Changed, Some(id), &settings.join(", "));
             self.say(Level::Info, Some(id), text);
         }
     }
@@ -214,7 +216,9 @@ impl Fleet {
         let was_stopped = matches!(process.phase, Phase::Down);
         self.touch(id);
         match (came_up, offered) {
-            (true, Some(_)) => {}
+            (true, Some(_)) => {
+                self.enter(What::Updated, Some(id), "came up with its updates");
+            }
             (true, None) => self.is_back(id),
             (false, None) => self.is_not_back(id),
             (false, Some(offered)) => {
@@ -293,6 +297,8 @@ impl Fleet {
                 process.name
             );
             self.note(id, LogKind::System, &text);
+            let words = "with the last configuration that was good";
+            self.enter(What::Restarted, Some(id), words);
             self.say(Level::Warning, Some(id), text);
         }
     }

@@ -31,14 +31,18 @@ impl Fleet {
             task.since = now;
             self.graph.turned(task, before);
         }
+        let turned = task.state != before;
         self.queue.update(task);
         self.dirty.tasks.insert(id);
         self.changed = true;
         if let Some(process) = task.process() {
             self.stale.insert(process);
         }
-        if before == TaskState::Held && task.state != before {
-            self.void_question(id);
+        if turned {
+            self.enter_task(id, before);
+            if before == TaskState::Held {
+                self.void_question(id);
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod approval;
 mod error;
+mod event;
 mod health;
 mod log;
 mod process;
@@ -17,6 +18,9 @@ mod worktree;
 
 pub use approval::{ApprovalDoc, QuestionDoc};
 pub use error::{ErrorBody, ErrorDoc, ErrorKind};
+pub use event::{
+    AlertNoteDoc, DigestDoc, EntryDoc, FailureNoteDoc, RestartNoteDoc, TaskNoteDoc, WaitNoteDoc,
+};
 pub use health::{AlertDoc, ConditionDoc, HealthDoc};
 pub use log::{LogDoc, LogEvent, LogLineDoc};
 pub use process::{

@@ -48,18 +48,8 @@ pub(crate) fn write(sheet: &mut Sheet, ask: &Ask, palette: &Palette) {
 
 /// What was answered, in one line.
 pub(crate) fn answer(request: &Request) -> String {
-    match &request.answer {
-        None => "waits".to_owned(),
-        Some(Answer::Once) => "allowed once".to_owned(),
-        Some(Answer::Always { rule }) => format!("always: {rule}"),
-        Some(Answer::Denied { reason }) if reason.is_empty() => "denied".to_owned(),
-        Some(Answer::Denied { reason }) => format!("denied: {reason}"),
-        Some(Answer::Answered { answers }) => {
-            let said: Vec<&str> = answers.iter().map(|(_, answer)| answer.as_str()).collect();
-            format!("answered: {}", said.join("; "))
-        }
-        Some(Answer::Withdrawn) => "withdrawn".to_owned(),
-    }
+    let answer = request.answer.as_ref();
+    answer.map_or_else(|| "waits".to_owned(), Answer::line)
 }
 
 /// The line that stands in a list; the command itself, whatever it is.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::domain::alert::{Alert, AlertRule};
 use crate::domain::automation::{AutoStart, AutoStop, Automation};
+use crate::domain::chronicle::Entry;
 use crate::domain::command::{Command, NewProcess, Origin, Outcome, Refusal};
 use crate::domain::effect::{Batch, Effect, LaunchPlan, ReplyId};
 use crate::domain::event::{Event, Fact, LaunchFailure, Mark, RunDetails, TurnEnd};
@@ -72,6 +73,7 @@ pub(super) struct Disk {
     pub(super) requests: BTreeMap<crate::domain::id::RequestId, String>,
     pub(super) meta: Option<String>,
     pub(super) alerts: Option<String>,
+    pub(super) entries: Vec<Entry>,
 }
 
 pub(super) fn t0() -> Now {
@@ -286,6 +288,7 @@ impl Rig {
         put(&mut saved.requests, batch.requests);
         saved.meta = batch.meta.or(saved.meta.take());
         saved.alerts = batch.alerts.or(saved.alerts.take());
+        saved.entries.extend(batch.entries);
         Input::Event(Event::Stored { token })
     }
 
