@@ -237,3 +237,129 @@ fn without_a_repository_a_worktree_is_refused_in_plain_words() {
     );
     company.close();
 }
+
+#[test]
+fn a_stop_and_a_removal_say_what_is_not_committed() {
+    let shop = Shop::open();
+    shop.hire("Ada", &["--worktree", "always"]);
+    shop.work("ada", "echo ada > a.txt; echo two > draft.txt");
+    let stopped = shop.company.ok(&["stop", "ada"]);
+    assert!(
+        stopped.contains("2 files are not committed: a.txt, draft.txt"),
+        "{stopped}"
+    );
+    let shown = shop.company.json(&["inspect", "ada"]);
+    assert_eq!(shown["worktree"]["branch"], "headcount/ada", "{shown:#}");
+    let removed = shop.company.json(&["rm", "ada"]);
+    assert_eq!(removed["left"]["uncommitted"], 2, "{removed:#}");
+    assert!(removed["saved"]["ref"].is_string(), "{removed:#}");
+    shop.hire("Linus", &["--worktree", "always"]);
+    shop.work("linus", "echo three > a.txt");
+    shop.company.ok(&["stop", "linus"]);
+    let removed = shop.company.ok(&["rm", "linus"]);
+    assert!(
+        removed.contains("1 file is not committed: a.txt")
+            && removed.contains("`headcount restore proc_002` brings it back"),
+        "{removed}"
+    );
+    shop.company.close();
+}
+
+#[test]
+fn a_task_on_a_branch_of_its_own_is_brought_home_alone() {
+    let shop = Shop::open();
+    shop.hire("Ada", &["--worktree", "always"]);
+    shop.work("ada", "echo open > open.txt");
+    let alone = |command: &str| {
+        let text = format!("TOOL Bash {command} ;; SAY done");
+        let words = ["task", "add", &text, "--process", "ada", "--own-branch"];
+        let task = shop.company.ok(&words).trim().to_owned();
+        let task = shop.company.json(&["task", "wait", &task]);
+        assert_eq!(task["state"], "succeeded", "{task:#}");
+        task
+    };
+    let first = alone("ls > seen.txt; git add -A; git commit -qm first");
+    let id = first["id"].as_str().unwrap();
+    assert_eq!(first["branch"], format!("headcount/{id}"), "{first:#}");
+    let seen = shop.company.ok(&["diff", id]);
+    assert!(
+        seen.contains("+seen.txt") && !seen.contains("+open.txt"),
+        "what another one left open is not there: {seen}"
+    );
+    let second = alone("echo second > second.txt; git add -A; git commit -qm second");
+    shop.company.ok(&["merge", id]);
+    assert!(shop.repository.join("seen.txt").exists());
+    assert!(!shop.repository.join("second.txt").exists());
+    assert!(!shop.repository.join("open.txt").exists());
+    // A task that asks for nothing goes on where its process was, with all that was there.
+    let back = shop.work("ada", "cat open.txt > copy.txt");
+    assert!(shop.company.ok(&["diff", &back]).contains("+open"));
+    let id = second["id"].as_str().unwrap();
+    shop.company.ok(&["merge", id, "--rebase"]);
+    assert!(shop.repository.join("second.txt").exists());
+    let shared = shop.refused(&["merge", &back]);
+    assert!(shared.contains("part of headcount/ada"), "{shared}");
+    shop.company.close();
+}
+
+/// Locks of git that nobody holds any more, anywhere below a folder.
+fn locks(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if entry.file_type().unwrap().is_dir() {
+            locks(&path, found);
+        } else if path.extension().is_some_and(|end| end == "lock") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn seven_commit_a_hundred_tasks_while_the_instance_is_killed_fifty_times() {
+    const TASKS: usize = 100;
+    const KILLS: u32 = 50;
+    let shop = Shop::open();
+    for n in 0..7 {
+        shop.hire(&format!("Worker {n}"), &["--worktree", "always"]);
+    }
+    let lines: Vec<String> = (0..TASKS)
+        .map(|n| {
+            let command = format!("echo {n} > f{n}.txt && git add -A && git commit -qm task-{n}");
+            format!("TOOL Bash {command} ;; SLOW 0.2 text ;; SAY did {n}")
+        })
+        .collect();
+    let file = shop.company.workspace().join("tasks.txt");
+    fs::write(&file, lines.join("\n")).unwrap();
+    let added = shop
+        .company
+        .ok(&["task", "add", "--file", file.to_str().unwrap()]);
+    let tasks: Vec<&str> = added.lines().collect();
+    assert_eq!(tasks.len(), TASKS);
+    for round in 0..KILLS {
+        // The moment itself is what is tried here: nothing is waited for.
+        let moment = u64::from(round * 37 % 120);
+        std::thread::sleep(std::time::Duration::from_millis(moment));
+        shop.company.kill_instance();
+        shop.company.ok(&["up"]);
+    }
+    for task in &tasks {
+        let task = shop
+            .company
+            .json(&["task", "wait", task, "--timeout", "120s"]);
+        assert_eq!(task["state"], "succeeded", "{task:#}");
+    }
+    let subjects = git(&shop.repository, &["log", "--all", "--format=%s"]);
+    for n in 0..TASKS {
+        let subject = format!("task-{n}");
+        let count = subjects.lines().filter(|line| *line == subject).count();
+        assert_eq!(count, 1, "{subject}");
+    }
+    let branches = git(&shop.repository, &["branch", "--list", "headcount/*"]);
+    assert_eq!(branches.lines().count(), 7, "{branches}");
+    shop.company.ok(&["stop", "--all"]);
+    let mut left = Vec::new();
+    locks(&shop.repository.join(".git"), &mut left);
+    assert_eq!(left, Vec::<PathBuf>::new());
+    git(&shop.repository, &["fsck", "--strict", "--no-dangling"]);
+    shop.company.close();
+}

@@ -520,7 +520,7 @@ impl View {
                     "Hand it back as a task? {branch} and {base} both changed {}.",
                     named(files, files.len())
                 );
-                let consequence = "Nothing was changed. The task asks to merge the base into the branch, to resolve \
+                let consequence = "The base is as it was. The task asks to merge the base into the branch, to resolve \
                                    the conflicts and to commit that; then it can be brought home.";
                 let order = Order::new("hand it back", Command::AddTask(Box::new(task)));
                 let dialog = Confirm::new(question, consequence.to_owned(), vec![order]);

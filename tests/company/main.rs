@@ -13,6 +13,7 @@ mod scripted;
 mod simulated;
 mod starts;
 mod why;
+mod worktrees;
 
 /// What a test returns.
 type Done = Result<(), Box<dyn std::error::Error>>;

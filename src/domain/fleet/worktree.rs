@@ -349,7 +349,7 @@ impl Fleet {
             }
             Ok(WorkDone::Brought(Merged::Conflicts { files })) => {
                 let files = named(files, files.len());
-                let text = format!("{branch} and {base} both changed {files}; nothing was changed");
+                let text = format!("{branch} and {base} both changed {files}; {base} is as it was");
                 Some((Level::Warning, text))
             }
             Ok(WorkDone::Discarded(saved)) => {

@@ -57,7 +57,10 @@ fn at() -> Timestamp {
 
 impl Rig {
     fn new() -> Self {
-        let root = TempDir::new().expect("a folder");
+        Self::at(TempDir::new().expect("a folder"))
+    }
+
+    fn at(root: TempDir) -> Self {
         let repo = root.path().join("shop");
         fs::create_dir(&repo).expect("a folder");
         git(&repo, &["init", "-q", "-b", "main"]);
@@ -689,4 +692,250 @@ async fn many_at_once_do_not_trip_over_locks() {
         assert!(rig.repo().join(format!("own{n}.txt")).exists());
     }
     git(&rig.repo(), &["fsck", "--strict"]);
+}
+
+#[tokio::test]
+async fn submodules_lfs_and_nested_worktrees_are_told_in_plain_words() {
+    let rig = Rig::new();
+    put(
+        &rig.repo(),
+        ".gitmodules",
+        "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib\n",
+    );
+    put(
+        &rig.repo(),
+        ".gitattributes",
+        "*.bin filter=lfs diff=lfs merge=lfs\n",
+    );
+    commit(&rig.repo(), "pointers");
+    let settled = rig.settle("Ada", &Rig::rule()).await.expect("a worktree");
+    let text = settled.notes.join("\n");
+    assert!(text.contains("git submodule update --init"), "{text}");
+    let has_lfs = Command::new("git")
+        .args(["lfs", "version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    assert_eq!(
+        text.contains("git-lfs is not installed"),
+        !has_lfs,
+        "{text}"
+    );
+    // A worktree of a worktree is one of the same repository.
+    let ada = settled.worktree.expect("one of its own");
+    let inner = rig
+        .settle_at(&ada.top, "Linus", &Rig::rule(), None, &[])
+        .await
+        .expect("one of its own");
+    let inner = inner.worktree.expect("one of its own");
+    assert_eq!(inner.base, "headcount/ada");
+    assert_eq!(git(&rig.repo(), &["worktree", "list"]).lines().count(), 3);
+}
+
+#[tokio::test]
+async fn without_git_a_worktree_is_refused_by_name() {
+    let error = GitError::child(
+        "rev-parse",
+        crate::runtime::children::ChildError::Start {
+            program: "git".to_owned(),
+            source: std::io::Error::from(std::io::ErrorKind::NotFound),
+        },
+    );
+    assert_eq!(error.to_string(), "git is not on the PATH");
+    assert_eq!(error.remedy().as_deref(), Some("install git"));
+}
+
+#[tokio::test]
+async fn a_base_that_moved_or_is_gone_is_told() {
+    let rig = Rig::new();
+    git(&rig.repo(), &["checkout", "-q", "-b", "feature"]);
+    let tree = rig.tree("Ada").await;
+    assert_eq!(tree.base, "feature");
+    put(&tree.top, "b.txt", "b\n");
+    commit(&tree.top, "b");
+    // Somebody began the base anew.
+    put(&rig.repo(), "c.txt", "c\n");
+    commit(&rig.repo(), "c");
+    git(&rig.repo(), &["commit", "-q", "--amend", "-m", "another c"]);
+    let changes = rig.trees.changes(&tree).await.expect("changes");
+    assert_eq!((changes.ahead, changes.behind), (1, 1));
+    assert_eq!(changes.files.len(), 1);
+    let home = rig.trees.bring(&tree, MergeMode::Rebase, "m", None).await;
+    assert!(
+        matches!(home, Ok(Merged::Done { commits: 1, .. })),
+        "{home:?}"
+    );
+    // And then deleted it.
+    put(&tree.top, "d.txt", "d\n");
+    commit(&tree.top, "d");
+    git(&rig.repo(), &["checkout", "-q", "main"]);
+    git(&rig.repo(), &["branch", "-q", "-D", "feature"]);
+    let changes = rig.trees.changes(&tree).await.expect("changes");
+    assert!(
+        changes.files.iter().any(|file| file.path == "d.txt"),
+        "{changes:?}"
+    );
+    let home = rig.trees.bring(&tree, MergeMode::Merge, "m", None).await;
+    let error = home.expect_err("there is no base").to_string();
+    assert!(error.contains("`feature` is no branch of"), "{error}");
+}
+
+#[tokio::test]
+async fn conflicts_with_the_base_are_known_before_anything_is_tried() {
+    let rig = Rig::new();
+    let tree = rig.tree("Ada").await;
+    put(&tree.top, "a.txt", "ada\n");
+    commit(&tree.top, "ada");
+    let changes = rig.trees.changes(&tree).await.expect("changes");
+    assert!(changes.conflicts.is_empty());
+    put(&rig.repo(), "a.txt", "grace\n");
+    commit(&rig.repo(), "grace");
+    let changes = rig.trees.changes(&tree).await.expect("changes");
+    assert_eq!(changes.conflicts, ["a.txt"]);
+}
+
+#[tokio::test]
+async fn a_rebase_that_was_cut_is_in_nobodys_way() {
+    let rig = Rig::new();
+    let tree = rig.tree("Ada").await;
+    put(&tree.top, "b.txt", "b\n");
+    commit(&tree.top, "b");
+    put(&rig.repo(), "c.txt", "c\n");
+    commit(&rig.repo(), "c");
+    // What a kill leaves: a checkout beside the worktree, or but a folder.
+    let place = PathBuf::from(format!("{}.rebase", tree.top.display()));
+    let path = place.to_str().expect("a path");
+    git(&rig.repo(), &["worktree", "add", "-q", "--detach", path]);
+    let home = rig.trees.bring(&tree, MergeMode::Rebase, "m", None).await;
+    assert!(matches!(home, Ok(Merged::Done { .. })), "{home:?}");
+    assert!(!place.exists());
+    fs::create_dir(&place).expect("a folder");
+    put(&tree.top, "d.txt", "d\n");
+    commit(&tree.top, "d");
+    let home = rig.trees.bring(&tree, MergeMode::Rebase, "m", None).await;
+    assert!(matches!(home, Ok(Merged::Done { .. })), "{home:?}");
+    assert_eq!(git(&rig.repo(), &["worktree", "list"]).lines().count(), 2);
+}
+
+#[tokio::test]
+async fn a_branch_of_a_task_begins_clean_and_nothing_is_lost_on_the_way() {
+    let rig = Rig::new();
+    let own = rig.tree("Ada").await;
+    put(&own.top, "open.txt", "open\n");
+    let to = |n| Switch::Task {
+        task: TaskId(n),
+        known: None,
+    };
+    let first = rig
+        .trees
+        .switch(&own, &to(7), None, ADA)
+        .await
+        .expect("a branch");
+    assert_eq!(first.branch, "headcount/task_0007");
+    assert_eq!(git(&own.top, &["branch", "--show-current"]), first.branch);
+    assert!(
+        !own.top.join("open.txt").exists(),
+        "it stays on the branch that is left"
+    );
+    assert_eq!(first.of_process(), own);
+    // Asked for again, as after a kill, it is there already.
+    let again = rig
+        .trees
+        .switch(&own, &to(7), None, ADA)
+        .await
+        .expect("a branch");
+    assert_eq!(again, first);
+    put(&own.top, "mine.txt", "mine\n");
+    let second = rig
+        .trees
+        .switch(&first, &to(8), None, ADA)
+        .await
+        .expect("a branch");
+    assert!(!own.top.join("mine.txt").exists());
+    assert_eq!(second.of_process(), own);
+    let back = rig
+        .trees
+        .switch(&second, &Switch::Back, None, ADA)
+        .await
+        .expect("back");
+    assert_eq!(back, own);
+    assert!(own.top.join("open.txt").exists());
+    // The first one comes home while another branch is checked out.
+    let home = rig
+        .trees
+        .bring(&first, MergeMode::Squash, "mine", None)
+        .await;
+    assert!(
+        matches!(home, Ok(Merged::Done { commits: 1, .. })),
+        "{home:?}"
+    );
+    assert!(rig.repo().join("mine.txt").exists());
+    assert_eq!(git(&own.top, &["branch", "--show-current"]), own.branch);
+    let gone = rig.trees.discard(&first, ADA, at()).await;
+    assert!(
+        matches!(gone, Err(GitError::NotCheckedOut { .. })),
+        "{gone:?}"
+    );
+    git(&rig.repo(), &["branch", "-q", "-D", &first.branch]);
+    let gone = rig.trees.bring(&first, MergeMode::Merge, "m", None).await;
+    assert!(matches!(gone, Err(GitError::NoBranch { .. })), "{gone:?}");
+}
+
+/// A small file system that goes with the test.
+struct SmallDisk(PathBuf);
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // What is still in use goes when it is not any more.
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nothing_is_thrown_away() {
+    let root = TempDir::new().expect("a folder");
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
+        .arg(root.path())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !mounted {
+        println!("skipped: a small disk needs root");
+        return;
+    }
+    let disk = SmallDisk(root.path().to_owned());
+    let rig = Rig::at(root);
+    let tree = rig.tree("Ada").await;
+    // What cannot be compressed, so that keeping it takes as much room again.
+    let noise: Vec<u8> = (0u32..(4 << 20) / 4)
+        .flat_map(|n| {
+            n.wrapping_mul(2_654_435_761)
+                .rotate_left(n % 31)
+                .to_le_bytes()
+        })
+        .collect();
+    fs::write(tree.top.join("noise.bin"), &noise).expect("there is room");
+    put(&tree.top, "draft.txt", "draft\n");
+    let ballast = disk.0.join("ballast");
+    let mut file = fs::File::create(&ballast).expect("a file");
+    for block in [64 << 10, 4 << 10, 1] {
+        while std::io::Write::write_all(&mut file, &vec![1; block]).is_ok() {}
+    }
+    drop(file);
+    let before = contents(&tree.top);
+    let kept = rig.trees.remove(&tree, ADA, at()).await;
+    assert!(kept.is_err(), "{kept:?}");
+    let kept = rig.trees.discard(&tree, ADA, at()).await;
+    assert!(kept.is_err(), "{kept:?}");
+    assert_eq!(contents(&tree.top), before);
+    fs::remove_file(&ballast).expect("it was there");
+    let saved = rig.trees.remove(&tree, ADA, at()).await.expect("it goes");
+    assert_eq!(saved.expect("it is kept").files, 5);
+    let to = rig.repo().with_file_name("back");
+    rig.trees
+        .restore(&rig.repo(), "proc_001", &to)
+        .await
+        .expect("it comes back");
+    assert_eq!(fs::read(to.join("noise.bin")).expect("a file"), noise);
+    git(&rig.repo(), &["fsck", "--strict", "--no-dangling"]);
 }
