@@ -137,7 +137,7 @@ impl Run {
                 .recv_timeout(PATIENCE)
                 .unwrap_or_else(|_| panic!("only {heard:?}"));
             let mut said = Vec::new();
-            self.reader.push(&chunk, &mut said);
+            assert_eq!(self.reader.push(&chunk, &mut said), None);
             heard.extend(said.into_iter().flat_map(|said| said.facts));
         }
         heard

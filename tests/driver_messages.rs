@@ -29,7 +29,8 @@ fn bytes(messages: &[Value]) -> Vec<u8> {
 
 fn read(messages: &[Value]) -> Vec<Said> {
     let mut said = Vec::new();
-    Reader::at(0).push(&bytes(messages), &mut said);
+    let again = Reader::at(0).push(&bytes(messages), &mut said);
+    assert_eq!(again, None);
     said
 }
 
@@ -504,7 +505,7 @@ fn what_is_no_message_and_what_a_later_version_says_is_harmless() {
     stream.extend(b"{\"type\":\"resu");
     let mut said = Vec::new();
     let mut reader = Reader::at(1000);
-    reader.push(&stream, &mut said);
+    assert_eq!(reader.push(&stream, &mut said), None);
     let last = reader.finish().unwrap();
     assert_eq!(last.end, 1000 + stream.len() as u64);
     assert_eq!(
@@ -528,24 +529,64 @@ fn what_is_no_message_and_what_a_later_version_says_is_harmless() {
 }
 
 #[test]
-fn a_line_without_end_is_let_go_by_and_the_next_one_is_heard() {
-    let chunk = vec![b'x'; 1 << 20];
+fn b3_a_line_without_end_is_kept_in_pieces_and_the_next_one_is_heard() {
+    let next = bytes(&[system("session_state_changed", &json!({"state": "idle"}))]);
+    let length = LONGEST_LINE + (1 << 20);
+    let mut stream = vec![b'x'; length];
+    stream.push(b'\n');
+    stream.extend(next);
     let mut reader = Reader::at(0);
-    let mut said = Vec::new();
-    for _ in 0..=LONGEST_LINE >> 20 {
-        reader.push(&chunk, &mut said);
+    let (mut said, mut again, mut at) = (Vec::new(), Vec::new(), 0);
+    while at < stream.len() {
+        let to = stream.len().min(at + (256 << 10));
+        match reader.push(&stream[at..to], &mut said) {
+            Some(offset) => {
+                again.push(offset);
+                at = usize::try_from(offset).unwrap();
+            }
+            None => at = to,
+        }
     }
-    reader.push(b"\n", &mut said);
-    reader.push(
-        &bytes(&[system("session_state_changed", &json!({"state": "idle"}))]),
-        &mut said,
-    );
+    assert_eq!(again, [0]);
     assert_eq!(
-        said[0].lines[0].1,
-        "a message of 65 MiB was too long and is left out"
+        said[0].lines[0],
+        (
+            LogKind::Error,
+            "a message of more than 64 MiB is too long to be understood; it follows in pieces"
+                .to_owned()
+        )
     );
-    assert_eq!(said[0].end, (LONGEST_LINE as u64) + (1 << 20) + 1);
-    assert!(said[1].facts.contains(&Fact::Idle));
+    let (last, pieces) = said.split_last().unwrap();
+    assert!(last.facts.contains(&Fact::Idle));
+    let shown = pieces.iter().flat_map(|said| &said.lines).skip(1);
+    assert!(
+        shown
+            .clone()
+            .all(|(kind, text)| *kind == LogKind::Output && text.len() <= 16 << 10)
+    );
+    assert_eq!(shown.map(|(_, text)| text.len()).sum::<usize>(), length);
+    let raw = pieces.iter().filter_map(|said| said.raw.as_ref());
+    assert_eq!(raw.map(Vec::len).sum::<usize>(), length);
+    let (end, within) = pieces.split_last().unwrap();
+    assert!(!end.goes_on && within.iter().all(|said| said.goes_on));
+    assert_eq!(end.end, length as u64 + 1);
+
+    // Another instance goes on in the middle of it.
+    let middle = pieces[pieces.len() / 2].end;
+    let mut later = Vec::new();
+    let rest = &stream[usize::try_from(middle).unwrap()..];
+    assert_eq!(Reader::within(middle).push(rest, &mut later), None);
+    assert_eq!(later.last(), said.last());
+    let raw: usize = later[..later.len() - 1]
+        .iter()
+        .filter_map(|said| Some(said.raw.as_ref()?.len()))
+        .sum();
+    assert_eq!(raw as u64, length as u64 - middle);
+    assert!(
+        later
+            .iter()
+            .all(|said| said.lines.iter().all(|(kind, _)| *kind != LogKind::Error))
+    );
 }
 
 proptest! {
@@ -558,13 +599,13 @@ proptest! {
             lifecycle(TASK, "completed"),
         ]));
         let mut whole = Vec::new();
-        Reader::at(0).push(&stream, &mut whole);
+        prop_assert_eq!(Reader::at(0).push(&stream, &mut whole), None);
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();
         cuts.extend([0, stream.len()]);
         cuts.sort_unstable();
         let (mut reader, mut said) = (Reader::at(0), Vec::new());
         for pair in cuts.windows(2) {
-            reader.push(&stream[pair[0]..pair[1]], &mut said);
+            prop_assert_eq!(reader.push(&stream[pair[0]..pair[1]], &mut said), None);
         }
         prop_assert_eq!(&said, &whole);
 
@@ -572,7 +613,8 @@ proptest! {
         let heard = cuts.len().min(whole.len()) - 1;
         let mut later = Vec::new();
         let from = whole[heard].end;
-        Reader::at(from).push(&stream[usize::try_from(from).unwrap()..], &mut later);
+        let rest = &stream[usize::try_from(from).unwrap()..];
+        prop_assert_eq!(Reader::at(from).push(rest, &mut later), None);
         let ends = |said: &[Said]| said.iter().map(|said| said.end).collect::<Vec<_>>();
         prop_assert_eq!(ends(&later), ends(&whole[heard + 1..]));
         let turn_ends = |said: &[Said]| said.iter().flat_map(|said| said.facts.clone())

@@ -193,8 +193,17 @@ pub(crate) struct Chunk {
 
 impl Output {
     pub(crate) fn new(driver: Driver, folder: &RunFolder, mark: Mark) -> Option<Self> {
+        let mut reader = driver.reader(mark.out)?;
+        // A mark within a line was left by one who read it in pieces.
+        let mut before = [b'\n'];
+        if let Some(at) = mark.out.checked_sub(1)
+            && let Ok(1) = folder.read_at(Stream::Out, at, &mut before)
+            && before != [b'\n']
+        {
+            reader = Reader::within(mark.out);
+        }
         Some(Self {
-            reader: driver.reader(mark.out)?,
+            reader,
             out: folder.reader(Stream::Out, mark.out),
             err: folder.reader(Stream::Err, mark.err),
             errors: Vec::new(),
@@ -217,7 +226,9 @@ impl Output {
         let length = read(&mut self.out, &mut self.buffer)?;
         chunk.any |= length > 0;
         let mut said = Vec::new();
-        self.reader.push(&self.buffer[..length], &mut said);
+        if let Some(again) = self.reader.push(&self.buffer[..length], &mut said) {
+            self.out.seek(again);
+        }
         for said in said {
             take(&mut chunk, said);
         }
@@ -272,7 +283,9 @@ fn take(chunk: &mut Chunk, said: Said) {
     chunk.lines.extend(said.lines);
     if let Some(raw) = said.raw {
         chunk.raw.extend(raw);
-        chunk.raw.push(b'\n');
+        if !said.goes_on {
+            chunk.raw.push(b'\n');
+        }
     }
     chunk.out = said.end;
 }

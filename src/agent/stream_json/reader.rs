@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::agent::stream_json::account::{instant, is_usage_limit, logged_in, reset_in};
-use crate::agent::stream_json::framing::{Framing, LONGEST_LINE, Line};
+use crate::agent::stream_json::framing::{Framing, LONGEST_LINE, Line, Rest};
 use crate::agent::stream_json::render::Lines;
 use crate::agent::stream_json::text::{first_line, readable};
 use crate::agent::stream_json::value::{count, is, list, text, uuid};
@@ -18,7 +18,11 @@ use crate::domain::log::LogKind;
 /// How many answered messages are remembered, to know a late word about one of them.
 const REMEMBERED: usize = 16;
 
-/// What one line said.
+/// How much of a line that is too long to be a message stands in one line of the log: no more than
+/// a screen shows of a line.
+const PIECE: usize = 16 * 1024;
+
+/// What one line said, or a piece of one that is too long.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Said {
     /// For the fleet, in order.
@@ -28,6 +32,8 @@ pub struct Said {
     /// The line as it came, without its newline, for the raw log; `None` if it is not to be kept:
     /// partial messages, which come again complete, and what is no message at all.
     pub raw: Option<Vec<u8>>,
+    /// Whether more of the same line follows, so that its newline is not due yet.
+    pub goes_on: bool,
     /// Where the line ends in the output, its newline included: whoever goes on from here has
     /// missed nothing and hears nothing twice.
     pub end: u64,
@@ -54,19 +60,28 @@ impl Reader {
         }
     }
 
+    /// The same, in the middle of a line that is too long: where an earlier reader had come to.
+    #[must_use]
+    pub fn within(offset: u64) -> Self {
+        Self {
+            framing: Framing::within(offset, LONGEST_LINE),
+            ..Self::at(offset)
+        }
+    }
+
     /// Takes a chunk; appends what each line said that is complete with it. Blank lines say nothing.
-    pub fn push(&mut self, bytes: &[u8], said: &mut Vec<Said>) {
+    ///
+    /// Returns where the next chunk has to begin, if not behind this one: a line that is too long to
+    /// be held is read once more, in pieces.
+    #[must_use]
+    pub fn push(&mut self, bytes: &[u8], said: &mut Vec<Said>) -> Option<u64> {
         let Self { framing, state } = self;
         framing.push(bytes, |line, end| match line {
             Line::Whole(line) => said.extend(state.line(line, end)),
-            Line::TooLong(length) => said.push(note(
-                format!(
-                    "a message of {} MiB was too long and is left out",
-                    length >> 20
-                ),
-                end,
-            )),
-        });
+            Line::Piece { bytes, first, last } => {
+                said.push(piece(&bytes, (first, last), end));
+            }
+        })
     }
 
     /// Tools that the turn has called and has no result of; `None` if its beginning was not seen.
@@ -78,7 +93,10 @@ impl Reader {
     /// Takes the end of the output: a last line without newline is a message that was cut, unless it
     /// is complete by chance.
     pub fn finish(&mut self) -> Option<Said> {
-        let (rest, end) = self.framing.rest()?;
+        let (rest, end) = match self.framing.rest()? {
+            (Rest::Line(line), end) => (line, end),
+            (Rest::Piece(bytes), end) => return Some(piece(&bytes, (false, true), end)),
+        };
         match serde_json::from_slice::<Value>(&rest) {
             Ok(Value::Object(_)) => self.state.line(&rest, end),
             _ => Some(note(
@@ -89,11 +107,38 @@ impl Reader {
     }
 }
 
+/// A piece of a line that is too long: nobody can tell what it means, but it can be read.
+fn piece(bytes: &[u8], (first, last): (bool, bool), end: u64) -> Said {
+    let mut lines = Vec::new();
+    if first {
+        let text = format!(
+            "a message of more than {} MiB is too long to be understood; it follows in pieces",
+            LONGEST_LINE >> 20
+        );
+        lines.push((LogKind::Error, text));
+    }
+    let text = readable(&String::from_utf8_lossy(bytes));
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (piece, more) = rest.split_at(rest.floor_char_boundary(PIECE));
+        lines.push((LogKind::Output, piece.to_owned()));
+        rest = more;
+    }
+    Said {
+        facts: vec![],
+        lines,
+        raw: Some(bytes.to_vec()),
+        goes_on: !last,
+        end,
+    }
+}
+
 fn note(line: String, end: u64) -> Said {
     Said {
         facts: vec![],
         lines: vec![(LogKind::Error, line)],
         raw: None,
+        goes_on: false,
         end,
     }
 }
@@ -137,6 +182,7 @@ impl State {
                 facts: vec![],
                 lines,
                 raw: None,
+                goes_on: false,
                 end,
             });
         };
@@ -146,6 +192,7 @@ impl State {
                 facts: vec![Fact::Pong { number }],
                 lines: vec![],
                 raw: None,
+                goes_on: false,
                 end,
             });
         }
@@ -157,6 +204,7 @@ impl State {
             facts,
             lines: lines.into_vec(),
             raw: (!partial).then(|| line.to_vec()),
+            goes_on: false,
             end,
         })
     }
