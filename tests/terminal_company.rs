@@ -115,6 +115,40 @@ fn three_terminals_under_load_each_have_their_own_and_outlive_each_other() {
 }
 
 #[test]
+fn e2_a_screen_that_is_stopped_disturbs_nobody_and_goes_on_with_the_present() {
+    let company = talkers(2);
+    let pids = all(&company, "pid");
+    let mut stopped = company.open_sized((24, 80), Pace::Eager);
+    let mut well = company.open_sized((24, 80), Pace::Eager);
+    for screen in [&mut stopped, &mut well] {
+        screen.wait_for_the_screen();
+        screen.keys(b"l");
+        screen.wait_for("following");
+    }
+    stopped.signal(Signal::SIGSTOP);
+    for _ in 0..5 {
+        let seen = last_number(&well).unwrap_or(0);
+        well.wait("a later line", |shown| {
+            let numbers = shown
+                .lines()
+                .filter_map(|line| line.trim().parse::<u64>().ok());
+            numbers.max().is_some_and(|number| number > seen)
+        });
+    }
+    assert_eq!(all(&company, "pid"), pids);
+    let seen = last_number(&well).unwrap_or(0);
+    stopped.signal(Signal::SIGCONT);
+    stopped.wait("the present", |shown| {
+        let numbers = shown
+            .lines()
+            .filter_map(|line| line.trim().parse::<u64>().ok());
+        numbers.max().is_some_and(|number| number >= seen)
+    });
+    stopped.assert_alive();
+    ok(&company, &["down", "--force"]);
+}
+
+#[test]
 fn e4_a_stuck_and_a_slow_terminal_hold_nobody_up() {
     let company = talkers(2);
     let pids = all(&company, "pid");

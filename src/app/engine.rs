@@ -3,17 +3,25 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bytesize::ByteSize;
+
 use crate::app::instance::{InstanceError, InstanceOptions};
 use crate::app::place::StateFolder;
 use crate::config;
 use crate::domain::role::Catalogue;
 use crate::runtime::handle::Handle;
-use crate::runtime::{self, Folders, Running, RuntimeOptions};
+use crate::runtime::{self, Folders, Rotation, Running, RuntimeOptions};
 
 /// How long runs go on while no instance is there.
 const ADOPT_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// Sets another time, for example `30s`.
 const ADOPT_WITHIN_VARIABLE: &str = "HEADCOUNT_ADOPT_WITHIN";
+/// Sets how large a file of a log becomes, for example `16MiB`.
+const LOG_SIZE_VARIABLE: &str = "HEADCOUNT_LOG_SIZE";
+/// A smaller file would be rotated with every few lines.
+const SMALLEST_LOG: u64 = 4096;
+/// Sets how many files of a log are kept besides the one that grows.
+const LOG_FILES_VARIABLE: &str = "HEADCOUNT_LOG_FILES";
 
 /// Reads the configuration and starts the hub. `open_files` is the limit that agents get back.
 pub(super) fn start(
@@ -30,6 +38,7 @@ pub(super) fn start(
         catalogue,
         demo: options.demo,
         adopt_within: adopt_within(&environment)?,
+        rotation: rotation(&environment)?,
         environment,
         exe,
         open_files,
@@ -66,4 +75,24 @@ fn adopt_within(environment: &HashMap<String, String>) -> Result<Duration, Insta
                 "{ADOPT_WITHIN_VARIABLE} is `{text}`; write a time such as 10m or 30s"
             ))
         })
+}
+
+fn rotation(environment: &HashMap<String, String>) -> Result<Rotation, InstanceError> {
+    let mut rotation = Rotation::default();
+    if let Some(text) = environment.get(LOG_SIZE_VARIABLE) {
+        let size = text.parse::<ByteSize>().ok().map(|size| size.as_u64());
+        rotation.size = size.filter(|size| *size >= SMALLEST_LOG).ok_or_else(|| {
+            InstanceError::Usage(format!(
+                "{LOG_SIZE_VARIABLE} is `{text}`; write a size of at least 4KiB, such as 64MiB"
+            ))
+        })?;
+    }
+    if let Some(text) = environment.get(LOG_FILES_VARIABLE) {
+        rotation.kept = text.parse().map_err(|_| {
+            InstanceError::Usage(format!(
+                "{LOG_FILES_VARIABLE} is `{text}`; write a number such as 10"
+            ))
+        })?;
+    }
+    Ok(rotation)
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::ProcessId;
+use crate::domain::id::{ProcessId, RunId};
 
 /// Who or what a line comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -156,7 +156,8 @@ pub enum LogAnchor {
     At(u64),
     /// Lines that end before this offset.
     Before(u64),
-    /// At the first line that was written at this local time or later.
+    /// At the first line that was written at this local time or later; in the output of a plain
+    /// command, whose lines have no times, up to a second earlier.
     Since(DateTime),
 }
 
@@ -249,6 +250,9 @@ pub struct LogWindow {
     pub begin: u64,
     /// Where it ends now.
     pub end: u64,
+    /// The run whose output it is, for a plain command: with another one the log begins anew.
+    #[serde(default)]
+    pub run: Option<RunId>,
 }
 
 /// Words that are looked for in a log: the very text within one line. Without a capital letter,

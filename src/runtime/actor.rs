@@ -127,8 +127,8 @@ impl Actor {
         told: mpsc::UnboundedReceiver<Told>,
         last: Option<RunId>,
     ) -> std::io::Result<Self> {
-        let log = LogFile::open(context.logs.rendered(id))?;
-        let raw = LogFile::open(context.logs.raw(id))?;
+        let log = LogFile::open(context.logs.rendered(id), context.rotation)?;
+        let raw = LogFile::open(context.logs.raw(id), context.rotation)?;
         Ok(Self {
             id,
             context,

@@ -14,6 +14,7 @@ use crate::os::cgroup::Cgroups;
 use crate::os::orphans::Children;
 use crate::runtime::git::Worktrees;
 use crate::runtime::handle::{Growth, Mail};
+use crate::runtime::journal::Rotation;
 use crate::runtime::logs::Logs;
 
 /// The state folder of one workspace.
@@ -62,6 +63,7 @@ pub(crate) struct Context {
     pub(crate) exe: PathBuf,
     pub(crate) generation: u64,
     pub(crate) adopt_within: std::time::Duration,
+    pub(crate) rotation: Rotation,
     pub(crate) open_files: Option<u64>,
     pub(crate) cgroups: Option<Cgroups>,
     pub(crate) logs: Arc<Logs>,
@@ -83,6 +85,7 @@ pub(crate) struct Parts {
     pub(crate) exe: PathBuf,
     pub(crate) generation: u64,
     pub(crate) adopt_within: std::time::Duration,
+    pub(crate) rotation: Rotation,
     pub(crate) open_files: Option<u64>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) mail: mpsc::Sender<Mail>,
@@ -99,6 +102,7 @@ impl Context {
             exe: parts.exe,
             generation: parts.generation,
             adopt_within: parts.adopt_within,
+            rotation: parts.rotation,
             open_files: parts.open_files,
             cgroups: Cgroups::detect(),
             logs: Arc::new(logs),

@@ -97,18 +97,25 @@ impl Logs {
         // Lines without a mark have no kind: there is nothing to choose by.
         let plain = output.is_some() || query.form == LogForm::Raw;
         let query = match query.anchor {
-            LogAnchor::Since(_) if plain => return Err(LogError::NoTimes),
             LogAnchor::Since(time) => LogQuery {
-                anchor: LogAnchor::At(segments.since(time)?),
+                anchor: LogAnchor::At(match &place {
+                    Place::Run(folder) => segments.recorded_since(folder, time)?,
+                    Place::File(_) if plain => return Err(LogError::NoTimes),
+                    Place::File(_) => segments.since(time)?,
+                }),
                 ..query
             },
             _ => query,
         };
-        if plain || query.choice == LogChoice::All {
-            segments.window(query.anchor, query.lines, plain)
+        let window = if plain || query.choice == LogChoice::All {
+            segments.window(query.anchor, query.lines, plain)?
         } else {
-            segments.chosen(query.anchor, query.lines, query.choice)
-        }
+            segments.chosen(query.anchor, query.lines, query.choice)?
+        };
+        Ok(LogWindow {
+            run: output,
+            ..window
+        })
     }
 
     /// Looks for words in a whole log, until `stop` says so.
@@ -135,7 +142,7 @@ struct Segment {
     path: PathBuf,
 }
 
-/// The files of a log, in order, without gaps.
+/// The files of a log, in order. Between two of them there is a hole where somebody took of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Segments(Vec<Segment>);
 
@@ -166,6 +173,7 @@ impl Segments {
         segments.sort_by_key(|segment| segment.begin);
         if let Some(path) = current
             && let Ok(metadata) = fs::metadata(path)
+            && metadata.is_file()
         {
             let begin = segments.last().map_or(0, |last| last.begin + last.length);
             segments.push(Segment {
@@ -187,7 +195,41 @@ impl Segments {
         self.0.last().map_or(0, |last| last.begin + last.length)
     }
 
-    /// Reads the bytes from `from` to `to`, less where a file has become shorter.
+    /// The first offset at or after another one at which there is something; `None` at the end.
+    pub(crate) fn solid(&self, at: u64) -> Option<u64> {
+        let mut files = self.0.iter();
+        let file = files.find(|file| file.begin + file.length > at)?;
+        Some(file.begin.max(at))
+    }
+
+    /// The bounds of what hangs together with the byte before an offset, or with the last one before
+    /// that; `None` at the beginning.
+    pub(crate) fn joined_before(&self, to: u64) -> Option<(u64, u64)> {
+        let is_before = |file: &&Segment| file.begin < to && file.length > 0;
+        let mut files = self.0.iter().rev().skip_while(|file| !is_before(file));
+        let last = files.next()?;
+        let mut begin = last.begin;
+        for file in files {
+            if file.begin + file.length != begin {
+                break;
+            }
+            begin = file.begin;
+        }
+        Some((begin, to.min(last.begin + last.length)))
+    }
+
+    /// Where what hangs together with an offset ends.
+    pub(crate) fn joined_after(&self, from: u64) -> u64 {
+        let mut end = from;
+        for file in &self.0 {
+            if file.begin <= end {
+                end = end.max(file.begin + file.length);
+            }
+        }
+        end
+    }
+
+    /// Reads the bytes from `from` to `to`; less where a hole begins, or a file has become shorter.
     pub(crate) fn read(&self, from: u64, to: u64) -> Result<Vec<u8>, LogError> {
         let mut bytes = Vec::new();
         for segment in &self.0 {
@@ -195,6 +237,9 @@ impl Segments {
             let end = to.min(segment.begin + segment.length);
             if start >= end {
                 continue;
+            }
+            if start != from + bytes.len() as u64 {
+                break;
             }
             let mut part = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
             let read = File::open(&segment.path)
@@ -209,37 +254,65 @@ impl Segments {
         Ok(bytes)
     }
 
-    fn window(&self, anchor: LogAnchor, lines: usize, plain: bool) -> Result<LogWindow, LogError> {
+    fn window(&self, anchor: LogAnchor, most: usize, plain: bool) -> Result<LogWindow, LogError> {
         let (begin, end) = (self.begin(), self.end());
-        let (start, bytes) = match anchor {
-            LogAnchor::At(offset) => self.forward(offset.clamp(begin, end), lines)?,
-            LogAnchor::Before(offset) => self.backward(offset.clamp(begin, end), lines)?,
-            LogAnchor::End => self.backward(end, lines)?,
-            LogAnchor::Since(time) => self.forward(self.since(time)?, lines)?,
+        let offset = match anchor {
+            LogAnchor::At(offset) | LogAnchor::Before(offset) => offset.clamp(begin, end),
+            LogAnchor::End => end,
+            LogAnchor::Since(time) => self.since(time)?,
         };
         let mut window = LogWindow {
-            lines: Vec::new(),
-            from: start,
-            next: start,
+            from: offset,
+            next: offset,
             begin,
             end,
+            ..LogWindow::default()
         };
-        for raw in bytes.split_inclusive(|byte| *byte == b'\n').take(lines) {
-            let text = clean(raw.strip_suffix(b"\n").unwrap_or(raw));
-            window.lines.push(if plain {
-                LogLine::output(window.next, &text)
+        let cut = |mut at: u64, bytes: &[u8], most: usize| {
+            let mut lines = Vec::new();
+            for raw in bytes.split_inclusive(|byte| *byte == b'\n').take(most) {
+                let text = clean(raw.strip_suffix(b"\n").unwrap_or(raw));
+                lines.push(if plain {
+                    LogLine::output(at, &text)
+                } else {
+                    LogLine::parse(at, &text)
+                });
+                at += raw.len() as u64;
+            }
+            (lines, at)
+        };
+        let mut taken = 0;
+        while taken < WINDOW && window.lines.len() < most {
+            let missing = most - window.lines.len();
+            let (start, bytes) = if let LogAnchor::At(_) | LogAnchor::Since(_) = anchor {
+                self.forward(window.next, missing)?
             } else {
-                LogLine::parse(window.next, &text)
-            });
-            window.next += raw.len() as u64;
+                self.backward(window.from, missing)?
+            };
+            if bytes.is_empty() {
+                break;
+            }
+            taken += bytes.len() as u64;
+            let (mut lines, next) = cut(start, &bytes, missing);
+            if let LogAnchor::At(_) | LogAnchor::Since(_) = anchor {
+                window.lines.append(&mut lines);
+                window.next = next;
+            } else {
+                lines.append(&mut window.lines);
+                window.lines = lines;
+                window.from = start;
+            }
         }
         Ok(window)
     }
 
-    /// The bytes of `lines` lines from `offset` on.
+    /// The bytes of `lines` lines from `offset` on, as far as they hang together.
     fn forward(&self, offset: u64, lines: usize) -> Result<(u64, Vec<u8>), LogError> {
-        let end = self.end();
         let mut bytes = Vec::new();
+        let Some(offset) = self.solid(offset) else {
+            return Ok((offset, bytes));
+        };
+        let end = self.joined_after(offset);
         let mut at = offset;
         let mut found = 0;
         while at < end && found < lines && at - offset < WINDOW {
@@ -254,11 +327,13 @@ impl Segments {
         Ok((offset, bytes))
     }
 
-    /// The bytes of the `lines` lines that end before `offset`.
+    /// The bytes of the `lines` lines that end before `offset`, as far as they hang together.
     fn backward(&self, offset: u64, lines: usize) -> Result<(u64, Vec<u8>), LogError> {
-        let begin = self.begin();
-        let mut start = offset;
         let mut bytes: Vec<u8> = Vec::new();
+        let Some((begin, offset)) = self.joined_before(offset) else {
+            return Ok((offset, bytes));
+        };
+        let mut start = offset;
         while start > begin && offset - start < WINDOW {
             let from = begin.max(start.saturating_sub(CHUNK));
             let mut chunk = self.read(from, start)?;
@@ -348,6 +423,29 @@ mod tests {
         let at = segments.window(LogAnchor::At(4), 2, true).unwrap();
         assert_eq!(texts(&at), ["two", "three"]);
         assert_eq!(at.next, 14);
+    }
+
+    #[test]
+    fn b7_windows_go_over_a_hole_and_every_line_keeps_its_offset() {
+        let (_folder, segments) = log(&[(0, "one\ntw"), (20, "o\nthree\n"), (28, "four\n")]);
+        let offsets = |window: &LogWindow| -> Vec<u64> {
+            window.lines.iter().map(|line| line.offset).collect()
+        };
+        let all = segments.window(LogAnchor::At(0), 9, true).unwrap();
+        assert_eq!(texts(&all), ["one", "tw", "o", "three", "four"]);
+        assert_eq!(offsets(&all), [0, 4, 20, 22, 28]);
+        assert_eq!((all.from, all.next, all.end), (0, 33, 33));
+        let end = segments.window(LogAnchor::End, 4, true).unwrap();
+        assert_eq!(texts(&end), ["tw", "o", "three", "four"]);
+        assert_eq!(
+            (offsets(&end), end.from, end.next),
+            (vec![4, 20, 22, 28], 4, 33)
+        );
+        // From within the hole.
+        let at = segments.window(LogAnchor::At(10), 1, true).unwrap();
+        assert_eq!((offsets(&at), at.next), (vec![20], 22));
+        let before = segments.window(LogAnchor::Before(10), 1, true).unwrap();
+        assert_eq!(offsets(&before), [4]);
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! What a log holds of a kind, and where words stand in it: walks over whole lines, block by block in
 //! either direction, so that the memory it takes does not depend on the log.
 
+use std::path::Path;
+
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use crate::domain::clean::clean;
 use crate::domain::log::{
     LogAnchor, LogChoice, LogFound, LogKind, LogLine, LogSearch, LogSeek, LogWindow,
 };
+use crate::os::run_folder::RunFolder;
+use crate::os::segments::Stream;
 use crate::runtime::logs::{LogError, Segments};
 
 /// How much is read at once.
@@ -44,7 +49,8 @@ impl Block {
 impl Segments {
     /// The lines from an offset on; empty at the end.
     fn after(&self, from: u64) -> Result<Block, LogError> {
-        let end = self.end();
+        let from = self.solid(from).unwrap_or(from);
+        let end = self.joined_after(from);
         let mut size = BLOCK;
         loop {
             let to = end.min(from.saturating_add(size));
@@ -66,7 +72,7 @@ impl Segments {
 
     /// The lines that end at an offset where a line begins; empty at the beginning.
     fn before(&self, to: u64) -> Result<Block, LogError> {
-        let begin = self.begin();
+        let (begin, to) = self.joined_before(to).unwrap_or((to, to));
         let mut size = BLOCK;
         loop {
             let mut from = begin.max(to.saturating_sub(size));
@@ -91,6 +97,12 @@ impl Segments {
         }
         let mut at = offset - 1;
         loop {
+            match self.solid(at) {
+                Some(solid) if solid == at => {}
+                // Behind a hole a line begins.
+                Some(solid) => return Ok(solid),
+                None => return Ok(self.end().max(offset)),
+            }
             let bytes = self.read(at, self.end().min(at + BLOCK))?;
             if let Some(newline) = memchr::memchr(b'\n', &bytes) {
                 return Ok(at + newline as u64 + 1);
@@ -135,6 +147,29 @@ impl Segments {
             low = block.end();
         }
         Ok(end)
+    }
+
+    /// Where the record of a run, whose lines have no times, stood at a time: up to a second before
+    /// what came then; the end if nothing came since.
+    pub(crate) fn recorded_since(&self, folder: &Path, time: DateTime) -> Result<u64, LogError> {
+        let fail = |source| LogError::Read {
+            path: folder.to_owned(),
+            source,
+        };
+        let begin = time
+            .to_zoned(TimeZone::system())
+            .map_err(|error| fail(std::io::Error::other(error)))?
+            .timestamp()
+            .as_millisecond();
+        let moments = RunFolder::open(folder)
+            .map_err(|error| fail(std::io::Error::other(error)))?
+            .moments(Stream::Out)
+            .map_err(|error| fail(std::io::Error::other(error)))?;
+        // What follows a moment came within a second from then, or there is another moment.
+        let at = moments
+            .iter()
+            .find(|moment| i64::try_from(moment.unix_ms).is_ok_and(|ms| ms + 1000 > begin));
+        self.line_from(at.map_or(self.end(), |moment| moment.offset))
     }
 
     /// The first line from an offset on that has a time.
@@ -466,6 +501,70 @@ mod tests {
             forward.extend(window.lines);
         }
         assert!(forward == seen);
+    }
+
+    #[test]
+    fn b7_a_search_goes_over_a_hole() {
+        let folder = tempfile::tempdir().unwrap();
+        for (begin, text) in [
+            (0, "needle\nha"),
+            (500, "lf needle\n"),
+            (510, "needle\nx\n"),
+        ] {
+            fs::write(folder.path().join(format!("out.{begin:020}")), text).unwrap();
+        }
+        let segments = Segments::list(&Place::Run(folder.path().to_owned())).unwrap();
+        let look = |seek| {
+            segments
+                .search(&search("needle", seek), true, || false)
+                .unwrap()
+        };
+        let mut down = Vec::new();
+        let mut at = 0;
+        while let LogFound::Line(hit) = look(LogSeek::Next(at)) {
+            down.push(hit);
+            at = hit + 1;
+        }
+        assert_eq!(down, [0, 500, 510]);
+        let mut up = Vec::new();
+        let mut at = u64::MAX;
+        while let LogFound::Line(hit) = look(LogSeek::Previous(at)) {
+            up.push(hit);
+            at = hit;
+        }
+        assert_eq!(up, [510, 500, 0]);
+        assert_eq!(look(LogSeek::Count), LogFound::Count(3));
+    }
+
+    #[test]
+    fn a_place_in_the_output_of_a_command_is_found_by_time() {
+        use crate::os::segments::index_path;
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run_000001");
+        fs::create_dir(&run).unwrap();
+        fs::write(
+            run.join(format!("out.{:020}", 0)),
+            "one\ntwo\nthree\nfour\n",
+        )
+        .unwrap();
+        let begin = jiff::civil::datetime(2026, 11, 23, 10, 0, 0, 0);
+        let zoned = begin.to_zoned(TimeZone::system()).unwrap();
+        let first = u64::try_from(zoned.timestamp().as_millisecond()).unwrap();
+        let index =
+            [(0, first), (4, first + 1500), (8, first + 60_000)].map(|(offset, unix_ms)| {
+                let moment = crate::os::segments::Moment { offset, unix_ms };
+                moment.to_bytes()
+            });
+        fs::write(index_path(&run, Stream::Out), index.concat()).unwrap();
+        let segments = Segments::list(&Place::Run(run.clone())).unwrap();
+        for (seconds, offset) in [(-60, 0), (0, 0), (1, 4), (2, 4), (3, 8), (60, 8), (61, 19)] {
+            let time = begin + jiff::SignedDuration::from_secs(seconds);
+            assert_eq!(
+                segments.recorded_since(&run, time).unwrap(),
+                offset,
+                "{seconds}"
+            );
+        }
     }
 
     proptest! {

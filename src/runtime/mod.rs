@@ -33,5 +33,6 @@ pub mod work;
 
 pub use crate::store::{Events, EventsError};
 pub use context::Folders;
+pub use journal::Rotation;
 pub use start::{Running, RuntimeOptions, StartError, start, understands};
 pub use watched::Looking;

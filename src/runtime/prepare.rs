@@ -24,8 +24,6 @@ use crate::runtime::good::Good;
 
 /// The size of a pseudo-terminal that nobody looks at.
 const TERMINAL: (u16, u16) = (50, 160);
-/// Segments of a command's output that are kept.
-const KEPT: u32 = 10;
 
 /// A launch that only needs a shim.
 #[derive(Debug)]
@@ -349,8 +347,9 @@ pub(crate) fn launch_spec(context: &Context, plan: &LaunchPlan, prepared: &Prepa
     spec.keep = if agent {
         Keep::UntilConsumed
     } else {
-        Keep::Last(KEPT)
+        Keep::Last(context.rotation.kept + 1)
     };
+    spec.segment_size = context.rotation.size;
     spec.open_files = context.open_files;
     spec.adopt_within = context.adopt_within;
     spec.terminate_grace = plan.role.terminate;

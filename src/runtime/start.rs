@@ -29,6 +29,7 @@ use crate::runtime::context::{Context, Folders, Parts};
 use crate::runtime::exits;
 use crate::runtime::handle::Handle;
 use crate::runtime::hub::Hub;
+use crate::runtime::journal::Rotation;
 use crate::runtime::{alarm, flights, reaper, sampler, updates};
 use crate::store::{Events, OpenError, Store};
 
@@ -56,6 +57,8 @@ pub struct RuntimeOptions {
     pub exe: PathBuf,
     /// How long a run goes on while no instance is there.
     pub adopt_within: Duration,
+    /// How much of each log is kept.
+    pub rotation: Rotation,
     /// The limit of open files that agents get.
     pub open_files: Option<u64>,
     /// Whether another program can take over from this one.
@@ -137,6 +140,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         environment,
         exe,
         adopt_within,
+        rotation,
         open_files,
         hand_over,
     } = options;
@@ -179,6 +183,7 @@ pub fn start(options: RuntimeOptions) -> Result<(Handle, Running), StartError> {
         exe,
         generation: saved.generation,
         adopt_within,
+        rotation,
         open_files,
         catalogue,
         mail: mail.clone(),

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::command::Refusal;
-use crate::domain::id::ProcessId;
+use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::{LogAnchor, LogChoice, LogForm, LogQuery, LogWindow};
 use crate::runtime::handle::Handle;
 use crate::serve::body::Params;
@@ -120,6 +120,7 @@ pub(super) async fn follow(
         form,
         growth,
         at: first.lines.first().map_or(first.next, |line| line.offset),
+        run: first.run,
         ready: VecDeque::new(),
     };
     let stream = futures::stream::unfold((follower, ending), |(mut follower, ending)| async {
@@ -150,6 +151,8 @@ struct Follower {
     growth: watch::Receiver<u64>,
     /// The offset that comes next.
     at: u64,
+    /// Whose output the log is, if it is that of a plain command.
+    run: Option<RunId>,
     /// Read and not handed out yet.
     ready: VecDeque<LogEvent>,
 }
@@ -159,6 +162,11 @@ impl Follower {
     async fn next(&mut self) -> Option<Bytes> {
         while self.ready.is_empty() {
             let mut window = self.window().await?;
+            if window.run != self.run {
+                // A plain command was started anew: its log begins anew.
+                (self.run, self.at) = (window.run, 0);
+                continue;
+            }
             if window.begin > self.at {
                 let bytes = window.begin - self.at;
                 self.ready.push_back(LogEvent::Skipped { bytes });
@@ -166,8 +174,8 @@ impl Follower {
                 continue;
             }
             if window.end < self.at {
-                // A plain command was started anew: its log begins anew.
-                self.at = 0;
+                // Somebody took of the log; it goes on where it had ended.
+                self.grew_in(LOOK).await?;
                 continue;
             }
             if let Some(cut) = cut_line(&window) {

@@ -13,7 +13,7 @@ use headcount::domain::log::{LogAnchor, LogChoice, LogForm, LogQuery};
 use headcount::domain::snapshot::{ProcessView, Snapshot, Status};
 use headcount::domain::task::{NewTask, Target, Task};
 use headcount::runtime::handle::Handle;
-use headcount::runtime::{Folders, Running, RuntimeOptions, start};
+use headcount::runtime::{Folders, Rotation, Running, RuntimeOptions, start};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -216,6 +216,7 @@ fn serve(folder: &Path, demo: bool, more: HashMap<String, String>) -> (Handle, R
         environment,
         exe: PathBuf::from(env!("CARGO_BIN_EXE_headcount")),
         adopt_within: Duration::from_secs(5),
+        rotation: Rotation::default(),
         hand_over: false,
         open_files: None,
     };

@@ -696,6 +696,7 @@ pub(crate) fn log(lines: u64) -> LogWindow {
         next: end,
         begin: 0,
         end,
+        run: None,
     }
 }
 
@@ -737,6 +738,7 @@ pub(crate) fn answer(query: &LogQuery, whole: &LogWindow) -> LogWindow {
         next,
         begin: whole.begin,
         end: whole.end,
+        run: whole.run,
     }
 }
 
