@@ -428,7 +428,7 @@ impl View {
     /// One step back: a search ends, from a page to its screen, then marks go, then the filter.
     fn back(&mut self, snapshot: &Snapshot) {
         if let Some(Page::Logs(logs)) = self.pages.last_mut()
-            && logs.end_search()
+            && (logs.end_mark() || logs.end_search())
         {
             return;
         }
@@ -451,6 +451,10 @@ impl View {
     }
 
     fn mark(&mut self, snapshot: &Snapshot) {
+        if let Some(Page::Logs(logs)) = self.pages.last_mut() {
+            logs.toggle_mark();
+            return;
+        }
         self.processes.mark(snapshot);
         self.step(1, snapshot);
     }

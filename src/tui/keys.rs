@@ -225,8 +225,9 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Filter [letter('/')] &[Logs], "search", "find words in the whole log; Esc ends the search";
     Kinds [letter('F')] &[Logs], "kinds", "only one kind of lines: assistant, tools, results, errors, system; all";
     Wrap [letter('L')] &[Logs], "long lines", "wrap long lines, or cut them";
-    Copy [letter('C')] &[Logs], "copy", "copy the line that was found, else the agent's last words";
+    Copy [letter('C')] &[Logs], "copy", "copy what is marked, else the line that was found, else the agent's last words";
     Raw [letter('v')] &[Logs], "raw", "the protocol lines as they came, and back";
+    Mark [letter(' ')] &[Logs], "", "mark lines to copy: what moves then marks more; again or Esc: none";
     Demo [letter('D')] &[Processes], "demo", "try everything with simulated employees";
     Start [letter('s')] ONE, "start", "start";
     Stop [letter('x')] ONE, "stop", "stop after the current task; again: interrupt it; again: kill";

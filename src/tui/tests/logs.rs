@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::id::RunId;
 use crate::domain::log::{LogFound, LogKind, LogSeek};
 use crate::domain::role::Protocol;
 use crate::tui::Action;
@@ -128,6 +129,86 @@ fn a_search_that_takes_long_is_shown_and_left() {
     let wanted = screen.view.searches();
     screen.view.found(&wanted[0], Some(LogFound::Nothing));
     assert!(screen.text().contains("“zzz” is not further down"));
+}
+
+#[test]
+fn lines_are_marked_and_copied() {
+    let mut screen = numbered();
+    screen.keys("l");
+    screen.text();
+    screen.keys(" <up><up>");
+    let text = screen.text();
+    assert!(text.contains("3 lines marked, C copies"), "{text}");
+    for (line, marked) in [(496, false), (497, true), (499, true)] {
+        let row = text
+            .lines()
+            .find(|row| row.contains(&format!("line {line}")));
+        assert_eq!(row.unwrap().starts_with('┃'), marked, "{text}");
+    }
+    let copied = screen.keys("C");
+    assert_eq!(
+        copied,
+        [Action::Copy("line 497\nline 498\nline 499".to_owned())]
+    );
+    // Esc takes the mark away, and is not yet back.
+    screen.keys("<esc>");
+    assert!(!screen.text().contains("marked"));
+    assert!(screen.text().contains("f follows"));
+    // From a hit on, over many screens and both ways.
+    screen.keys("G/line 200<enter>");
+    assert!(screen.text().contains("line 200"));
+    screen.keys(" ");
+    assert!(screen.text().contains("1 line marked"));
+    screen.keys(&"<pgdn>".repeat(5));
+    let text = screen.text();
+    assert!(text.contains("┃"), "{text}");
+    let Some(Action::Copy(copied)) = screen.keys("C").pop() else {
+        panic!("nothing is copied");
+    };
+    let lines: Vec<&str> = copied.lines().collect();
+    assert_eq!(lines[0], "line 200");
+    assert_eq!(
+        lines.len(),
+        lines.last().unwrap()[5..].parse::<usize>().unwrap() - 199
+    );
+    assert!(lines.len() > 50, "{}", lines.len());
+    screen.keys(&"<pgup>".repeat(7));
+    let Some(Action::Copy(copied)) = screen.keys("C").pop() else {
+        panic!("nothing is copied");
+    };
+    assert!(copied.lines().last() == Some("line 200") && copied.lines().count() > 20);
+    screen.keys(" ");
+    assert!(!screen.text().contains("marked"));
+}
+
+#[test]
+fn no_more_is_marked_than_a_terminal_takes() {
+    let mut screen = screen();
+    screen.log = log(5000);
+    screen.keys("l ");
+    screen.keys(&"<pgup>".repeat(100));
+    assert!(
+        screen.text().contains("1000 lines marked"),
+        "{}",
+        screen.text()
+    );
+    screen.keys("G");
+    assert!(screen.text().contains("1 line marked"), "{}", screen.text());
+}
+
+#[test]
+fn the_log_of_another_run_is_another_log() {
+    let mut screen = numbered();
+    screen.keys("l/line 1<enter>");
+    assert!(screen.text().contains("line 199"));
+    screen.log = log(30);
+    screen.log.run = Some(RunId(2));
+    screen.text();
+    let text = screen.text();
+    assert!(!text.contains("line 199"), "{text}");
+    assert!(text.contains("the log begins here"), "{text}");
+    screen.keys("G");
+    assert!(screen.text().contains("following"));
 }
 
 #[test]
