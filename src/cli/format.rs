@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::domain::limits;
+
 /// Bytes as `412M`: three digits at most, binary units.
 pub(super) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "K", "M", "G", "T"];
@@ -19,21 +21,9 @@ pub(super) fn bytes(bytes: u64) -> String {
     }
 }
 
-/// A limit as it is written in `roles.toml`: `512MB`, `1.5GB`, `256MiB`; else as [`bytes`].
+/// A limit as it is written in `roles.toml`, else as [`bytes`].
 pub(super) fn limit(size: u64) -> String {
-    const UNITS: [(&str, u64); 4] = [
-        ("GB", 1_000_000_000),
-        ("MB", 1_000_000),
-        ("GiB", 1 << 30),
-        ("MiB", 1 << 20),
-    ];
-    let whole = UNITS
-        .iter()
-        .find(|(_, unit)| size >= *unit && size.is_multiple_of(*unit));
-    whole.map_or_else(
-        || bytes(size),
-        |(name, unit)| format!("{}{name}", size / unit),
-    )
+    limits::written(size).unwrap_or_else(|| bytes(size))
 }
 
 /// A moment by this machine's clock: `12:04:58` on the day of `now`, else `2026-11-27 12:04:58`.

@@ -4,6 +4,21 @@ use bytesize::ByteSize;
 
 use crate::domain::role::Range;
 
+/// A size as it is written in `roles.toml`: `512MB`, `2GB`, `256MiB`; `None` where it is no whole
+/// number of such a unit.
+#[must_use]
+pub fn written(size: u64) -> Option<String> {
+    const UNITS: [(&str, u64); 4] = [
+        ("GB", 1_000_000_000),
+        ("MB", 1_000_000),
+        ("GiB", 1 << 30),
+        ("MiB", 1 << 20),
+    ];
+    let whole = |unit: u64| size >= unit && size.is_multiple_of(unit);
+    let (name, unit) = UNITS.into_iter().find(|(_, unit)| whole(*unit))?;
+    Some(format!("{}{name}", size / unit))
+}
+
 /// More cores than any machine has.
 const MOST_CORES: f64 = 65_536.0;
 

@@ -155,6 +155,9 @@ pub struct Usage {
     pub disk_read_bytes: u64,
     /// Written to disk since the start, in bytes.
     pub disk_written_bytes: u64,
+    /// Bytes a second that were read and written since the figures before; `None` with the first.
+    #[serde(default)]
+    pub disk_rates: Option<(u64, u64)>,
 }
 
 /// One process of a tree.

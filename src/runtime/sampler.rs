@@ -130,6 +130,7 @@ fn in_our_words(sample: &Sample, targets: &[(Target, ProcessId)], watched: &Watc
                 processes: u32::try_from(tree.processes.len()).unwrap_or(u32::MAX),
                 disk_read_bytes: tree.disk_read_bytes,
                 disk_written_bytes: tree.disk_written_bytes,
+                disk_rates: None,
             };
             Some((process, usage))
         })

@@ -73,6 +73,7 @@ pub(crate) fn ada() -> ProcessView {
             processes: 3,
             disk_read_bytes: 1_000,
             disk_written_bytes: 2_000,
+            disk_rates: None,
         }),
         members: vec![],
         cpu_history: vec![1.0, 2.0],

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::domain::limits;
 use crate::domain::task::Tokens;
 
 const MINUTE: u64 = 60;
@@ -146,6 +147,11 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
+/// A limit as it is written in `roles.toml`, else as [`bytes`].
+pub(crate) fn limit(size: u64) -> String {
+    limits::written(size).unwrap_or_else(|| bytes(size))
+}
+
 /// A share in whole per cent.
 pub(crate) fn percent(value: f64) -> String {
     format!("{:.0}%", value.max(0.0))
@@ -233,6 +239,13 @@ mod tests {
         ] {
             assert_eq!(bytes(size), text);
         }
+    }
+
+    #[test]
+    fn limits_are_shown_as_they_are_written() {
+        assert_eq!(limit(512_000_000), "512MB");
+        assert_eq!(limit(1 << 31), "2GiB");
+        assert_eq!(limit(1_500_000_001), "1.4G");
     }
 
     #[test]

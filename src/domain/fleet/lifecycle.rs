@@ -1,5 +1,7 @@
 //! Runs: launched, adopted, measured, exited.
 
+use std::time::Duration;
+
 use crate::domain::automation::Rest;
 use crate::domain::chronicle::What;
 use crate::domain::event::{LaunchFailure, RunDetails};
@@ -401,7 +403,7 @@ impl Fleet {
         }
         self.machine = machine;
         self.changed = true;
-        for (id, usage) in trees {
+        for (id, mut usage) in trees {
             if self.processes.get(&id).and_then(Process::live).is_none() {
                 continue;
             }
@@ -410,6 +412,10 @@ impl Fleet {
                 self.touched.insert(id);
             }
             let figures = self.figures.entry(id).or_default();
+            usage.disk_rates = figures
+                .usage
+                .and_then(|before| disk_rates(&before, &usage, self.now.mono.since(figures.at)));
+            figures.at = self.now.mono;
             #[expect(clippy::cast_possible_truncation, reason = "a sparkline needs no more")]
             figures.cpu.push_back(usage.cpu_percent as f32);
             figures.memory.push_back(usage.memory_bytes);
@@ -427,4 +433,14 @@ impl Fleet {
             }
         }
     }
+}
+
+/// Bytes a second between two figures; `None` where no time has passed.
+fn disk_rates(before: &Usage, now: &Usage, span: Duration) -> Option<(u64, u64)> {
+    let millis = u64::try_from(span.as_millis()).ok().filter(|ms| *ms > 0)?;
+    let rate = |before: u64, now: u64| now.saturating_sub(before).saturating_mul(1000) / millis;
+    Some((
+        rate(before.disk_read_bytes, now.disk_read_bytes),
+        rate(before.disk_written_bytes, now.disk_written_bytes),
+    ))
 }

@@ -214,6 +214,8 @@ impl Dirty {
 #[derive(Debug, Default)]
 struct Figures {
     usage: Option<Usage>,
+    // When that was.
+    at: Mono,
     // Empty unless somebody looks.
     members: Vec<Member>,
     cpu: VecDeque<f32>,

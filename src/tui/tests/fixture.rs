@@ -231,6 +231,7 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
             processes: 3,
             disk_read_bytes: 48 * MEBI,
             disk_written_bytes: 3 * MEBI,
+            disk_rates: None,
         }),
         members: vec![],
         cpu_history: vec![
@@ -436,6 +437,7 @@ pub(crate) fn company() -> Snapshot {
             processes: 3,
             disk_read_bytes: 48 * MEBI,
             disk_written_bytes: 3 * MEBI,
+            disk_rates: Some((0, 120_000)),
         }),
         task: Some(TaskId(30)),
         last_tasks: vec![TaskId(29), TaskId(27)],

@@ -48,6 +48,7 @@ fn usage(cpu_percent: f64, memory_bytes: u64) -> Usage {
         processes: 1,
         disk_read_bytes: 0,
         disk_written_bytes: 0,
+        disk_rates: None,
     }
 }
 

@@ -382,7 +382,7 @@ impl Form {
             Which::Memory => {
                 let value = role.map(|role| {
                     let (min, max) = (role.memory.min, role.memory.max);
-                    format!("{}..{}", format::bytes(min), format::bytes(max))
+                    format!("{}..{}", format::limit(min), format::limit(max))
                 });
                 of_role(field(&self.memory), value, "memory", "")
             }

@@ -447,7 +447,7 @@ impl Paper<'_> {
     fn limits(&self, sheet: &mut Sheet) {
         let (process, palette) = (self.process, self.scene.palette());
         let cpu = limits(process.cpu, |value| format!("{value:.1}"));
-        let memory = limits(process.memory, |value| format::bytes(*value));
+        let memory = limits(process.memory, |value| format::limit(*value));
         let line = format!("{cpu} cores, {memory} memory; not enforced");
         sheet.field("Limits", &line, palette.dim);
     }
@@ -461,10 +461,17 @@ impl Paper<'_> {
             usage.files
         );
         sheet.field("In all", &tree, palette.plain);
+        let (reading, writing) = usage.disk_rates.unwrap_or_default();
+        let rate = |rate: u64| match rate {
+            0 => String::new(),
+            rate => format!(" ({}/s)", format::bytes(rate)),
+        };
         let disk = format!(
-            "{} read, {} written",
+            "{} read{}, {} written{}",
             format::bytes(usage.disk_read_bytes),
-            format::bytes(usage.disk_written_bytes)
+            rate(reading),
+            format::bytes(usage.disk_written_bytes),
+            rate(writing)
         );
         sheet.field("Disk", &disk, palette.plain);
     }
