@@ -6,14 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
-use notify_debouncer_full::notify::{self, EventKind, RecommendedWatcher, RecursiveMode};
-use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-/// An editor's save is over by then.
+/// An editor's save is over when nothing came for this long.
 const SETTLED: Duration = Duration::from_millis(250);
+/// After so many events it is said although there are more: a file that never rests is one that changed.
+const MOST: usize = 1000;
 
 /// Why changes are not noticed.
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +26,10 @@ pub enum WatchError {
     Watch(#[source] notify::Error),
 }
 
-type Watching = Debouncer<RecommendedWatcher, RecommendedCache>;
-
 /// Watches a set of files. Dropped, it stops.
 #[derive(Debug)]
 pub struct Watch {
-    watching: Watching,
+    watching: RecommendedWatcher,
     folders: BTreeMap<PathBuf, Identity>,
     files: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
@@ -42,17 +43,25 @@ impl Watch {
     pub fn begin(changed: impl Fn() + Send + 'static) -> Result<Self, WatchError> {
         let files: Arc<Mutex<BTreeSet<PathBuf>>> = Arc::default();
         let known = Arc::clone(&files);
-        let told = move |result: DebounceEventResult| {
+        let (sender, events) = channel();
+        let told = move |result: notify::Result<notify::Event>| {
             // An error is a reason to look as well: events may have been lost.
-            let concerns = result.map_or(true, |events| {
+            let concerns = result.map_or(true, |event| {
                 let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                events.iter().any(|event| concerns(event, &known))
+                concerns(&event, &known)
             });
             if concerns {
-                changed();
+                // The other end goes with the last event alone.
+                let _ = sender.send(());
             }
         };
-        let watching = new_debouncer(SETTLED, None, told).map_err(WatchError::Watch)?;
+        let watching = notify::recommended_watcher(told).map_err(WatchError::Watch)?;
+        // Waits in the kernel while nothing changes. A debouncer that ticks took more of the
+        // processor than all else of an instance at rest.
+        thread::Builder::new()
+            .name("changes".to_owned())
+            .spawn(move || settle(&events, changed))
+            .map_err(|error| WatchError::Watch(notify::Error::io(error)))?;
         Ok(Self {
             watching,
             folders: BTreeMap::new(),
@@ -102,6 +111,18 @@ impl Watch {
     }
 }
 
+/// Says once of events that follow each other closely that something changed; until no more can come.
+fn settle(events: &Receiver<()>, changed: impl Fn()) {
+    while events.recv().is_ok() {
+        for _ in 1..MOST {
+            if events.recv_timeout(SETTLED).is_err() {
+                break;
+            }
+        }
+        changed();
+    }
+}
+
 /// Tells a folder from another that has taken its name.
 type Identity = (u64, u64);
 
@@ -135,8 +156,8 @@ fn concerns(event: &notify::Event, files: &BTreeSet<PathBuf>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::fs;
-    use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
 
@@ -183,6 +204,27 @@ mod tests {
         watch.set([file.clone()]).unwrap();
         fs::write(&file, "five").unwrap();
         told.recv_timeout(LONG).expect("written in a new folder");
+    }
+
+    #[test]
+    fn what_comes_together_is_said_once_and_what_never_rests_is_said() {
+        for (events, said) in [
+            (0, 0),
+            (1, 1),
+            (20, 1),
+            (MOST, 1),
+            (MOST + 1, 2),
+            (3 * MOST, 3),
+        ] {
+            let (sender, receiver) = channel();
+            for _ in 0..events {
+                sender.send(()).unwrap();
+            }
+            drop(sender);
+            let count = Cell::new(0);
+            settle(&receiver, || count.set(count.get() + 1));
+            assert_eq!(count.get(), said, "{events}");
+        }
     }
 
     #[test]
