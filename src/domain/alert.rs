@@ -46,6 +46,8 @@ pub enum AlertKind {
     Configuration,
     /// An employee tried what it may not do. Over when it is acknowledged.
     Trespass,
+    /// An older copy of the state had to be taken. Over when it is acknowledged.
+    State,
     /// What a monitoring employee found. Over when it is acknowledged.
     Finding,
 }
@@ -63,6 +65,7 @@ impl AlertKind {
             Self::Held => "held",
             Self::Configuration => "configuration",
             Self::Trespass => "trespass",
+            Self::State => "state",
             Self::Finding => "finding",
         }
     }
@@ -70,7 +73,7 @@ impl AlertKind {
     /// Whether it tells of a moment: then nothing but a person's word ends it.
     #[must_use]
     pub const fn is_of_a_moment(self) -> bool {
-        matches!(self, Self::Trespass | Self::Finding)
+        matches!(self, Self::Trespass | Self::State | Self::Finding)
     }
 }
 

@@ -4,6 +4,7 @@
 //! into the file and for indices. A batch is one transaction, and what waits together is written
 //! together: one `fsync` for all.
 
+mod backup;
 mod events;
 mod schema;
 mod thread;

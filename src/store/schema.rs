@@ -4,9 +4,12 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::domain::fleet::Saved;
+use crate::store::backup::{self, CopyError, Recovery};
 
 /// Each step brings the schema one version further; `PRAGMA user_version` counts them.
 const STEPS: &[&str] = &[
@@ -47,6 +50,15 @@ pub enum OpenError {
         /// What the check said first.
         finding: String,
     },
+    /// It is older, and cannot be kept as it was before it is changed.
+    #[error("cannot copy the database to {} before its schema is changed", path.display())]
+    Copy {
+        /// Where to.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A newer headcount has written it.
     #[error(
         "the database {} is of a newer headcount (schema {found}; this one knows {known})",
@@ -62,8 +74,112 @@ pub enum OpenError {
     },
 }
 
-/// Opens the database, making it if it is not there, and reads what it holds.
+impl OpenError {
+    /// Whether the file itself is bad, and not what it takes to open it.
+    fn is_of_the_file(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Database { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+            ),
+            Self::Copy { .. } | Self::Newer { .. } => false,
+        }
+    }
+
+    /// The fault alone, for a sentence that names the file itself.
+    fn reason(&self) -> String {
+        match self {
+            Self::Damaged { finding, .. } => format!("damaged: {finding}"),
+            Self::Database { source, .. } => source.to_string(),
+            Self::Copy { .. } | Self::Newer { .. } => self.to_string(),
+        }
+    }
+}
+
+/// Generations that are left out after a recovery: shims may have seen later ones than the copy knows, and
+/// listen to none that is not newer.
+const LEFT_OUT: u64 = 1000;
+
+/// Opens the database, making it if it is not there, and reads what it holds. One that is bad is kept aside,
+/// and its last good copy taken; without a copy it is left as it is, and nothing is begun over it.
 pub(super) fn open(path: &Path, boot: &str) -> Result<(Connection, Saved), OpenError> {
+    let cause = if backup::is_nothing(path) {
+        // SQLite would begin an empty one.
+        None
+    } else {
+        match open_there(path, boot) {
+            Err(error) if error.is_of_the_file() => Some(error),
+            opened => return opened,
+        }
+    };
+    let reason = cause
+        .as_ref()
+        .map_or_else(|| "it is empty or gone".to_owned(), OpenError::reason);
+    match backup::recover(path) {
+        Ok(Some(recovery)) => {
+            let (connection, saved) = open_there(path, boot)?;
+            let text = told(&recovery, &reason, &saved);
+            tracing::error!("{text}");
+            let saved = leave_out(&connection, saved).map_err(|source| OpenError::Database {
+                path: path.to_owned(),
+                source,
+            })?;
+            Ok((
+                connection,
+                Saved {
+                    recovered: Some(text),
+                    ..saved
+                },
+            ))
+        }
+        Ok(None) => match cause {
+            Some(error) => Err(error),
+            None => open_there(path, boot),
+        },
+        Err(error) => {
+            tracing::error!(%error, "the last good copy of the database cannot be taken");
+            match cause {
+                Some(error) => Err(error),
+                None => Err(OpenError::Copy {
+                    path: backup::path_of(path),
+                    source: Box::new(error),
+                }),
+            }
+        }
+    }
+}
+
+/// What a person is told of a recovery.
+fn told(recovery: &Recovery, reason: &str, saved: &Saved) -> String {
+    let of = Timestamp::try_from(recovery.of).unwrap_or_default();
+    let of = of.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M");
+    let kept = recovery.aside.as_ref().map_or_else(
+        || "there was nothing to keep".to_owned(),
+        |aside| format!("it is kept as {}", aside.display()),
+    );
+    format!(
+        "the database could not be used ({reason}); {kept}. Its last good copy, of {of}, stands in its place, \
+         with {} processes and {} tasks: what was decided since is lost",
+        saved.processes.len(),
+        saved.tasks.len(),
+    )
+}
+
+/// Goes on with a generation that no shim has seen.
+fn leave_out(connection: &Connection, saved: Saved) -> rusqlite::Result<Saved> {
+    let generation = saved.generation + LEFT_OUT;
+    connection.execute(
+        "insert or replace into meta values ('generation', ?1)",
+        [generation.to_string()],
+    )?;
+    Ok(Saved {
+        generation,
+        ..saved
+    })
+}
+
+fn open_there(path: &Path, boot: &str) -> Result<(Connection, Saved), OpenError> {
     let failed = |source| OpenError::Database {
         path: path.to_owned(),
         source,
@@ -82,7 +198,7 @@ pub(super) fn open(path: &Path, boot: &str) -> Result<(Connection, Saved), OpenE
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     prepare(&connection).map_err(failed)?;
     check(&connection, path)?;
-    migrate(&mut connection, path)?;
+    migrate(&mut connection, path, STEPS)?;
     let saved = read(&connection, boot).map_err(failed)?;
     Ok((connection, saved))
 }
@@ -98,14 +214,14 @@ pub(super) fn peek(path: &Path) -> Result<Saved, OpenError> {
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     let wait = std::time::Duration::from_secs(5);
     connection.busy_timeout(wait).map_err(failed)?;
-    version(&connection, path)?;
+    version(&connection, path, STEPS.len())?;
     // All of it as of one moment.
     let connection = connection.transaction().map_err(failed)?;
     documents(&connection).map_err(failed)
 }
 
 /// The version of the schema, if it is known here.
-fn version(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
+fn version(connection: &Connection, path: &Path, known: usize) -> Result<usize, OpenError> {
     let found: usize = connection
         .query_row("pragma user_version", [], |row| row.get::<_, i64>(0))
         .map_err(|source| OpenError::Database {
@@ -114,7 +230,6 @@ fn version(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
         })?
         .try_into()
         .unwrap_or(usize::MAX);
-    let known = STEPS.len();
     if found > known {
         return Err(OpenError::Newer {
             path: path.to_owned(),
@@ -149,13 +264,22 @@ fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+/// Brings the schema up to date, step by step. What was there is copied first; a step that fails leaves
+/// the database at the version before it.
+fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), OpenError> {
     let failed = |source| OpenError::Database {
         path: path.to_owned(),
         source,
     };
-    let found = version(connection, path)?;
-    for (at, step) in STEPS.iter().enumerate().skip(found) {
+    let found = version(connection, path, steps.len())?;
+    if found > 0 && found < steps.len() {
+        let copy = backup::before_version(path, found);
+        backup::copy(connection, &copy).map_err(|error: CopyError| OpenError::Copy {
+            path: copy,
+            source: Box::new(error),
+        })?;
+    }
+    for (at, step) in steps.iter().enumerate().skip(found) {
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(step).map_err(failed)?;
         transaction
@@ -186,6 +310,7 @@ fn documents(connection: &Connection) -> rusqlite::Result<Saved> {
             .and_then(|text| text.parse().ok())
             .unwrap_or(0),
         rebooted: false,
+        recovered: None,
     })
 }
 
@@ -240,6 +365,149 @@ mod tests {
             Err(OpenError::Database { .. })
         ));
         assert!(std::fs::read(&path).unwrap() == before);
+    }
+
+    /// A database with one task, and its copy.
+    fn with_a_copy(folder: &Path) -> PathBuf {
+        let path = folder.join("headcount.db");
+        let (connection, _) = open(&path, "boot").unwrap();
+        connection
+            .execute("insert into task values (1, '{\"id\":1}')", [])
+            .unwrap();
+        backup::copy(&connection, &backup::path_of(&path)).unwrap();
+        path
+    }
+
+    #[test]
+    fn d8_a_bad_database_is_kept_aside_and_its_last_good_copy_taken() {
+        let torn = |bytes: Vec<u8>| {
+            let mut bytes = bytes;
+            let middle = bytes.len() / 2;
+            bytes.truncate(middle);
+            bytes
+        };
+        let garbage = |bytes: Vec<u8>| b"no database at all".repeat(bytes.len());
+        let header = |mut bytes: Vec<u8>| {
+            bytes[100..4096].fill(0xff);
+            bytes
+        };
+        let empty = |_| Vec::new();
+        let wrongs: [(&str, &dyn Fn(Vec<u8>) -> Vec<u8>); 4] = [
+            ("torn", &torn),
+            ("garbage", &garbage),
+            ("header", &header),
+            ("empty", &empty),
+        ];
+        for (name, wrong) in wrongs {
+            let folder = tempfile::tempdir().unwrap();
+            let path = with_a_copy(folder.path());
+            let bad = wrong(std::fs::read(&path).unwrap());
+            std::fs::write(&path, &bad).unwrap();
+            let (_open, saved) = open(&path, "boot").unwrap();
+            assert_eq!(saved.tasks, ["{\"id\":1}"], "{name}");
+            let told = saved.recovered.unwrap();
+            let aside = folder.path().join("headcount.db.bad-1");
+            assert!(told.contains(&aside.display().to_string()), "{told}");
+            assert!(told.contains("1 tasks"), "{told}");
+            assert!(std::fs::read(&aside).unwrap() == bad, "{name}");
+            // Newer than any instance that wrote what is lost.
+            assert!(saved.generation > LEFT_OUT, "{}", saved.generation);
+            drop(_open);
+            let (_, again) = open(&path, "boot").unwrap();
+            assert_eq!((again.recovered, again.tasks.len()), (None, 1));
+        }
+    }
+
+    #[test]
+    fn d8_a_database_that_is_gone_is_taken_from_its_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = with_a_copy(folder.path());
+        std::fs::remove_file(&path).unwrap();
+        let (_, saved) = open(&path, "boot").unwrap();
+        assert_eq!(saved.tasks.len(), 1);
+        assert!(saved.recovered.unwrap().contains("nothing to keep"));
+    }
+
+    #[test]
+    fn d8_a_bad_copy_is_not_taken_and_the_bad_database_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = with_a_copy(folder.path());
+        let garbage = b"no database at all, but long enough ".repeat(200);
+        for file in [path.clone(), backup::path_of(&path)] {
+            std::fs::write(file, &garbage).unwrap();
+        }
+        assert!(matches!(
+            open(&path, "boot"),
+            Err(OpenError::Database { .. })
+        ));
+        assert!(std::fs::read(&path).unwrap() == garbage);
+        // Nor is one that cannot be opened for another reason.
+        let error = OpenError::Newer {
+            path,
+            found: 9,
+            known: 1,
+        };
+        assert!(!error.is_of_the_file());
+    }
+
+    /// A database as the first version made it, with a task.
+    fn of_version_1(path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection
+            .execute_batch(
+                "create table process (id integer primary key, document text not null) strict;
+                create table task (id integer primary key, document text not null) strict;
+                create table request (id integer primary key, document text not null) strict;
+                create table meta (key text primary key, document text not null) strict, without rowid;
+                insert into task values (7, '{\"id\":7}');
+                insert into meta values ('generation', '41');
+                pragma user_version = 1;",
+            )
+            .unwrap();
+        connection
+    }
+
+    #[test]
+    fn d16_an_older_schema_is_copied_and_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headcount.db");
+        let mut connection = of_version_1(&path);
+        let more = "alter table task add column note text; update task set note = 'moved'";
+        migrate(&mut connection, &path, &[STEPS[0], more]).unwrap();
+        let note = |connection: &Connection| -> rusqlite::Result<String> {
+            connection.query_row("select note from task where id = 7", [], |row| row.get(0))
+        };
+        assert_eq!(note(&connection).unwrap(), "moved");
+        assert_eq!(version(&connection, &path, 2).unwrap(), 2);
+        let copy = Connection::open(backup::before_version(&path, 1)).unwrap();
+        assert_eq!(version(&copy, &path, 2).unwrap(), 1);
+        assert_eq!(documents(&copy).unwrap().tasks, ["{\"id\":7}"]);
+        note(&copy).unwrap_err();
+        // Once is enough.
+        migrate(&mut connection, &path, &[STEPS[0], more]).unwrap();
+    }
+
+    #[test]
+    fn d16_a_step_that_fails_leaves_the_version_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headcount.db");
+        let mut connection = of_version_1(&path);
+        let wrong = "delete from task; alter table nothing add column note text";
+        migrate(&mut connection, &path, &[STEPS[0], wrong]).unwrap_err();
+        assert_eq!(version(&connection, &path, 2).unwrap(), 1);
+        assert_eq!(documents(&connection).unwrap().tasks.len(), 1);
+    }
+
+    #[test]
+    fn d16_a_database_of_the_first_version_opens_with_all_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headcount.db");
+        drop(of_version_1(&path));
+        let (connection, saved) = open(&path, "boot").unwrap();
+        assert_eq!((saved.generation, saved.tasks.len()), (42, 1));
+        let known = STEPS.len();
+        assert_eq!(version(&connection, &path, known).unwrap(), known);
+        assert!(backup::before_version(&path, 1).is_file());
     }
 
     #[test]

@@ -1,15 +1,21 @@
 //! The thread that writes: batches in, confirmations out, in order.
 
-use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction};
+use tokio::time::Instant;
 
 use crate::domain::effect::Batch;
 use crate::domain::fleet::Saved;
+use crate::store::backup;
 use crate::store::events::Record;
 use crate::store::schema::{self, OpenError};
+
+/// How old the last good copy may be while something is written.
+const COPIED_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +54,10 @@ impl Store {
         };
         record.prune(&connection).map_err(failed)?;
         let (batches, inbox) = channel();
+        let database = path.to_owned();
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || write_all(connection, record, &inbox, &confirm))
+            .spawn(move || write_all(connection, record, Copies::of(&database), &inbox, &confirm))
             .map_err(|error| OpenError::Database {
                 path: path.to_owned(),
                 source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
@@ -92,13 +99,63 @@ impl Drop for Store {
     }
 }
 
+/// The last good copy, as it grows old.
+struct Copies {
+    path: PathBuf,
+    due: Instant,
+    /// Something was written since.
+    behind: bool,
+}
+
+impl Copies {
+    /// Due at once: what was read is good, and knows of this instance.
+    fn of(database: &Path) -> Self {
+        Self {
+            path: backup::path_of(database),
+            due: Instant::now(),
+            behind: true,
+        }
+    }
+
+    /// The next batch, with a copy made meanwhile if it is time; `None` when there will be none.
+    fn next(
+        &mut self,
+        connection: &Connection,
+        inbox: &Receiver<(u64, Batch)>,
+    ) -> Option<(u64, Batch)> {
+        while self.behind {
+            let wait = self.due.saturating_duration_since(Instant::now());
+            match inbox.recv_timeout(wait) {
+                Ok(batch) => return Some(batch),
+                Err(RecvTimeoutError::Timeout) => self.make(connection),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.make(connection);
+                    return None;
+                }
+            }
+        }
+        inbox.recv().ok()
+    }
+
+    fn make(&mut self, connection: &Connection) {
+        // A disk that is full is told by whoever watches it; the older copy stays.
+        if let Err(error) = backup::copy(connection, &self.path) {
+            tracing::warn!(%error, "the database is not copied");
+        }
+        self.behind = false;
+        self.due = Instant::now() + COPIED_EVERY;
+    }
+}
+
 fn write_all(
     mut connection: Connection,
     mut record: Record,
+    mut copies: Copies,
     inbox: &Receiver<(u64, Batch)>,
     confirm: &impl Fn(Written),
 ) {
-    while let Ok(first) = inbox.recv() {
+    while let Some(first) = copies.next(&connection, inbox) {
+        copies.behind = true;
         // What has come meanwhile goes along: one fsync for all.
         let mut waiting = vec![first];
         waiting.extend(inbox.try_iter());
@@ -218,5 +275,17 @@ mod tests {
         let (_store, saved, _) = open(&path);
         assert_eq!(saved.tasks.len(), 49);
         assert_eq!(saved.tasks[0], "{\"n\":2}");
+    }
+
+    #[test]
+    fn d8_an_orderly_end_leaves_a_copy_of_all_that_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headcount.db");
+        let (store, ..) = open(&path);
+        store.write(1, batch(1, Some("{\"n\":1}")));
+        drop(store);
+        let copy = Store::peek(&backup::path_of(&path)).unwrap();
+        assert_eq!(copy.tasks, ["{\"n\":1}"]);
+        assert_eq!(copy.generation, 1);
     }
 }

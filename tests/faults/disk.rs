@@ -122,7 +122,35 @@ fn d9_on_a_full_disk_new_work_is_refused_and_supervision_goes_on() {
 }
 
 #[test]
-fn d8_a_database_that_is_none_is_named_and_left_alone() {
+fn d8_a_bad_database_gives_way_to_the_last_good_copy_and_is_kept() {
+    let instance = Instance::demo();
+    instance.ok(&["create", "senior_developer", "--name", "Ada", "--no-start"]);
+    let path = instance.state().join("headcount.db");
+    for (round, wrong) in ["this is no database ".repeat(300), String::new()]
+        .iter()
+        .enumerate()
+    {
+        instance.ok(&["down"]);
+        fs::write(&path, wrong).expect("is written");
+        instance.ok(&["up"]);
+        assert_eq!(instance.json(&["ps"])[0]["employee"], "emp_001");
+        let aside = format!("{}.bad-{}", path.display(), round + 1);
+        assert_eq!(&fs::read_to_string(&aside).expect("is kept"), wrong);
+        let alerts = instance.json(&["alerts"]);
+        let told = alerts.as_array().expect("a list").iter().find(|alert| {
+            alert["kind"] == "state"
+                && alert["text"]
+                    .as_str()
+                    .is_some_and(|text| text.contains(&aside))
+        });
+        let told = told.unwrap_or_else(|| panic!("not told: {alerts:#}"));
+        assert!(told["text"].to_string().contains("is lost"), "{told:#}");
+    }
+    instance.close();
+}
+
+#[test]
+fn d8_a_database_that_is_none_is_named_and_left_alone_where_there_is_no_copy() {
     let instance = Instance::demo();
     instance.ok(&["up"]);
     let path = instance.state().join("headcount.db");
@@ -131,6 +159,7 @@ fn d8_a_database_that_is_none_is_named_and_left_alone() {
         // They go with a good end; then there is nothing to remove.
         drop(fs::remove_file(format!("{}{suffix}", path.display())));
     }
+    fs::remove_file(format!("{}.good", path.display())).expect("a copy");
     let garbage = "this is no database, but it is long enough to be one ".repeat(99);
     fs::write(&path, &garbage).expect("is written");
     let refused = instance.run(&["up"]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::alert::Alert;
+use crate::domain::alert::{Alert, AlertKind, AlertLevel};
 use crate::domain::chronicle::{Entry, What};
 use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::{Batch, Effect, ReplyId};
@@ -44,6 +44,8 @@ pub struct Saved {
     pub generation: u64,
     /// Whether the machine was started anew since: deadlines and runs of before mean nothing.
     pub rebooted: bool,
+    /// What is to be told where this is an older copy, since the state itself could not be used.
+    pub recovered: Option<String>,
 }
 
 impl Fleet {
@@ -121,7 +123,7 @@ impl Fleet {
             .map(|alert| (alert.id, Arc::new(alert)))
             .collect();
         let stale: BTreeSet<ProcessId> = processes.keys().copied().collect();
-        Ok(Self {
+        let mut fleet = Self {
             options,
             catalogue,
             mistakes: None,
@@ -173,7 +175,11 @@ impl Fleet {
             changed: true,
             now,
             fx: Vec::new(),
-        })
+        };
+        if let Some(text) = &saved.recovered {
+            fleet.raise(AlertKind::State, AlertLevel::Critical, None, text.clone());
+        }
+        Ok(fleet)
     }
 
     /// Ends a call: what it changed goes to disk as one batch, and what waits for that waits.

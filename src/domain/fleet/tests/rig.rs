@@ -213,6 +213,7 @@ impl Rig {
             alerts: self.saved.alerts.clone(),
             generation: 2,
             rebooted: false,
+            recovered: None,
         };
         let mut rig = Self::of(&saved, self.now);
         rig.saved = self.saved.clone();

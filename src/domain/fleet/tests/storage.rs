@@ -113,6 +113,7 @@ fn d3_after_a_reboot_waits_follow_the_wall_clock() {
         alerts: None,
         generation: 2,
         rebooted: true,
+        recovered: None,
     };
     let mut now = rig.now + 10 * SECOND;
     now.mono = crate::domain::time::Mono(5);
@@ -248,6 +249,7 @@ fn what_fell_due_while_no_instance_was_there_waits_for_what_was_said_meanwhile()
         alerts: None,
         generation: 2,
         rebooted: false,
+        recovered: None,
     };
     let mut reborn = Rig::of(&saved, reborn.now);
     reborn.sent.clone_from(&rig.sent);
