@@ -70,6 +70,10 @@ pub enum Verb {
         #[arg(value_name = "DIR", default_value = ".")]
         folder: PathBuf,
     },
+    /// Have the instance start with the machine and outlive log-outs, as a service of the user.
+    Install(InstallArgs),
+    /// Take that service away; what runs goes on.
+    Uninstall,
     /// Check workspace, agent, login and machine; needs no instance.
     Doctor(DoctorArgs),
     /// List the roles; needs no instance.
@@ -239,6 +243,14 @@ pub struct JsonArg {
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `install`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct InstallArgs {
+    /// Print the unit and do nothing.
+    #[arg(long)]
+    pub print: bool,
 }
 
 /// What is looked at.

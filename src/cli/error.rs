@@ -7,6 +7,7 @@ use crate::app::instance::InstanceError;
 use crate::cli::client::ClientError;
 use crate::cli::exit::Code;
 use crate::cli::place::PlaceError;
+use crate::cli::service::ServiceError;
 use crate::config::{InitError, Mistakes};
 use crate::domain::id::TaskId;
 use crate::serve::wire::{ErrorBody, ErrorKind, FaultDoc};
@@ -125,6 +126,9 @@ pub(super) enum CliError {
     /// The instance ended for this build, and this build did not come up.
     #[error("this build took over and then ended; the processes run on for a while")]
     NotTakenOver,
+    /// The service cannot be set up or taken away.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// Standard output does not take any more.
     #[error("cannot write to standard output")]
     Write(#[source] io::Error),
@@ -177,6 +181,7 @@ impl CliError {
             | Self::Program(_)
             | Self::CannotTakeOver(_)
             | Self::NotTakenOver
+            | Self::Service(_)
             | Self::Write(_)
             | Self::Screen(_) => Code::Failed,
         }
@@ -218,6 +223,7 @@ impl CliError {
                     .to_owned(),
             ),
             Self::Place(error) => error.remedy(),
+            Self::Service(error) => Some(error.remedy()),
             Self::Mistakes(_) => {
                 Some("mend the file; `headcount doctor` checks it again".to_owned())
             }

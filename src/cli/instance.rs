@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::app::start::Found;
 use crate::cli::args::{DownArgs, JsonArg, PlaceArgs};
 use crate::cli::client::{Client, ClientError};
 use crate::cli::error::CliError;
@@ -12,7 +13,7 @@ use crate::cli::fields::Fields;
 use crate::cli::format::{bytes, dollars};
 use crate::cli::output::Output;
 use crate::cli::place::Place;
-use crate::os::folder_lock;
+use crate::os::{folder_lock, notify};
 use crate::serve::wire::{ShutdownRequest, StatusDoc};
 
 /// How often the end of an instance is looked for.
@@ -28,7 +29,15 @@ pub(super) fn screen(args: &PlaceArgs, foreground: bool) -> Result<(), CliError>
 
 /// Starts an instance if none runs, and has one that runs stay.
 pub(super) async fn up(place: &Place, output: &mut Output) -> Result<(), CliError> {
-    place.start().await?;
+    let service = match place.start().await? {
+        Found::Started { pid } => Some(pid),
+        // Not the service's: it was started by hand, and ends by hand.
+        Found::AlreadyRunning { .. } => None,
+    };
+    if let Err(error) = notify::ready(service) {
+        // It runs; that the service does not hear of it is the service's to notice.
+        output.note(format_args!("the service manager was not told: {error}"));
+    }
     let status: StatusDoc = place.own_client().get("/api/status").await?;
     let kind = if status.instance.demo {
         ", simulated"

@@ -25,6 +25,7 @@ mod report;
 mod resolve;
 mod roles;
 mod run;
+mod service;
 mod since;
 mod table;
 mod task;

@@ -7,7 +7,7 @@ use crate::app;
 use crate::app::instance::InstanceOptions;
 use crate::app::place::StateFolder;
 use crate::app::screen::{self, ScreenError, ScreenOptions};
-use crate::app::start::{self, StartError};
+use crate::app::start::{self, Found, StartError};
 use crate::cli::args::PlaceArgs;
 use crate::cli::client::Client;
 use crate::config::{self, FindError, Origin, Source};
@@ -111,6 +111,11 @@ impl Place {
         self.state.path()
     }
 
+    /// What `--state` names, or the user's own folder for state.
+    pub(super) fn base(&self) -> &Path {
+        self.base.base()
+    }
+
     /// Whether the simulated agent was asked for.
     pub(super) const fn demo(&self) -> bool {
         self.demo
@@ -151,15 +156,15 @@ impl Place {
     }
 
     /// Starts an instance if none runs; returns when it answers. It stays until it is told to end.
-    pub(super) async fn start(&self) -> Result<(), PlaceError> {
+    pub(super) async fn start(&self) -> Result<Found, PlaceError> {
         let options = InstanceOptions {
             place: self.state.clone(),
             demo: self.demo,
             keep: true,
         };
-        tokio::task::spawn_blocking(move || start::ensure_running(&options))
+        let found = tokio::task::spawn_blocking(move || start::ensure_running(&options))
             .await
             .map_err(|error| PlaceError::Here(io::Error::other(error)))??;
-        Ok(())
+        Ok(found)
     }
 }

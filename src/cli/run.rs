@@ -12,8 +12,8 @@ use crate::cli::exit::Code;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::{
-    alerts, doctor, events, inbox, init, instance, logs, process, ps, roles, task, upgrade, why,
-    work,
+    alerts, doctor, events, inbox, init, instance, logs, process, ps, roles, service, task,
+    upgrade, why, work,
 };
 
 /// Runs the command line of this process and returns its exit code.
@@ -75,6 +75,8 @@ pub(super) async fn carry_out(
         Verb::Upgrade => upgrade::run(place, output).await,
         Verb::Status(json) => instance::status(json, place, output).await,
         Verb::Init { folder } => init::run(&folder, output),
+        Verb::Install(args) => service::install(&args, place, output).await,
+        Verb::Uninstall => service::uninstall(place, output).await,
         Verb::Doctor(json) => doctor::run(json, place, output).await,
         Verb::Roles(json) => roles::run(json, place, output),
         Verb::Ps(json) => ps::ps(json, place, output).await,

@@ -27,6 +27,7 @@ pub mod identity;
 pub mod leftovers;
 pub mod link;
 pub mod machine;
+pub mod notify;
 pub mod oom;
 pub mod orphans;
 mod proc;

@@ -4,6 +4,7 @@
 
 mod agent;
 mod check;
+mod logout;
 mod machine;
 mod security;
 mod state;
@@ -17,6 +18,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Code;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
+use crate::cli::service;
 
 /// Everything that was looked at.
 #[derive(Debug, Serialize)]
@@ -43,7 +45,8 @@ pub(super) async fn run(
         checks.extend(agent::check(catalogue.as_ref()).await);
     }
     checks.extend(state::check(place.state()));
-    checks.extend(machine::check().await);
+    checks.push(machine::cgroups());
+    checks.push(logout::check(service::is_installed(place)));
     tell(checks, args, output)
 }
 
