@@ -59,6 +59,28 @@ pub struct LaunchPlan {
     pub put_back: bool,
 }
 
+impl LaunchPlan {
+    /// What a process of this role would be started with, for a look: no process and no run, nothing
+    /// of them is read.
+    #[must_use]
+    pub fn for_a_look(role: Role, agent: Agent, folder: PathBuf, spec: NewProcess) -> Self {
+        Self {
+            process: ProcessId(0),
+            run: RunId(0),
+            name: String::new(),
+            role,
+            agent,
+            simulated: false,
+            working_directory: folder,
+            spec,
+            worktree: WorktreePlan::default(),
+            allowed: Vec::new(),
+            begin: Begin::New(Uuid::nil()),
+            put_back: false,
+        }
+    }
+}
+
 /// Rows to be written in one transaction. `None` removes the row.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {

@@ -78,6 +78,19 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Neither login nor key, whoever says so.
+    pub fn no_login(cause: impl Into<String>) -> Self {
+        Self::new(
+            FaultCode::EnvironmentSetupFailed,
+            cause,
+            "run `claude` once and log in, or write ANTHROPIC_API_KEY=… into the `env_file` of the \
+             role, which is read at every start; then restart this process. A key that is set \
+             in the shell counts after `headcount down`, when headcount is started with it",
+        )
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.cause, self.code)

@@ -13,6 +13,7 @@ pub mod effect;
 pub mod event;
 pub mod exit;
 pub mod fault;
+pub mod fitness;
 pub mod fleet;
 pub mod flight;
 pub mod health;

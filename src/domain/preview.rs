@@ -20,6 +20,8 @@ pub struct Preview {
     pub environment: Vec<(String, String)>,
     /// What keeps it from starting, each with its remedy; empty if nothing does.
     pub faults: Vec<Fault>,
+    /// What is likely to give trouble though it would be started.
+    pub warnings: Vec<Fault>,
 }
 
 /// A prompt as it was read.

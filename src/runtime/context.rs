@@ -16,6 +16,7 @@ use crate::runtime::git::Worktrees;
 use crate::runtime::handle::{Growth, Mail};
 use crate::runtime::journal::Rotation;
 use crate::runtime::logs::Logs;
+use crate::runtime::preflight::{Scene, Versions};
 
 /// The state folder of one workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,7 @@ pub(crate) struct Context {
     pub(crate) mail: mpsc::Sender<Mail>,
     /// The programs that this instance started: shims, and git.
     pub(crate) children: Children,
+    versions: Versions,
     catalogue: Mutex<Arc<Catalogue>>,
     shims: watch::Sender<Shims>,
 }
@@ -110,6 +112,7 @@ impl Context {
             worktrees: Worktrees::new(children.clone()),
             mail: parts.mail,
             children,
+            versions: Versions::default(),
             catalogue: Mutex::new(parts.catalogue),
             shims: watch::Sender::default(),
         }
@@ -123,6 +126,19 @@ impl Context {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         )
+    }
+
+    /// Where a look at the fitness of a process looks.
+    pub(crate) fn scene(&self) -> Scene<'_> {
+        Scene {
+            source: &self.source,
+            catalogue: self.catalogue(),
+            environment: &self.environment,
+            state: &self.folders.state,
+            exe: &self.exe,
+            versions: &self.versions,
+            children: &self.children,
+        }
     }
 
     /// Puts another configuration in force.

@@ -21,6 +21,7 @@ use crate::domain::updates::Fingerprint;
 use crate::os::spec::{self, Keep, LaunchSpec, Stderr};
 use crate::runtime::context::Context;
 use crate::runtime::good::Good;
+use crate::runtime::preflight::{self, Scene, Sight};
 
 /// The size of a pseudo-terminal that nobody looks at.
 const TERMINAL: (u16, u16) = (50, 160);
@@ -52,6 +53,28 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
+    /// What was read, if all of it could be.
+    fn of(sight: Sight) -> Result<Self, Fault> {
+        let obstacle = sight.obstacles().next().cloned();
+        match (obstacle, sight.tools, sight.variables, sight.program) {
+            (None, Some(tools), Some(variables), Some((program, prefix))) => Ok(Self {
+                driver: sight.driver,
+                prompt: sight.prompt,
+                tools,
+                variables,
+                program,
+                prefix,
+            }),
+            (Some(fault), ..) => Err(fault),
+            // What could not be read is an obstacle, so that there is no such case.
+            (None, ..) => Err(Fault::new(
+                FaultCode::FailedToStart,
+                "what it is started with could not be read",
+                "see headcount.log, and report it",
+            )),
+        }
+    }
+
     /// The prompt's text.
     pub(crate) fn prompt(&self) -> Option<&str> {
         self.prompt.as_ref().map(|prompt| prompt.text.as_str())
@@ -74,13 +97,18 @@ pub(crate) fn prepare(
         .then(|| Good::read(&context.folders.good, plan.process))
         .flatten();
     let put_back = kept.is_some();
+    let mut warnings: Vec<String> = Vec::new();
     let (plan, gathered) = match kept {
         Some(good) => {
             let plan = good.in_place_of(plan);
             let gathered = gather_good(context, &plan, good).map_err(permanent)?;
             (plan, gathered)
         }
-        None => (plan.clone(), gather(context, plan).map_err(permanent)?),
+        None => {
+            let sight = preflight::look(&context.scene(), plan);
+            warnings.extend(sight.warnings().map(warning));
+            (plan.clone(), Gathered::of(sight).map_err(permanent)?)
+        }
     };
     let plan = &plan;
     let fingerprint = fingerprint(context, plan, &gathered);
@@ -146,7 +174,7 @@ pub(crate) fn prepare(
         .iter()
         .map(|(name, value)| (name.clone(), mask(name, value).into_owned()))
         .collect();
-    let steps = vec![
+    let mut steps = vec![
         prompt_step,
         format!("environment set up: {} variables", line.environment.len()),
         tools_step,
@@ -155,6 +183,7 @@ pub(crate) fn prepare(
             plan.working_directory.display()
         ),
     ];
+    steps.extend(warnings);
     Ok(Prepared {
         driver,
         line,
@@ -167,30 +196,23 @@ pub(crate) fn prepare(
     })
 }
 
+/// How a doubt is told in a log.
+fn warning(fault: &Fault) -> String {
+    format!("started all the same, but {fault}; try: {}", fault.remedy)
+}
+
 /// Reads everything that a run would be started with now.
 pub(crate) fn gather(context: &Context, plan: &LaunchPlan) -> Result<Gathered, Fault> {
-    check_folder(&plan.working_directory)?;
-    let driver = driver(plan);
-    let prompt = read_prompt(context, plan, driver)?;
-    let tools = read_tools(context, plan)?;
-    let variables = read_variables(context, plan)?;
-    let (program, prefix) = find_program(context, plan, &variables)?;
-    Ok(Gathered {
-        driver,
-        prompt,
-        tools,
-        variables,
-        program,
-        prefix,
-    })
+    Gathered::of(preflight::read(&context.scene(), plan))
 }
 
 /// The same with what was kept of the last good start. The plan has it in place already.
 fn gather_good(context: &Context, plan: &LaunchPlan, good: Good) -> Result<Gathered, Fault> {
     check_folder(&plan.working_directory)?;
-    let mut variables = read_variables(context, plan)?;
+    let scene = context.scene();
+    let mut variables = read_variables(&scene, plan)?;
     variables.extend(good.variables);
-    let (program, prefix) = find_program(context, plan, &variables)?;
+    let (program, prefix) = find_program(&scene, plan, &variables)?;
     Ok(Gathered {
         driver: driver(plan),
         prompt: good.prompt.map(|text| Prompt::new("(kept)", text)),
@@ -211,19 +233,17 @@ pub(crate) fn driver(plan: &LaunchPlan) -> Driver {
 }
 
 /// What its tools mean to the agent.
-pub(crate) fn read_tools(context: &Context, plan: &LaunchPlan) -> Result<AgentTools, Fault> {
-    let catalogue = context.catalogue();
+pub(crate) fn read_tools(scene: &Scene<'_>, plan: &LaunchPlan) -> Result<AgentTools, Fault> {
     let names = plan.spec.tools.as_ref().unwrap_or(&plan.role.tools);
-    tools::for_agent(&catalogue, names).map_err(|error| Fault::from(&error))
+    tools::for_agent(&scene.catalogue, names).map_err(|error| Fault::from(&error))
 }
 
 /// The variables that it gets.
-pub(crate) fn read_variables(context: &Context, plan: &LaunchPlan) -> Result<Variables, Fault> {
-    let catalogue = context.catalogue();
-    let parent = |name: &str| context.environment.get(name).cloned();
+pub(crate) fn read_variables(scene: &Scene<'_>, plan: &LaunchPlan) -> Result<Variables, Fault> {
+    let parent = |name: &str| scene.environment.get(name).cloned();
     let mut variables = environment::for_role(
-        &context.source,
-        &catalogue,
+        scene.source,
+        &scene.catalogue,
         &plan.role,
         &plan.spec.environment,
         Facts::default(),
@@ -233,7 +253,7 @@ pub(crate) fn read_variables(context: &Context, plan: &LaunchPlan) -> Result<Var
     if plan.simulated {
         // It needs no login, and must not write where the real one keeps its conversations.
         variables.retain(|name, _| !environment::is_secret(name));
-        let folder = context.folders.state.join("simulated");
+        let folder = scene.state.join("simulated");
         variables.insert(
             "CLAUDE_CONFIG_DIR".to_owned(),
             folder.to_string_lossy().into_owned(),
@@ -244,13 +264,13 @@ pub(crate) fn read_variables(context: &Context, plan: &LaunchPlan) -> Result<Var
 
 /// Its program, and arguments that stand before all others.
 pub(crate) fn find_program(
-    context: &Context,
+    scene: &Scene<'_>,
     plan: &LaunchPlan,
     variables: &Variables,
 ) -> Result<(PathBuf, Vec<String>), Fault> {
     if plan.simulated {
         let agent = crate::agent::simulated::COMMAND.to_owned();
-        return Ok((context.exe.clone(), vec![agent]));
+        return Ok((scene.exe.to_owned(), vec![agent]));
     }
     let path = variables.get("PATH").map_or("", String::as_str);
     let program = find(&plan.agent.command, OsStr::new(path))
@@ -405,7 +425,7 @@ fn nearest_folder(folder: &Path) -> String {
 
 /// The prompt as it stands now; `None` for an agent that takes none.
 pub(crate) fn read_prompt(
-    context: &Context,
+    scene: &Scene<'_>,
     plan: &LaunchPlan,
     driver: Driver,
 ) -> Result<Option<Prompt>, Fault> {
@@ -414,9 +434,9 @@ pub(crate) fn read_prompt(
     }
     match &plan.spec.prompt {
         Some(PromptOverride::Text(text)) => Ok(Some(Prompt::new("(custom)", text.clone()))),
-        Some(PromptOverride::File(path)) => prompt::read(&context.source, path).map(Some),
+        Some(PromptOverride::File(path)) => prompt::read(scene.source, path).map(Some),
         None if plan.role.prompt.is_none() => Ok(None),
-        None => prompt::load(&context.source, &plan.role).map(Some),
+        None => prompt::load(scene.source, &plan.role).map(Some),
     }
     .map_err(|error| Fault::from(&error))
 }

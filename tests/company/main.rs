@@ -7,6 +7,7 @@ mod ends;
 #[path = "../support/fake_api.rs"]
 #[expect(dead_code, reason = "shared with tests that look at more of a request")]
 mod fake_api;
+mod fitness;
 mod health;
 mod real;
 mod scripted;

@@ -9,6 +9,7 @@ use crate::company::{Company, Setup};
 /// Answers `initialize`; does each task at once; writes its PID into `begun`, and into `twice` who of
 /// those in there lived when it began.
 const AGENT: &str = r#"
+[ "$1" = --version ] && echo "${SAYS:-2.1.330 (a script)}" && exit
 for one in $(cat begun 2>/dev/null); do
   read -r _ _ state _ < /proc/$one/stat && [ "$state" != Z ] && echo "$one" >> twice
 done 2>/dev/null
@@ -28,7 +29,7 @@ done
 "#;
 
 /// One role, `worker`, whose agent is the program `agent` in the workspace.
-const ROLES: &str = r#"
+pub(crate) const ROLES: &str = r#"
 [defaults]
 agent = "script"
 stop = { terminate = "1s" }

@@ -100,12 +100,8 @@ fn refusal(stderr: &str) -> Option<(Fault, bool)> {
         .or_else(|| line("invalid api key"))
         .or_else(|| line("please run /login"))
     {
-        return fault(
-            FaultCode::EnvironmentSetupFailed,
-            format!("the agent is not logged in: {}", short(said)),
-            "run `claude` once and log in, or write ANTHROPIC_API_KEY=… into the `env_file` of the role, which is read at every start; then start this process again".to_owned(),
-            true,
-        );
+        let cause = format!("the agent is not logged in: {}", short(said));
+        return Some((Fault::no_login(cause), true));
     }
     if line("root/sudo").is_some() || line("root privileges").is_some() {
         return fault(

@@ -11,6 +11,7 @@ mod command;
 mod diff;
 mod encode;
 mod exit;
+mod fit;
 mod framing;
 mod reader;
 mod render;
@@ -23,6 +24,7 @@ mod work;
 pub(super) use command::command_line;
 pub use encode::{encode, ping};
 pub use exit::fault_of_exit;
+pub use fit::{fault_of_silence, fault_of_version, login, unsettled};
 pub use framing::LONGEST_LINE;
 pub use reader::{Reader, Said};
 

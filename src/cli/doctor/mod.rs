@@ -38,11 +38,13 @@ pub(super) async fn run(
         checks = security::check(place.source(), catalogue.as_ref(), place.state());
         return tell(checks, args, output);
     }
-    if place.demo() {
-        let detail = "the simulated agent is built in";
-        checks.push(Check::ok("agent", detail));
-    } else {
-        checks.extend(agent::check(catalogue.as_ref()).await);
+    match &catalogue {
+        Some(catalogue) => checks.extend(agent::check(place, catalogue).await),
+        None => checks.push(Check::warn(
+            "agent",
+            "not looked at, since the configuration cannot be read",
+            "mend the configuration first",
+        )),
     }
     checks.extend(state::check(place.state()));
     checks.push(machine::cgroups());

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
+use crate::agent::find::find;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::config::{Source, environment};
 use crate::domain::role::{Agent, Catalogue};
@@ -332,7 +333,7 @@ fn programs(source: &Source, catalogue: &Catalogue) -> Vec<Check> {
         let path = if agent.command.contains('/') {
             source.folder().join(path)
         } else {
-            super::agent::find(&agent.command)?
+            find(&agent.command, &std::env::var_os("PATH")?).ok()?
         };
         let path = path.canonicalize().ok()?;
         let folder = path.parent()?.to_owned();

@@ -5,13 +5,10 @@ use std::path::Path;
 use nix::sys::statfs::statfs;
 use nix::unistd::{AccessFlags, access};
 
+use crate::app::fitness;
+use crate::cli::doctor::agent;
 use crate::cli::doctor::check::Check;
 use crate::cli::format::bytes;
-
-/// Below this an agent's work may not fit.
-const LITTLE: u64 = 1024 * 1024 * 1024;
-/// Below this the queue itself is in danger.
-const TOO_LITTLE: u64 = 100 * 1024 * 1024;
 
 /// File systems whose locks and sockets are shared by machines, by magic number.
 const NETWORK: [(i64, &str); 10] = [
@@ -43,7 +40,8 @@ pub(super) fn check(folder: &Path) -> Vec<Check> {
             let kind = i64::from(stat.filesystem_type().0) & 0xFFFF_FFFF;
             checks.push(file_system(kind));
             let block = u64::try_from(stat.block_size()).unwrap_or(0);
-            checks.push(room(stat.blocks_available().saturating_mul(block)));
+            let free = stat.blocks_available().saturating_mul(block);
+            checks.push(room(there, free));
         }
         Err(error) => checks.push(Check::warn(
             "file system",
@@ -78,15 +76,12 @@ fn file_system(kind: i64) -> Check {
     }
 }
 
-fn room(free: u64) -> Check {
-    let detail = format!("{} free", bytes(free));
-    if free < TOO_LITTLE {
-        Check::fail("disk", detail, "make room: the queue cannot be kept safely")
-    } else if free < LITTLE {
-        Check::warn("disk", detail, "make room before the logs grow")
-    } else {
-        Check::ok("disk", detail)
-    }
+/// The room that is left; what is to be said of it is what a start says.
+fn room(folder: &Path, free: u64) -> Check {
+    fitness::room(folder).map_or_else(
+        || Check::ok("disk", format!("{} free", bytes(free))),
+        |finding| agent::of_all(&finding),
+    )
 }
 
 #[cfg(test)]
@@ -95,12 +90,9 @@ mod tests {
     use crate::cli::doctor::check::Verdict;
 
     #[test]
-    fn a_network_file_system_and_a_full_disk_are_told() {
+    fn a_network_file_system_is_told() {
         assert_eq!(file_system(0x6969).verdict, Verdict::Warn);
         assert_eq!(file_system(0xEF53).verdict, Verdict::Ok);
-        assert_eq!(room(1024).verdict, Verdict::Fail);
-        assert_eq!(room(500 * 1024 * 1024).verdict, Verdict::Warn);
-        assert_eq!(room(50 * LITTLE).verdict, Verdict::Ok);
     }
 
     #[test]

@@ -76,13 +76,7 @@ impl Fleet {
                 self.refresh(id);
             }
             Fact::NotLoggedIn { text } => {
-                let fault = Fault::new(
-                    FaultCode::EnvironmentSetupFailed,
-                    format!("the agent is not logged in: {text}"),
-                    "run `claude` once and log in, or write ANTHROPIC_API_KEY=… into the `env_file` of the \
-                     role, which is read at every start; then restart this process. A key that is set \
-                     in the shell counts after `headcount down`, when headcount is started with it",
-                );
+                let fault = Fault::no_login(format!("the agent is not logged in: {text}"));
                 self.block_live(id, fault, Block::default());
             }
             Fact::UsageLimit { until } => {

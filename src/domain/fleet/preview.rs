@@ -1,14 +1,10 @@
 //! Looks at what would be hired, and hires nobody.
 
-use uuid::Uuid;
-
 use crate::domain::command::{NewProcess, Refusal};
-use crate::domain::effect::{Begin, Effect, LaunchPlan, ReplyId};
+use crate::domain::effect::{Effect, LaunchPlan, ReplyId};
 use crate::domain::fleet::Fleet;
-use crate::domain::id::{ProcessId, RunId};
 use crate::domain::limits::is_range;
 use crate::domain::nearest::{nearest, owned};
-use crate::domain::worktree::WorktreePlan;
 
 impl Fleet {
     /// Has it read what each would be started with. What hiring would refuse is refused here too.
@@ -24,22 +20,12 @@ impl Fleet {
                 Refusal::Invalid(text)
             })?;
             let name = new.name.as_ref().map(|name| self.checked_name(name));
-            let working_directory = new.working_directory.clone();
+            let folder = new.working_directory.clone();
+            let folder = folder.unwrap_or_else(|| self.options.workspace.clone());
             plans.push(LaunchPlan {
-                // No process and no run: nothing of them is read for a look.
-                process: ProcessId(0),
-                run: RunId(0),
                 name: name.transpose()?.unwrap_or_default(),
-                role: role.clone(),
-                agent: agent.clone(),
                 simulated: self.options.demo,
-                working_directory: working_directory
-                    .unwrap_or_else(|| self.options.workspace.clone()),
-                spec: new,
-                worktree: WorktreePlan::default(),
-                allowed: Vec::new(),
-                begin: Begin::New(Uuid::nil()),
-                put_back: false,
+                ..LaunchPlan::for_a_look(role.clone(), agent.clone(), folder, new)
             });
         }
         self.fx.push(Effect::Preview { reply, plans });

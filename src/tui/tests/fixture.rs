@@ -769,6 +769,7 @@ pub(crate) struct Screen {
     pub(crate) searching: bool,
     /// What a look at a hire finds wrong.
     pub(crate) faults: Vec<Fault>,
+    pub(crate) warnings: Vec<Fault>,
     terminal: Terminal<TestBackend>,
     /// What the host reads when work is looked at.
     pub(crate) work: Result<Box<WorkText>, String>,
@@ -791,6 +792,7 @@ impl Screen {
             searching: true,
             work: Ok(Box::new(work())),
             faults: Vec::new(),
+            warnings: Vec::new(),
             terminal,
         }
     }
@@ -841,6 +843,7 @@ impl Screen {
                 ("NODE_ENV".to_owned(), "development".to_owned()),
             ],
             faults: self.faults.clone(),
+            warnings: self.warnings.clone(),
             role: role.key,
         }
     }

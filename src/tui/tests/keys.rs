@@ -380,6 +380,19 @@ fn what_is_wrong_with_a_hire_is_said_before_anything_is_started() {
 }
 
 #[test]
+fn what_is_doubtful_about_a_hire_is_said_and_hinders_nobody() {
+    let mut screen = screen();
+    screen.warnings = vec![Fault::no_login("the agent is not logged in: no login")];
+    screen.keys("njjjj");
+    let text = screen.text();
+    assert!(
+        text.contains("Junior Developer: the agent is not logged in: no login (PROC_007)"),
+        "{text}"
+    );
+    assert_eq!(orders(screen.keys("<enter>")).len(), 1);
+}
+
+#[test]
 fn one_that_cannot_start_yet_may_be_hired_for_later() {
     let mut screen = screen();
     screen.faults = vec![Fault::new(

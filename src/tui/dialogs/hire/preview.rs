@@ -32,8 +32,17 @@ impl Look {
         }
     }
 
-    /// What keeps them from starting: whom, and the fault. One that all share is said once.
+    /// What keeps them from starting: whom, and the fault.
     fn faults(&self, catalogue: &Catalogue) -> Vec<(String, Fault)> {
+        self.told(catalogue, |preview| &preview.faults)
+    }
+
+    /// What is told of them. What all share is said once.
+    fn told(
+        &self,
+        catalogue: &Catalogue,
+        which: impl Fn(&Preview) -> &Vec<Fault>,
+    ) -> Vec<(String, Fault)> {
         let Self::Seen(seen) = self else {
             return Vec::new();
         };
@@ -42,7 +51,7 @@ impl Look {
             let title = catalogue
                 .role(&preview.role)
                 .map_or(&preview.role, |role| &role.title);
-            for fault in &preview.faults {
+            for fault in which(preview) {
                 match found.iter_mut().find(|(_, other)| other == fault) {
                     Some((titles, _)) => titles.push(title.clone()),
                     None => found.push((vec![title.clone()], fault.clone())),
@@ -86,7 +95,8 @@ impl Look {
             ),
             Self::Refused(why) => (vec![why.clone()], true),
             Self::Seen(seen) => {
-                let faults = self.faults(catalogue);
+                let mut faults = self.faults(catalogue);
+                faults.extend(self.told(catalogue, |preview| &preview.warnings));
                 if faults.is_empty() && !seen.is_empty() {
                     let line = "Agent, prompt, tools, folder and environment are there.";
                     return (vec![line.to_owned()], false);
