@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::domain::snapshot::{Activity, Level, Machine, Snapshot};
+use crate::domain::snapshot::{Activity, Level, Machine, ProcessView, Snapshot, Status};
 use crate::tui::format;
 use crate::tui::keys::Key;
 use crate::tui::notice::Notice;
@@ -140,14 +140,22 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         at = pen.put(0, at + 1, width, " SHUTTING DOWN ", palette.badge);
     }
     let up = snapshot.processes.iter().filter(|p| p.is_up()).count();
-    let busy = snapshot
-        .processes
-        .iter()
-        .filter(|p| p.is_up() && p.activity == Activity::Busy)
-        .count();
+    let count = |which: fn(&ProcessView) -> bool| {
+        let which = |process: &&std::sync::Arc<ProcessView>| which(process);
+        snapshot.processes.iter().filter(which).count()
+    };
+    let busy = count(|process| process.is_up() && process.activity == Activity::Busy);
+    let blocked = match count(|process| process.status == Status::Blocked) {
+        0 => String::new(),
+        n => format!("{n} blocked"),
+    };
     let needs = needs(snapshot);
     let machine = &snapshot.machine;
     let wide = width >= 110;
+    let idle = match count(|process| process.is_up() && process.activity == Activity::Idle) {
+        n if wide => format!("{n} idle"),
+        _ => String::new(),
+    };
     let memory = memory(machine, wide);
     let needs_text = match needs {
         0 => String::new(),
@@ -162,9 +170,11 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
     };
     let today = format::money(snapshot.cost_today_usd);
     // Text, style, space before it, and what leaves first has the highest number.
-    let parts: [(String, Style, usize, u8); 8] = [
+    let parts: [(String, Style, usize, u8); 10] = [
         (format!("{up} up"), palette.plain, 2, 0),
         (format!("{busy} busy"), palette.plain, 2, 2),
+        (idle, palette.plain, 2, 2),
+        (blocked, palette.warn, 2, 2),
         (
             needs_text,
             palette.warn.add_modifier(ratatui::style::Modifier::BOLD),
@@ -213,8 +223,11 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let start = width.saturating_sub(length(most) + 1).max(at);
     let folder = scene.path(&snapshot.workspace);
     if start > at + 7 {
-        let cut = text::fit_path(&folder, start - at - 3).into_owned();
-        pen.put(0, at + 2, width, &cut, palette.dim);
+        // Half a name tells nobody where this is.
+        let cut = text::fit_path(&folder, start - at - 3);
+        if cut == folder || cut.starts_with("…/") {
+            pen.put(0, at + 2, width, &cut, palette.dim);
+        }
     }
     let mut at = start;
     for (what, style, space, leaves) in &parts {
