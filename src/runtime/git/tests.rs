@@ -217,7 +217,15 @@ async fn a_second_one_in_a_repository_gets_its_own_and_the_first_does_not() {
     let shared = rig
         .settle_at(&rig.repo(), "Grace", &never, None, &others)
         .await;
-    assert_eq!(shared.expect("an answer"), Settled::default());
+    let shared = shared.expect("an answer");
+    assert_eq!(shared.worktree, None);
+    let said = shared.notes.join("\n");
+    assert!(
+        said.contains("shares") && said.contains("switched off"),
+        "{said}"
+    );
+    let alone = rig.settle_at(&rig.repo(), "Grace", &never, None, &[]).await;
+    assert_eq!(alone.expect("an answer"), Settled::default());
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ pub(crate) async fn settle(children: &Children, wanted: Wanted<'_>) -> Result<Se
     // Who has one keeps it: its work is there.
     let keeps = wanted.known.is_some();
     if wanted.rule.when == UseWorktree::Never && !keeps {
-        return Ok(Settled::default());
+        return Ok(shares_knowingly(children, wanted).await);
     }
     let must = keeps || wanted.rule.when == UseWorktree::Always;
     if !must && wanted.others.is_empty() {
@@ -94,6 +94,22 @@ pub(crate) async fn settle(children: &Children, wanted: Wanted<'_>) -> Result<Se
         });
     };
     make(children, &git, &home, &head, wanted).await
+}
+
+/// Worktrees are switched off: that two work in one checkout is said, and no obstacle.
+async fn shares_knowingly(children: &Children, wanted: Wanted<'_>) -> Settled {
+    let mut settled = Settled::default();
+    if !wanted.others.is_empty()
+        && let Ok(home) = checkout(&Git::at(children, wanted.folder)).await
+        && is_shared(children, &home, wanted.others).await
+    {
+        settled.notes.push(format!(
+            "shares {} with a colleague, each sees the other's unfinished work: worktrees are switched off for its role \
+             (`worktree`)",
+            home.top.display()
+        ));
+    }
+    settled
 }
 
 async fn is_shared(children: &Children, home: &Checkout, others: &[PathBuf]) -> bool {
