@@ -144,6 +144,7 @@ fn task(number: u64, now: Timestamp) -> Task {
         continues: None,
         after: vec![],
         moved: None,
+        dismissed: false,
         worktree: None,
     }
 }

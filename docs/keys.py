@@ -20,6 +20,7 @@ PLACES = {
     "Editor": "Writing a text",
     "Line": "Writing one line",
     "Alike": "Answering several at once",
+    "Away": "While you were away",
     "Choices": "Answering a question",
     "Confirm": "Being asked whether",
     "Alike": "One answer for several",

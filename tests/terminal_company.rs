@@ -272,3 +272,59 @@ fn the_tour_of_the_readme_goes_as_it_says() {
     screen.assert_restored();
     screen.wait_for("The instance ended.");
 }
+
+#[test]
+fn who_comes_back_is_told_what_happened_and_who_missed_nothing_is_not() {
+    let company = Company::new();
+    let program = env!("CARGO_BIN_EXE_headcount");
+    let open = || company.run(&[program, "--demo"], &[]);
+    let create = ["--demo", "create", "senior_developer", "--name", "Ada"];
+    ok(&company, &create);
+    // The first time ever: nobody was away.
+    let mut screen = open();
+    screen.wait_for("Ada");
+    screen.keys(b"q");
+    assert_eq!(screen.ended(), 0);
+    company.wait_for_terminals(0);
+    // Nothing happened: nothing comes up, and a key says so.
+    let mut screen = open();
+    screen.wait_for("EMPLOYEE");
+    screen.keys(b"B");
+    screen.wait_for("Nothing happened");
+    screen.keys(b"\x1b");
+    screen.wait_for("EMPLOYEE");
+    screen.keys(b"q");
+    assert_eq!(screen.ended(), 0);
+    company.wait_for_terminals(0);
+
+    let task = |text: &str| {
+        let add = ["--demo", "task", "add", text, "--retries", "0"];
+        let id = ok(&company, &add);
+        let wait = ["--demo", "task", "wait", id.trim(), "--timeout", "60s"];
+        // It fails where the task does.
+        company.command(&wait).output().expect("the program starts");
+    };
+    task("SAY all is well");
+    task("CRASH 3");
+    let mut screen = open();
+    screen.wait_for("While you were away");
+    screen.wait_for("all is well");
+    screen.wait_for("PROC_004");
+    screen.keys(b"x");
+    screen.wait("the list in its place", |shown| {
+        shown.contains("EMPLOYEE") && !shown.contains("While you were away")
+    });
+    // The key closed it and did nothing else.
+    let processes = json(&company, &["--demo", "ps"]);
+    assert_ne!(processes[0]["status"], "stopped", "{processes:#}");
+    screen.keys(b"B");
+    screen.wait_for("all is well");
+    screen.keys(b"\r");
+    // What failed waits in the inbox until somebody says that this is all.
+    screen.wait_for("EMPLOYEE");
+    screen.keys(b"3");
+    screen.wait_for("CRASH 3");
+    screen.keys(b"K");
+    screen.wait("nothing that waits", |shown| !shown.contains("CRASH 3"));
+    ok(&company, &["--demo", "down", "--force"]);
+}

@@ -535,6 +535,8 @@ pub enum TaskVerb {
     Cancel(TasksArgs),
     /// Put tasks that ended without success back into the queue.
     Retry(TasksArgs),
+    /// Leave tasks that ended without success at that; the inbox lists them no more.
+    Dismiss(TasksArgs),
     /// Let held tasks go.
     Release(TasksArgs),
     /// Hold waiting tasks until they are released.

@@ -43,6 +43,7 @@ pub(super) async fn run(
         } => wait(&tasks, timeout, json, place, output).await,
         TaskVerb::Cancel(args) => change("cancel", &args, place, output).await,
         TaskVerb::Retry(args) => change("retry", &args, place, output).await,
+        TaskVerb::Dismiss(args) => change("dismiss", &args, place, output).await,
         TaskVerb::Release(args) => change("release", &args, place, output).await,
         TaskVerb::Hold(args) => change("hold", &args, place, output).await,
         TaskVerb::Rm(args) => change("rm", &args, place, output).await,

@@ -151,6 +151,8 @@ pub enum Command {
     CancelTask(TaskId),
     /// Puts a task that ended without success back into the queue.
     RetryTask(TaskId),
+    /// Says that a task ended without success and that this is all: the inbox lists it no more.
+    DismissTask(TaskId),
     /// Releases a held task.
     ReleaseTask(TaskId),
     /// Allows a request once.

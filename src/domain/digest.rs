@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use crate::domain::chronicle::{Entry, What};
 use crate::domain::fault::FaultCode;
 use crate::domain::id::{ProcessId, RequestId, TaskId};
-use crate::domain::snapshot::{ProcessView, Snapshot, Status};
+use crate::domain::inbox::is_stuck;
+use crate::domain::snapshot::{Snapshot, Status};
 
 /// Lines of each kind that are told one by one; the rest is counted.
 pub const LINES: usize = 200;
@@ -344,7 +345,8 @@ fn waits(snapshot: &Snapshot) -> Vec<WaitNote> {
         text: request.ask.line(),
         since: request.asked,
     });
-    let stuck = snapshot.processes.iter().filter(|view| is_stuck(view));
+    let stuck = snapshot.processes.iter();
+    let stuck = stuck.filter(|view| is_stuck(view) && view.requests.is_empty());
     let stuck = stuck.map(|view| WaitNote {
         request: None,
         process: view.id,
@@ -355,11 +357,6 @@ fn waits(snapshot: &Snapshot) -> Vec<WaitNote> {
     let mut waits: Vec<WaitNote> = asked.chain(stuck).collect();
     waits.sort_by_key(|note| note.since);
     waits
-}
-
-/// Whether a process stays as it is until a person puts something right.
-fn is_stuck(view: &ProcessView) -> bool {
-    view.needs_a_person() && view.requests.is_empty() && view.status != Status::Waiting
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
+use crate::domain::snapshot::{ProcessView, Snapshot, Status};
+use crate::domain::task::{Task, TaskState};
 
 /// One choice of a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,4 +157,66 @@ impl Request {
     pub const fn is_open(&self) -> bool {
         self.answer.is_none()
     }
+}
+
+/// Tasks that ended without success and are listed at most: the newest ones.
+const FAILED: usize = 100;
+
+/// One thing in the inbox that waits on a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Item {
+    /// A permission or a question.
+    Request(RequestId),
+    /// A process that stays as it is until somebody puts something right.
+    Stuck(ProcessId),
+    /// A task that ended without success, and nobody has said what is to become of it.
+    Failed(TaskId),
+    /// A process that runs on what is no longer on disk.
+    Updates(ProcessId),
+}
+
+impl Item {
+    /// Whether one answer may do for both: tasks that failed, or updates.
+    #[must_use]
+    pub const fn is_like(&self, other: &Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Failed(_), Self::Failed(_)) | (Self::Updates(_), Self::Updates(_))
+        )
+    }
+}
+
+/// What waits on a person, the most urgent first, then what waits longest: who cannot go on without
+/// an answer, who is down, what failed, what could be renewed.
+#[must_use]
+pub fn waiting(snapshot: &Snapshot) -> Vec<Item> {
+    let views = || snapshot.processes.iter().map(AsRef::as_ref);
+    let asked = snapshot.requests.iter().take_while(|one| one.is_open());
+    let mut items: Vec<Item> = asked.map(|one| Item::Request(one.id)).collect();
+    let mut stuck: Vec<&ProcessView> = views().filter(|view| is_stuck(view)).collect();
+    stuck.sort_by_key(|view| view.since);
+    items.extend(stuck.into_iter().map(|view| Item::Stuck(view.id)));
+    let failed = snapshot.tasks.iter().filter(|task| is_unsettled(task));
+    let mut failed: Vec<&Task> = failed.rev().take(FAILED).map(AsRef::as_ref).collect();
+    failed.sort_by_key(|task| (task.since, task.id));
+    items.extend(failed.into_iter().map(|task| Item::Failed(task.id)));
+    let old = views().filter(|view| view.updates_available);
+    items.extend(old.map(|view| Item::Updates(view.id)));
+    items
+}
+
+/// Whether a process stays as it is until a person puts something right.
+#[must_use]
+pub fn is_stuck(view: &ProcessView) -> bool {
+    view.status == Status::Error || (view.status == Status::Blocked && view.until.is_none())
+}
+
+/// Whether a task ended without success and nobody has said that this is all.
+#[must_use]
+pub fn is_unsettled(task: &Task) -> bool {
+    let failed = matches!(
+        task.state,
+        TaskState::Failed | TaskState::TimedOut | TaskState::Parked
+    );
+    failed && !task.dismissed
 }

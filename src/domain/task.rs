@@ -491,6 +491,9 @@ pub struct Task {
     /// Where a person has put it in the order of work.
     #[serde(default)]
     pub moved: Option<Place>,
+    /// Whether a person has said that it failed and that this is all.
+    #[serde(default)]
+    pub dismissed: bool,
     /// The branch that was made for it alone, and the worktree where that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worktree: Option<Box<Worktree>>,

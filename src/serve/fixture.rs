@@ -243,6 +243,7 @@ pub(crate) fn task(id: u64, state: TaskState) -> Task {
         continues: None,
         after: vec![],
         moved: None,
+        dismissed: false,
         worktree: None,
     }
 }

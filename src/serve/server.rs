@@ -114,6 +114,7 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .route("/api/tasks/{id}/wait", get(tasks::wait))
         .route("/api/tasks/{id}/cancel", post(tasks::cancel))
         .route("/api/tasks/{id}/retry", post(tasks::retry))
+        .route("/api/tasks/{id}/dismiss", post(tasks::dismiss))
         .route("/api/tasks/{id}/release", post(tasks::release))
         .route("/api/tasks/{id}/hold", post(tasks::hold))
         .route("/api/tasks/{id}/edit", post(tasks::edit))

@@ -232,6 +232,15 @@ pub(super) async fn retry(
     change(&handle, origin, Command::RetryTask(id), id).await
 }
 
+pub(super) async fn dismiss(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<Json<TaskDoc>, ApiError> {
+    let id = task_id(&id)?;
+    change(&handle, origin, Command::DismissTask(id), id).await
+}
+
 pub(super) async fn release(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,

@@ -378,6 +378,9 @@ mod tests {
         path
     }
 
+    /// What becomes of the bytes of a database.
+    type Wrong = fn(Vec<u8>) -> Vec<u8>;
+
     #[test]
     fn d8_a_bad_database_is_kept_aside_and_its_last_good_copy_taken() {
         let torn = |bytes: Vec<u8>| {
@@ -391,12 +394,12 @@ mod tests {
             bytes[100..4096].fill(0xff);
             bytes
         };
-        let empty = |_| Vec::new();
-        let wrongs: [(&str, &dyn Fn(Vec<u8>) -> Vec<u8>); 4] = [
-            ("torn", &torn),
-            ("garbage", &garbage),
-            ("header", &header),
-            ("empty", &empty),
+        let empty = |_: Vec<u8>| Vec::new();
+        let wrongs: [(&str, Wrong); 4] = [
+            ("torn", torn),
+            ("garbage", garbage),
+            ("header", header),
+            ("empty", empty),
         ];
         for (name, wrong) in wrongs {
             let folder = tempfile::tempdir().unwrap();

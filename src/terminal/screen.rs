@@ -12,16 +12,18 @@ use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::layout::Size;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
+use crate::domain::digest::Digest;
 use crate::domain::snapshot::Snapshot;
-use crate::runtime::Looking;
 use crate::runtime::handle::Handle;
 use crate::runtime::work::WorkError;
+use crate::runtime::{EventsError, Looking};
 use crate::terminal::calls::{Calls, Ways};
 use crate::terminal::capabilities::capabilities;
 use crate::terminal::looks::Eye;
@@ -82,6 +84,7 @@ pub(crate) struct Screen {
     dirty: bool,
     drawn: Instant,
     bookmark: Option<Bookmark>,
+    digests: JoinSet<Result<Digest, EventsError>>,
     goodbye: Option<Goodbye>,
 }
 
@@ -93,6 +96,7 @@ enum Arrival {
     Snapshot,
     Log(Option<Fetched>),
     Search(Option<Searched>),
+    Digest(Result<Digest, EventsError>),
     Work(Option<Read>),
     /// The view changes by itself.
     Change,
@@ -126,6 +130,7 @@ impl Screen {
             dirty: true,
             drawn: Instant::now(),
             bookmark: hello.bookmark.clone(),
+            digests: JoinSet::new(),
             goodbye: None,
         }
     }
@@ -133,7 +138,10 @@ impl Screen {
     /// Draws and listens until one of the two sides leaves; returns what to say to the client, if it
     /// is still there.
     pub(crate) async fn attend(mut self) -> (Option<Goodbye>, Bookmark) {
+        let attached = Timestamp::now();
         let goodbye = self.show().await;
+        // Who pressed no key was here all the same.
+        self.setting.handle.presence().note(attached);
         let bookmark = self.view.bookmark(&self.setting.handle.snapshot());
         (goodbye, bookmark)
     }
@@ -142,7 +150,11 @@ impl Screen {
         let mut snapshots = self.setting.handle.snapshots();
         if let Some(bookmark) = self.bookmark.take() {
             let snapshot = self.setting.handle.snapshot();
+            // Another program took over meanwhile; the person was here all the time.
             self.view.go_back_to(bookmark, &snapshot);
+        } else if let Some(since) = self.setting.handle.presence().last() {
+            let actions = self.view.comes_back(since);
+            self.act(actions);
         }
         self.observe();
         loop {
@@ -178,6 +190,13 @@ impl Screen {
                     }
                     self.view.found(&search, found.ok());
                     // Somebody waits for it.
+                    self.urgent = true;
+                }
+                Arrival::Digest(digest) => {
+                    if let Err(error) = &digest {
+                        tracing::warn!(%error, "cannot sum up what happened");
+                    }
+                    self.view.away(digest.ok().map(Arc::new));
                     self.urgent = true;
                 }
                 Arrival::Change => self.dirty = true,
@@ -220,6 +239,9 @@ impl Screen {
             Ok(()) = snapshots.changed() => Arrival::Snapshot,
             log = self.windows.news() => Arrival::Log(log),
             search = self.searches.news() => Arrival::Search(search),
+            Some(digest) = self.digests.join_next() => {
+                Arrival::Digest(digest.unwrap_or(Err(EventsError::Interrupted)))
+            }
             work = self.works.news() => Arrival::Work(work),
             () = at(change) => Arrival::Change,
             () = at(wake) => Arrival::Time,
@@ -264,6 +286,9 @@ impl Screen {
     }
 
     fn event(&mut self, event: &Event) {
+        if matches!(event, Event::Key(_) | Event::Mouse(_) | Event::Paste(_)) {
+            self.setting.handle.presence().note(Timestamp::now());
+        }
         let snapshot = self.setting.handle.snapshot();
         let actions = self.view.event(event, &snapshot, &present());
         self.act(actions);
@@ -300,6 +325,11 @@ impl Screen {
                     self.dirty = true;
                 }
                 Action::Title(_) => {}
+                Action::Digest { since } => {
+                    let handle = self.setting.handle.clone();
+                    self.digests
+                        .spawn(async move { handle.digest(since).await });
+                }
                 Action::Call(text) => self.calls.call(text),
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::domain::diff::DiffLine;
 use crate::domain::id::ProcessId;
-use crate::domain::inbox::Ask;
+use crate::domain::inbox::{Ask, Item};
 use crate::domain::snapshot::{Level, Snapshot};
 use crate::tui::action::Action;
 use crate::tui::chrome::Tab;
@@ -143,6 +143,7 @@ impl View {
             Verb::Mistakes if is_troubled(snapshot) => {
                 self.dialogs.push(Dialog::Reader(Reader::mistakes()));
             }
+            Verb::Away => return self.tell(snapshot),
             Verb::Updates => {
                 let selected = self.subject(snapshot).map(|process| process.id);
                 match UpdatesDialog::new(selected, snapshot) {
@@ -236,11 +237,18 @@ impl View {
                     self.pages.push(Page::Task(TaskPage::new(id)));
                 }
             }
-            Tab::Inbox => {
-                if let Some(id) = self.inbox.selected(snapshot) {
+            Tab::Inbox => match self.inbox.selected(snapshot) {
+                Some(Item::Request(id)) => {
                     self.dialogs.push(Dialog::Reader(Reader::request(id)));
                 }
-            }
+                Some(Item::Stuck(id)) => self.pages.push(Page::Details(Details::new(id))),
+                Some(Item::Failed(id)) => self.pages.push(Page::Task(TaskPage::new(id))),
+                Some(Item::Updates(id)) => {
+                    let dialog = UpdatesDialog::new(Some(id), snapshot);
+                    self.dialogs.extend(dialog.map(Dialog::Updates));
+                }
+                None => {}
+            },
             Tab::Roles => {
                 let keys = Roles::keys(&snapshot.catalogue);
                 self.hire(self.roles.cursor.selected(&keys), scene);
@@ -394,7 +402,7 @@ impl View {
                 None => task.text.clone(),
             }),
             _ => {
-                let id = self.inbox.selected(snapshot);
+                let id = self.inbox.request(snapshot);
                 let request = id.and_then(|id| snapshot.request(id));
                 request.map(|request| match &request.ask {
                     Ask::Permission { subject, .. } => subject.clone(),

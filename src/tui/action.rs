@@ -1,5 +1,7 @@
 //! What a view asks of the terminal that hosts it.
 
+use jiff::Timestamp;
+
 use crate::domain::command::Command;
 
 /// One thing for the host to do.
@@ -29,6 +31,11 @@ pub enum Action {
     Copy(String),
     /// Set the terminal's title.
     Title(String),
+    /// Sum up what happened since then; it comes back through `View::away`.
+    Digest {
+        /// From then on; `None` for everything that is on record.
+        since: Option<Timestamp>,
+    },
     /// Call the person: something newly needs one, or went wrong.
     Call(String),
 }

@@ -1,9 +1,9 @@
 //! Verbs that become orders: control of processes, answers to requests, what becomes of tasks.
 //! What cannot be taken back asks first.
 
-use crate::domain::command::Command;
+use crate::domain::command::{Command, UpdateWhen};
 use crate::domain::id::ProcessId;
-use crate::domain::inbox::Ask;
+use crate::domain::inbox::{self, Ask, Item};
 use crate::domain::snapshot::{Activity, Level, ProcessView, Snapshot, Status};
 use crate::tui::action::Action;
 use crate::tui::chrome::Tab;
@@ -22,6 +22,10 @@ use crate::tui::widgets::{request, status};
 impl View {
     /// Says that the first alert of the inbox was seen; there it makes room for the next.
     pub(crate) fn acknowledge(&mut self, snapshot: &Snapshot) -> Vec<Action> {
+        if let Some(id) = self.failed(snapshot) {
+            let order = Order::new(format!("let {id} be"), Command::DismissTask(id));
+            return self.give(vec![order]);
+        }
         let Some(alert) = snapshot.alerts.iter().find(|alert| alert.is_new()) else {
             self.note(Level::Info, "There is no alert that nobody has seen.");
             return Vec::new();
@@ -170,6 +174,11 @@ impl View {
 
     /// Answers what is asked.
     pub(crate) fn decide(&mut self, verb: Verb, snapshot: &Snapshot) -> Vec<Action> {
+        if let (Verb::Deny, Some(Item::Updates(process))) = (verb, self.item(snapshot)) {
+            let when = UpdateWhen::NotNow;
+            let command = Command::Update { process, when };
+            return self.give(vec![Order::new("put the updates off", command)]);
+        }
         let Some(asked) = self.asked(snapshot) else {
             if self.subject(snapshot).is_some() {
                 self.note(
@@ -211,6 +220,16 @@ impl View {
 
     /// Asks for one answer to all requests that are like the selected one.
     pub(crate) fn alike(&mut self, snapshot: &Snapshot) {
+        if let Some(item @ (Item::Failed(_) | Item::Updates(_))) = self.item(snapshot) {
+            let waiting = inbox::waiting(snapshot);
+            let like: Vec<Item> = waiting
+                .into_iter()
+                .filter(|one| item.is_like(one))
+                .collect();
+            let dialog = AlikeDialog::of(&like, snapshot);
+            self.dialogs.push(Dialog::Alike(dialog));
+            return;
+        }
         let Some(asked) = self.asked(snapshot) else {
             return;
         };

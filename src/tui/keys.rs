@@ -42,6 +42,8 @@ pub(crate) enum Place {
     Diff,
     /// A dialog that brings work home.
     Bring,
+    /// What happened while nobody looked.
+    Away,
 }
 
 /// What a key does. One key, one verb.
@@ -100,6 +102,7 @@ pub(crate) enum Verb {
     Demo,
     Mistakes,
     Updates,
+    Away,
     WhenIdle,
     Diff,
     Bring,
@@ -180,7 +183,7 @@ pub(crate) struct Binding {
 }
 
 use Place::{
-    Alike, Bring, Choices, Confirm, Details, Diff, Editor, Finder, Hire, Inbox, Line, Logs,
+    Alike, Away, Bring, Choices, Confirm, Details, Diff, Editor, Finder, Hire, Inbox, Line, Logs,
     Processes, Reader, Roles, Task, Tasks, Updates,
 };
 
@@ -188,7 +191,7 @@ const SCREENS: &[Place] = &[Processes, Tasks, Inbox, Roles, Details, Logs, Task,
 const ROWS: &[Place] = &[Processes, Tasks, Inbox, Roles];
 const ONE: &[Place] = &[Processes, Details, Logs];
 const MOVES: &[Place] = &[
-    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader, Updates, Diff,
+    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader, Updates, Diff, Away,
 ];
 
 macro_rules! bindings {
@@ -209,9 +212,9 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Always [letter('Y')] &[Processes, Details, Logs, Inbox], "always", "allow it, and what fits a rule that you see first";
     Deny [letter('d')] &[Processes, Details, Logs, Inbox], "deny", "refuse, with a reason that the agent reads";
     Answer [letter('A')] &[Processes, Details, Logs, Inbox], "answer", "answer a question";
-    Alike [letter('b')] &[Inbox], "all like it", "one answer for all that wait for the same rule";
+    Alike [letter('b')] &[Inbox], "all like it", "one answer for all that wait for the same rule, that failed or that have updates";
     Later [letter('Z')] &[Inbox], "later", "put it behind the others that wait, on this terminal";
-    Acknowledge [letter('K')] SCREENS, "seen", "the first alert of the inbox is seen";
+    Acknowledge [letter('K')] SCREENS, "seen", "the first alert is seen; what failed is left at that";
     Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader, Diff], "back", "back";
     Right [key(KeyCode::Right)] &[Diff], "next file", "the next file";
     Left [key(KeyCode::Left)] &[Diff], "", "the file before";
@@ -229,7 +232,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Raw [letter('v')] &[Logs], "raw", "the protocol lines as they came, and back";
     Mark [letter(' ')] &[Logs], "", "mark lines to copy: what moves then marks more; again or Esc: none";
     Demo [letter('D')] &[Processes], "demo", "try everything with simulated employees";
-    Start [letter('s')] ONE, "start", "start";
+    Start [letter('s')] &[Processes, Details, Logs, Inbox], "start", "start";
     Stop [letter('x')] ONE, "stop", "stop after the current task; again: interrupt it; again: kill";
     Log [letter('l')] &[Processes, Tasks, Inbox, Details, Task, Diff], "log", "the log, as it is written";
     Open [key(KeyCode::Enter)] &[Processes], "details", "everything about the employee";
@@ -238,18 +241,19 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Kill [letter('X')] ONE, "kill", "kill at once, with all it started";
     Restart [letter('r')] ONE, "restart", "stop, read prompt and settings anew, start";
     Cancel [letter('c')] &[Tasks, Task], "cancel", "take the task back";
-    Retry [letter('R')] &[Tasks, Task], "retry", "put a task that failed back into the queue";
+    Retry [letter('R')] &[Tasks, Task, Inbox], "retry", "put a task that failed back into the queue";
     Release [letter('h')] &[Tasks, Task], "release", "release a held task, or hold one that waits";
     Answer [letter('A')] &[Tasks, Task], "answer", "answer its result: a task that goes on in its conversation";
     Open [key(KeyCode::Enter)] &[Tasks], "whole", "the whole task: text, attempts, result";
-    Open [key(KeyCode::Enter)] &[Inbox], "whole", "the whole request";
+    Open [key(KeyCode::Enter)] &[Inbox], "whole", "the whole of it; where settings changed: what is to become of that";
     Open [key(KeyCode::Enter)] &[Roles], "hire", "hire for the role";
     Hire [letter('n')] &[Processes, Tasks, Inbox, Details], "hire", "hire employees";
     Hire [letter('n')] &[Roles], "", "hire employees";
     AddTask [letter('t')] SCREENS, "task", "write a task";
-    Why [letter('W')] ONE, "why", "why it is as it is, and what led to its last exit";
+    Why [letter('W')] &[Processes, Details, Logs, Inbox], "why", "why it is as it is, and what led to its last exit";
     Why [letter('W')] &[Reader], "", "back";
     Updates [letter('u')] SCREENS, "updates", "what changed on disk since somebody started; restart with it";
+    Away [letter('B')] SCREENS, "", "what happened while you were away";
     NextWaiting [letter('w')] SCREENS, "next waiting", "to the next one that needs you";
     Copy [letter('C')] &[Task], "copy", "copy the result, else the text";
     Copy [letter('C')] &[Inbox], "copy", "copy what is asked for";
@@ -298,6 +302,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Left [key(KeyCode::Left)] &[Editor, Hire], "", "choice before";
     Right [key(KeyCode::Right)] &[Editor, Hire], "", "next choice";
 
+    Back [key(KeyCode::Esc)] &[Away], "close", "back to the screen; any other key does the same";
     Back [key(KeyCode::Esc)] ROWS, "", "one back: marks, then the filter, then the order";
     Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Alike, Finder, Updates, Bring], "leave", "leave, nothing is done";
 
@@ -353,9 +358,9 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 18] = [
-        Diff, Bring, Alike, Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Editor,
-        Line, Choices, Confirm, Reader, Finder, Updates,
+    const PLACES: [Place; 19] = [
+        Away, Diff, Bring, Alike, Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire,
+        Editor, Line, Choices, Confirm, Reader, Finder, Updates,
     ];
 
     #[test]

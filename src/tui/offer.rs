@@ -1,7 +1,8 @@
 //! What can be done now with what is selected: the footer shows it, a key that cannot says why.
 
 use crate::domain::automation::Rest;
-use crate::domain::inbox::{Ask, Request};
+use crate::domain::id::TaskId;
+use crate::domain::inbox::{self, Ask, Item, Request};
 use crate::domain::snapshot::{ProcessView, Snapshot, Status};
 use crate::domain::task::{Task, TaskState};
 use crate::tui::chrome::{self, Tab};
@@ -30,10 +31,11 @@ impl View {
                 self.task(snapshot).and_then(Task::process)
             }
             (None, Tab::Processes) => self.processes.selected(snapshot),
-            (None, Tab::Inbox) => {
-                let request = self.inbox.selected(snapshot)?;
-                Some(snapshot.request(request)?.process)
-            }
+            (None, Tab::Inbox) => match self.inbox.selected(snapshot)? {
+                Item::Request(id) => Some(snapshot.request(id)?.process),
+                Item::Stuck(id) | Item::Updates(id) => Some(id),
+                Item::Failed(id) => snapshot.task(id)?.process(),
+            },
             (None, Tab::Roles) => None,
         };
         snapshot.process(id?).map(AsRef::as_ref)
@@ -44,9 +46,27 @@ impl View {
         let id = match (self.pages.last(), self.tab) {
             (Some(Page::Task(page)), _) => Some(page.task),
             (None, Tab::Tasks) => self.tasks.selected(snapshot),
+            (None, Tab::Inbox) => match self.inbox.selected(snapshot)? {
+                Item::Failed(id) => Some(id),
+                Item::Request(_) | Item::Stuck(_) | Item::Updates(_) => None,
+            },
             _ => None,
         };
         snapshot.task(id?).map(AsRef::as_ref)
+    }
+
+    /// What is selected in the inbox, while that is in front.
+    pub(crate) fn item(&self, snapshot: &Snapshot) -> Option<Item> {
+        let in_front = self.pages.is_empty() && self.tab == Tab::Inbox;
+        self.inbox.selected(snapshot).filter(|_| in_front)
+    }
+
+    /// The task that failed and is selected in the inbox.
+    pub(crate) fn failed(&self, snapshot: &Snapshot) -> Option<TaskId> {
+        match self.item(snapshot)? {
+            Item::Failed(id) => Some(id),
+            Item::Request(_) | Item::Stuck(_) | Item::Updates(_) => None,
+        }
     }
 
     /// Whether keys act on a task rather than on a process or a request.
@@ -60,7 +80,7 @@ impl View {
     /// The open request that answer keys act on.
     pub(crate) fn asked<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Request> {
         let id = if self.pages.is_empty() && self.tab == Tab::Inbox {
-            self.inbox.selected(snapshot)?
+            self.inbox.request(snapshot)?
         } else {
             *self.subject(snapshot)?.requests.first()?
         };
@@ -102,9 +122,26 @@ impl View {
             Verb::Yes | Verb::Always => asked.is_some_and(permission),
             Verb::Answer if self.is_on_a_task() => self.task(snapshot).is_some_and(can_follow),
             Verb::Answer => asked.is_some_and(|request| !permission(request)),
-            Verb::Deny => asked.is_some(),
-            Verb::Alike => asked.is_some_and(|one| Inbox::alike(one, snapshot).len() > 1),
-            Verb::Later => asked.is_some() && chrome::waiting_requests(snapshot) > 1,
+            Verb::Deny => match self.item(snapshot) {
+                Some(Item::Updates(_)) => return Some("not now"),
+                _ => asked.is_some(),
+            },
+            Verb::Alike => match self.item(snapshot) {
+                Some(item @ (Item::Failed(_) | Item::Updates(_))) => {
+                    inbox::waiting(snapshot)
+                        .iter()
+                        .filter(|one| item.is_like(one))
+                        .count()
+                        > 1
+                }
+                _ => asked.is_some_and(|one| Inbox::alike(one, snapshot).len() > 1),
+            },
+            Verb::Later => {
+                let waiting = inbox::waiting(snapshot);
+                let item = self.item(snapshot);
+                waiting.len() > 1 && item.is_some_and(|item| waiting.contains(&item))
+            }
+            Verb::Acknowledge if self.failed(snapshot).is_some() => return Some("let be"),
             Verb::Acknowledge => {
                 let label = if self.tab == Tab::Inbox && self.pages.is_empty() {
                     label
@@ -114,6 +151,10 @@ impl View {
                 return (chrome::new_alerts(snapshot) > 0).then_some(label);
             }
             Verb::Demo => can_demo(snapshot),
+            Verb::Start if self.tab == Tab::Inbox && self.pages.is_empty() => {
+                matches!(self.item(snapshot), Some(Item::Stuck(_)))
+                    && subject.is_some_and(can_start)
+            }
             Verb::Start => subject.is_some_and(can_start),
             Verb::Stop => {
                 let process = subject.filter(|process| can_stop(process))?;
@@ -169,7 +210,7 @@ impl View {
             Verb::Filter if !self.pages.is_empty() => true,
             Verb::Copy => match self.pages.last() {
                 Some(_) => true,
-                None => self.inbox.selected(snapshot).is_some(),
+                None => self.inbox.request(snapshot).is_some(),
             },
             Verb::Filter if self.tab == Tab::Tasks => !snapshot.tasks.is_empty(),
             Verb::Filter => !snapshot.processes.is_empty(),

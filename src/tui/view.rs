@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::Arc;
 
 use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 
 use crate::domain::command::{Command, Outcome, Refusal};
+use crate::domain::digest::Digest;
 use crate::domain::id::{ProcessId, RequestId};
 use crate::domain::log::{LogAnchor, LogChoice, LogForm, LogFound, LogQuery, LogSearch, LogWindow};
 use crate::domain::snapshot::{Level, Message, Snapshot, Status};
@@ -18,6 +20,7 @@ use crate::domain::worktree::{
 use crate::tui::action::Action;
 use crate::tui::ascii;
 use crate::tui::chrome::{self, Tab};
+use crate::tui::dialogs::away::AwayDialog;
 use crate::tui::dialogs::confirm::Confirm;
 use crate::tui::dialogs::task::TaskDialog;
 use crate::tui::dialogs::{Dialog, Heard, Order};
@@ -50,6 +53,7 @@ pub(crate) enum Page {
 struct Seen {
     message: Option<u64>,
     request: Option<RequestId>,
+    updates: Option<usize>,
     title: String,
 }
 
@@ -76,6 +80,12 @@ pub struct View {
     /// Orders about work that were answered: what is shown of it is old then.
     worked: u64,
     seen: Seen,
+    /// Since when the person was away before this terminal was attached.
+    since: Option<Timestamp>,
+    /// Whether what happened meanwhile may come up by itself: until a key is pressed.
+    may_tell: bool,
+    /// Whether a key asked for it.
+    telling: bool,
     // As drawn last, for the mouse.
     tabs: Vec<(u16, Tab)>,
     tabs_row: Option<u16>,
@@ -102,9 +112,47 @@ impl View {
             tickets: 0,
             worked: 0,
             seen: Seen::default(),
+            since: None,
+            may_tell: true,
+            telling: false,
             tabs: Vec::new(),
             tabs_row: None,
         }
+    }
+
+    /// Takes note since when the person was away; the host asks for what happened in that time.
+    pub fn comes_back(&mut self, since: Timestamp) -> Vec<Action> {
+        self.since = Some(since);
+        vec![Action::Digest { since: Some(since) }]
+    }
+
+    /// Takes what [`Action::Digest`] asked for, `None` if the record could not be read. What was not
+    /// asked for by a key comes up if there is anything to tell and nothing was begun meanwhile.
+    pub fn away(&mut self, digest: Option<Arc<Digest>>) {
+        let by_itself = !std::mem::take(&mut self.telling);
+        let Some(digest) = digest else {
+            let text = "The record of what happened cannot be read; the instance's log says why.";
+            self.note(Level::Error, text);
+            return;
+        };
+        if by_itself && digest.is_quiet() {
+            return;
+        }
+        if by_itself && !self.may_tell {
+            self.note(
+                Level::Info,
+                "Things happened while you were away: B shows them.",
+            );
+            return;
+        }
+        self.dialogs.push(Dialog::Away(AwayDialog::new(digest)));
+    }
+
+    /// Asks for what happened while the person was away.
+    pub(crate) fn tell(&mut self, snapshot: &Snapshot) -> Vec<Action> {
+        self.telling = true;
+        let since = self.since.or_else(|| snapshot.away_since());
+        vec![Action::Digest { since }]
     }
 
     /// Takes a key, a paste, a click or a new size.
@@ -154,6 +202,7 @@ impl View {
     }
 
     fn key(&mut self, key: KeyEvent, snapshot: &Snapshot, now: &Present) -> Vec<Action> {
+        self.may_tell = false;
         if self
             .notice
             .as_ref()
@@ -252,6 +301,9 @@ impl View {
             match (dialog, mouse.kind) {
                 (Dialog::Reader(reader), MouseEventKind::ScrollUp) => reader.step(-3),
                 (Dialog::Reader(reader), MouseEventKind::ScrollDown) => reader.step(3),
+                (Dialog::Away(away), MouseEventKind::ScrollUp) => away.step(-3),
+                (Dialog::Away(away), MouseEventKind::ScrollDown) => away.step(3),
+                (Dialog::Away(_), MouseEventKind::Down(_)) => drop(self.dialogs.pop()),
                 _ => {}
             }
             return Vec::new();
@@ -288,7 +340,7 @@ impl View {
         let shown = *self.seen.message.get_or_insert(newest);
         if newest > shown {
             let fresh = snapshot.messages.iter().filter(|m| m.number > shown);
-            let loudest = |message: &&std::sync::Arc<Message>| match message.level {
+            let loudest = |message: &&Arc<Message>| match message.level {
                 Level::Info => 0,
                 Level::Warning => 1,
                 Level::Error => 2,
@@ -313,6 +365,18 @@ impl View {
             call = Some(format!("{name} asks: {}", request.ask.line()));
         }
         self.seen.request = id.max(self.seen.request).or(Some(RequestId(0)));
+        let old = snapshot
+            .processes
+            .iter()
+            .filter(|one| one.updates_available);
+        let count = old.clone().count();
+        if self.seen.updates.is_some_and(|before| count > before) {
+            let names: Vec<&str> = old.map(|one| one.name.as_str()).collect();
+            let text = format!("updates for {}", names.join(", "));
+            // Who asks comes first.
+            call = call.or(Some(text));
+        }
+        self.seen.updates = Some(count);
         actions.extend(call.map(Action::Call));
         let title = title(snapshot);
         if title != self.seen.title {

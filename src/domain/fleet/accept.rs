@@ -183,6 +183,7 @@ impl Fleet {
             continues,
             after,
             moved: None,
+            dismissed: false,
             worktree: None,
         };
         self.graph.link(&task);
@@ -276,10 +277,25 @@ impl Fleet {
         self.with_task(id, |task| {
             // A person's decision begins the count anew.
             task.forgiven += task.tries();
+            task.dismissed = false;
             task.state = TaskState::Queued;
             task.error = None;
             task.not_before = None;
         });
+        self.reply_durably(reply, Ok(Outcome::Done));
+        Ok(())
+    }
+
+    pub(super) fn dismiss_task(&mut self, reply: ReplyId, id: TaskId) -> Result<(), Refusal> {
+        let task = self.tasks.get(&id).ok_or(Refusal::UnknownTask(id))?;
+        if !task.state.is_final() || task.state == TaskState::Succeeded {
+            let text = format!(
+                "{id} is {}; only a task that ended without success is let be",
+                task.state.as_str()
+            );
+            return Err(Refusal::State(text));
+        }
+        self.with_task(id, |task| task.dismissed = true);
         self.reply_durably(reply, Ok(Outcome::Done));
         Ok(())
     }

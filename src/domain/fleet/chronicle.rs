@@ -45,6 +45,7 @@ impl Fleet {
             Command::Remove(id) => (Some(*id), None, What::Removed, "let go; its log is kept"),
             Command::RemoveTask(id) => (None, Some(*id), What::Ordered, "deleted"),
             Command::RetryTask(id) => (None, Some(*id), What::Ordered, "to be tried again"),
+            Command::DismissTask(id) => (None, Some(*id), What::Ordered, "let be"),
             Command::ReleaseTask(id) => (None, Some(*id), What::Ordered, "released"),
             Command::Shutdown => (None, None, What::InstanceEnds, "everything is stopped"),
             Command::ShutdownNow => (None, None, What::InstanceEnds, "everything is killed"),

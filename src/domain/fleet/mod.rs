@@ -419,6 +419,7 @@ impl Fleet {
             Command::RemoveTask(id) => self.remove_task(reply, id),
             Command::CancelTask(id) => self.cancel_task(reply, id),
             Command::RetryTask(id) => self.retry_task(reply, id),
+            Command::DismissTask(id) => self.dismiss_task(reply, id),
             Command::ReleaseTask(id) => self.release_task(reply, id),
             Command::Approve(id) => self.approve(reply, id),
             Command::ApproveAlways { request, rule } => self.approve_always(reply, request, rule),

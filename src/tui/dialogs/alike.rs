@@ -3,9 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::domain::command::Command;
+use crate::domain::command::{Command, UpdateWhen};
 use crate::domain::id::RequestId;
-use crate::domain::inbox::{Ask, Request};
+use crate::domain::inbox::{Ask, Item, Request};
 use crate::domain::snapshot::Snapshot;
 use crate::tui::dialogs::line::LineDialog;
 use crate::tui::dialogs::{Dialog, Heard, Order};
@@ -24,7 +24,16 @@ pub(crate) struct AlikeDialog {
     title: String,
     // Who asks, and for what.
     rows: Vec<(String, String)>,
-    ids: Vec<RequestId>,
+    answers: Answers,
+}
+
+/// What is answered, and how.
+#[derive(Debug)]
+enum Answers {
+    /// Requests: allowed, or refused with a reason.
+    Requests(Vec<RequestId>),
+    /// The rest: what `y` and what `d` does.
+    Orders(Vec<Order>, Vec<Order>),
 }
 
 impl AlikeDialog {
@@ -41,22 +50,60 @@ impl AlikeDialog {
         Self {
             title: format!("{} requests wait for {rule}", alike.len()),
             rows: alike.iter().map(row).collect(),
-            ids: alike.iter().map(|found| found.id).collect(),
+            answers: Answers::Requests(alike.iter().map(|found| found.id).collect()),
+        }
+    }
+
+    /// One for tasks that failed, or for employees with updates.
+    pub(crate) fn of(items: &[Item], snapshot: &Snapshot) -> Self {
+        let (mut rows, mut yes, mut no) = (Vec::new(), Vec::new(), Vec::new());
+        let mut title = String::new();
+        for item in items {
+            match *item {
+                Item::Failed(id) => {
+                    let found = snapshot.task(id);
+                    let what = found.map_or("", |task| task.title()).to_owned();
+                    rows.push((id.to_string(), what));
+                    yes.push(Order::new(format!("retry {id}"), Command::RetryTask(id)));
+                    no.push(Order::new(format!("let {id} be"), Command::DismissTask(id)));
+                    title = format!("{} tasks failed: y retries, d lets them be", items.len());
+                }
+                Item::Updates(process) => {
+                    let found = snapshot.process(process);
+                    let name = found.map_or_else(|| process.to_string(), |one| one.name.clone());
+                    rows.push((name.clone(), "runs on what is no longer on disk".to_owned()));
+                    let order = |when| {
+                        let what = format!("update {name}");
+                        Order::new(what, Command::Update { process, when })
+                    };
+                    yes.push(order(UpdateWhen::Now));
+                    no.push(order(UpdateWhen::NotNow));
+                    title = format!("{} have updates: y restarts, d not now", items.len());
+                }
+                Item::Request(_) | Item::Stuck(_) => {}
+            }
+        }
+        Self {
+            title,
+            rows,
+            answers: Answers::Orders(yes, no),
         }
     }
 
     pub(crate) fn key(&mut self, verb: Option<Verb>) -> Heard {
-        match verb {
-            Some(Verb::Back) => Heard::Closed,
-            Some(Verb::Yes) => {
+        match (verb, &self.answers) {
+            (Some(Verb::Back), _) => Heard::Closed,
+            (Some(Verb::Yes), Answers::Requests(ids)) => {
                 let order = |id: &RequestId| Order::new("allow it", Command::Approve(*id));
-                Heard::Orders(self.ids.iter().map(order).collect())
+                Heard::Orders(ids.iter().map(order).collect())
             }
-            Some(Verb::Deny) => {
-                let who = format!("all {}", self.ids.len());
-                let dialog = LineDialog::deny(self.ids.clone(), &who, &self.title);
+            (Some(Verb::Deny), Answers::Requests(ids)) => {
+                let who = format!("all {}", ids.len());
+                let dialog = LineDialog::deny(ids.clone(), &who, &self.title);
                 Heard::Opened(Box::new(Dialog::Line(Box::new(dialog))))
             }
+            (Some(Verb::Yes), Answers::Orders(yes, _)) => Heard::Orders(yes.clone()),
+            (Some(Verb::Deny), Answers::Orders(_, no)) => Heard::Orders(no.clone()),
             _ => Heard::Kept,
         }
     }
@@ -82,7 +129,10 @@ impl AlikeDialog {
             pen.put(row, 3, width, &format!("and {more} more"), palette.dim);
             row += 1;
         }
-        let line = format!("y allows all {} once, d denies them.", self.ids.len());
+        let line = match &self.answers {
+            Answers::Requests(ids) => format!("y allows all {} once, d denies them.", ids.len()),
+            Answers::Orders(..) => format!("One answer for all {}; Esc for none.", self.rows.len()),
+        };
         pen.put(row, 2, width.saturating_sub(3), &line, palette.warn);
     }
 }

@@ -12,6 +12,7 @@ use crate::tui::scene::Scene;
 
 pub(crate) mod alike;
 pub(crate) mod answer;
+pub(crate) mod away;
 pub(crate) mod bring;
 pub(crate) mod confirm;
 pub(crate) mod hire;
@@ -24,6 +25,7 @@ mod why;
 
 use alike::AlikeDialog;
 use answer::AnswerDialog;
+use away::AwayDialog;
 use bring::BringDialog;
 use confirm::Confirm;
 use hire::HireDialog;
@@ -76,6 +78,7 @@ pub(crate) enum Heard {
 pub(crate) enum Dialog {
     Alike(AlikeDialog),
     Answer(Box<AnswerDialog>),
+    Away(AwayDialog),
     Bring(Box<BringDialog>),
     Confirm(Confirm),
     Hire(Box<HireDialog>),
@@ -92,6 +95,7 @@ impl Dialog {
         match self {
             Self::Alike(_) => Place::Alike,
             Self::Answer(_) => Place::Choices,
+            Self::Away(_) => Place::Away,
             Self::Bring(_) => Place::Bring,
             Self::Confirm(_) => Place::Confirm,
             Self::Hire(_) => Place::Hire,
@@ -108,6 +112,7 @@ impl Dialog {
         match self {
             Self::Alike(dialog) => dialog.key(verb),
             Self::Answer(dialog) => dialog.key(key, verb),
+            Self::Away(dialog) => dialog.key(verb),
             Self::Bring(dialog) => dialog.key(key, verb),
             Self::Confirm(dialog) => dialog.key(verb),
             Self::Hire(dialog) => dialog.key(key, verb, scene),
@@ -128,7 +133,11 @@ impl Dialog {
             Self::Line(dialog) => dialog.paste(pasted),
             Self::Palette(dialog) => dialog.paste(pasted, snapshot),
             Self::Task(dialog) => dialog.paste(pasted),
-            Self::Alike(_) | Self::Confirm(_) | Self::Reader(_) | Self::Updates(_) => {}
+            Self::Alike(_)
+            | Self::Away(_)
+            | Self::Confirm(_)
+            | Self::Reader(_)
+            | Self::Updates(_) => {}
         }
     }
 
@@ -141,7 +150,9 @@ impl Dialog {
             Self::Confirm(dialog) => Some(dialog.height(width)),
             Self::Line(dialog) => Some(dialog.height()),
             Self::Palette(dialog) => Some(dialog.height()),
-            Self::Hire(_) | Self::Reader(_) | Self::Task(_) | Self::Updates(_) => None,
+            Self::Away(_) | Self::Hire(_) | Self::Reader(_) | Self::Task(_) | Self::Updates(_) => {
+                None
+            }
         }
     }
 
@@ -149,6 +160,7 @@ impl Dialog {
         match self {
             Self::Alike(dialog) => dialog.draw(scene, area, buffer),
             Self::Answer(dialog) => dialog.draw(scene, area, buffer),
+            Self::Away(dialog) => dialog.draw(scene, area, buffer),
             Self::Bring(dialog) => dialog.draw(scene, area, buffer),
             Self::Confirm(dialog) => dialog.draw(scene, area, buffer),
             Self::Hire(dialog) => dialog.draw(scene, area, buffer),

@@ -1,13 +1,14 @@
 //! What waits on a person, longest waiting first, and what was answered.
 
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
 use crate::domain::alert::AlertLevel;
-use crate::domain::id::RequestId;
-use crate::domain::inbox::{Ask, Request};
+use crate::domain::id::{ProcessId, RequestId};
+use crate::domain::inbox::{self, Ask, Item, Request};
 use crate::domain::snapshot::Snapshot;
 use crate::tui::chrome;
 use crate::tui::format;
@@ -16,51 +17,67 @@ use crate::tui::text;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::request;
-use crate::tui::widgets::sheet::Sheet;
+use crate::tui::widgets::sheet::{Scroll, Sheet};
+use crate::tui::widgets::status;
 
 /// From this width on, the whole request stands at the right of the list, else below it.
 const BESIDE: u16 = 130;
 /// Alerts that are shown above it.
 const ALERTS: usize = 5;
 
-/// Which request is selected.
+/// A row: what waits, or a request that was answered.
+pub(crate) type Row = Item;
+
+/// Which row is selected.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    pub(crate) cursor: Cursor<RequestId>,
+    pub(crate) cursor: Cursor<Row>,
     /// What is put off on this terminal, in the order in which it was.
-    later: Vec<RequestId>,
+    later: Vec<Row>,
     // Whether the selected one waited when it was looked at last.
     waited: bool,
-    drawn: Vec<(u16, RequestId)>,
+    drawn: Vec<(u16, Row)>,
 }
 
 impl Inbox {
-    /// The ids of the rows, in order: what waits, what waits and is put off, what was answered.
-    pub(crate) fn keys(&self, snapshot: &Snapshot) -> Vec<RequestId> {
-        let ids = snapshot.requests.iter().map(|request| request.id);
-        if self.later.is_empty() {
-            return ids.collect();
+    /// The rows, in order: what waits, what waits and is put off, what was answered; and how many
+    /// wait.
+    fn rows(&self, snapshot: &Snapshot) -> (Vec<Row>, usize) {
+        let mut rows = inbox::waiting(snapshot);
+        let open = rows.len();
+        if !self.later.is_empty() {
+            let later = self.later.iter().copied();
+            let later: Vec<Row> = later.filter(|row| rows.contains(row)).collect();
+            rows.retain(|row| !later.contains(row));
+            rows.extend(later);
         }
-        let open = chrome::waiting_requests(snapshot);
-        let mut keys: Vec<RequestId> = ids.collect();
-        let answered = keys.split_off(open.min(keys.len()));
-        keys.retain(|id| !self.later.contains(id));
-        let later = self.later.iter().copied();
-        keys.extend(later.filter(|id| snapshot.request(*id).is_some_and(|one| one.is_open())));
-        keys.extend(answered);
-        keys
+        let answered = snapshot.requests.iter().filter(|one| !one.is_open());
+        rows.extend(answered.map(|one| Row::Request(one.id)));
+        (rows, open)
     }
 
-    /// The selected request.
-    pub(crate) fn selected(&self, snapshot: &Snapshot) -> Option<RequestId> {
+    /// The rows, in order.
+    pub(crate) fn keys(&self, snapshot: &Snapshot) -> Vec<Row> {
+        self.rows(snapshot).0
+    }
+
+    /// The selected row.
+    pub(crate) fn selected(&self, snapshot: &Snapshot) -> Option<Row> {
         self.cursor.selected(&self.keys(snapshot))
     }
 
-    /// Puts the selected request behind all others that wait; what follows it is selected. `false`
-    /// if it does not wait, or nothing else does.
+    /// The selected request, where one is.
+    pub(crate) fn request(&self, snapshot: &Snapshot) -> Option<RequestId> {
+        match self.selected(snapshot)? {
+            Row::Request(id) => Some(id),
+            Row::Stuck(_) | Row::Failed(_) | Row::Updates(_) => None,
+        }
+    }
+
+    /// Puts the selected row behind all others that wait; what follows it is selected. `false` if it
+    /// does not wait, or nothing else does.
     pub(crate) fn put_off(&mut self, snapshot: &Snapshot) -> bool {
-        let keys = self.keys(snapshot);
-        let open = chrome::waiting_requests(snapshot);
+        let (keys, open) = self.rows(snapshot);
         let selected = self.cursor.selected(&keys);
         let at = selected.and_then(|id| keys.iter().position(|key| *key == id));
         let (Some(id), Some(at)) = (selected, at.filter(|at| *at < open && open > 1)) else {
@@ -90,12 +107,10 @@ impl Inbox {
     /// Takes note of a new snapshot. When what is selected was answered, the next one that waits
     /// takes its place: a person works through the list.
     pub(crate) fn settle(&mut self, snapshot: &Snapshot) {
-        self.later
-            .retain(|id| snapshot.request(*id).is_some_and(|one| one.is_open()));
-        let keys = self.keys(snapshot);
-        let open = chrome::waiting_requests(snapshot);
-        let found = self.cursor.id().and_then(|id| snapshot.request(id));
-        let answered = found.is_some_and(|request| !request.is_open());
+        let waiting = inbox::waiting(snapshot);
+        self.later.retain(|row| waiting.contains(row));
+        let (keys, open) = self.rows(snapshot);
+        let answered = self.cursor.id().is_some_and(|row| !waiting.contains(&row));
         if self.waited && answered && open > 0 {
             self.cursor.put(&keys, self.cursor.row().min(open - 1));
         }
@@ -105,12 +120,12 @@ impl Inbox {
 
     /// Takes note of whether what is selected waits.
     pub(crate) fn note_selected(&mut self, snapshot: &Snapshot) {
-        let found = self.cursor.id().and_then(|id| snapshot.request(id));
-        self.waited = found.is_some_and(|request| request.is_open());
+        let row = self.cursor.id();
+        self.waited = row.is_some_and(|row| inbox::waiting(snapshot).contains(&row));
     }
 
-    /// The request in a row of the screen.
-    pub(crate) fn at(&self, y: u16) -> Option<RequestId> {
+    /// The row at a line of the screen.
+    pub(crate) fn at(&self, y: u16) -> Option<Row> {
         let found = self.drawn.iter().find(|(row, _)| *row == y)?;
         Some(found.1)
     }
@@ -119,13 +134,14 @@ impl Inbox {
         self.drawn.clear();
         let area = write_alerts(scene, area, buffer);
         let palette = scene.palette();
-        let keys = self.keys(scene.snapshot);
+        let (keys, open) = self.rows(scene.snapshot);
         let Some(selected) = self.cursor.selected(&keys) else {
             let mut pen = Pen::new(buffer, area);
             let width = pen.width();
             pen.put(1, 2, width, "Nothing waits for you.", palette.strong);
             let line = "When an employee asks for a permission or has a question, it stands here, \
-                        and its row in the process list is marked with !.";
+                        and its row in the process list is marked with !. So do employees that are \
+                        down, tasks that failed and settings that changed.";
             let room = width.saturating_sub(4).min(76);
             for (row, line) in text::wrap(line, room).iter().enumerate() {
                 pen.put(3 + row, 2, width, line, palette.plain);
@@ -154,9 +170,14 @@ impl Inbox {
                 },
             )
         };
-        self.list(scene, list, selected, &keys, buffer);
-        if let Some(found) = scene.snapshot.request(selected) {
-            write_whole(found, scene, whole, buffer);
+        self.list(scene, list, selected, (&keys, open), buffer);
+        match selected {
+            Row::Request(id) => {
+                if let Some(found) = scene.snapshot.request(id) {
+                    write_whole(found, scene, whole, buffer);
+                }
+            }
+            other => write_other(other, scene, whole, buffer),
         }
     }
 
@@ -164,13 +185,12 @@ impl Inbox {
         &mut self,
         scene: Scene<'_>,
         area: Rect,
-        selected: RequestId,
-        keys: &[RequestId],
+        selected: Row,
+        (keys, open): (&[Row], usize),
         buffer: &mut Buffer,
     ) {
         let palette = scene.palette();
         let snapshot = scene.snapshot;
-        let open = chrome::waiting_requests(snapshot);
         let mut pen = Pen::new(buffer, area);
         let index = keys.iter().position(|id| *id == selected).unwrap_or(0);
         // One line divides what waits from what was answered.
@@ -192,16 +212,24 @@ impl Inbox {
                 continue;
             }
             let index = row - usize::from(row > open);
-            let Some(found) = keys.get(index).and_then(|id| snapshot.request(*id)) else {
+            let Some(key) = keys.get(index).copied() else {
                 continue;
             };
-            write_row(&mut pen, at, found, self.later.contains(&found.id), scene);
-            if found.id == selected {
+            let later = self.later.contains(&key);
+            match key {
+                Row::Request(id) => {
+                    if let Some(found) = snapshot.request(id) {
+                        write_row(&mut pen, at, found, later, scene);
+                    }
+                }
+                other => write_other_row(&mut pen, at, other, later, scene),
+            }
+            if key == selected {
                 pen.put(at, 0, 1, "▌", palette.accent);
                 pen.shade(at, palette.selected);
             }
             if let Ok(at) = u16::try_from(at) {
-                self.drawn.push((area.y + at, found.id));
+                self.drawn.push((area.y + at, key));
             }
         }
     }
@@ -285,6 +313,125 @@ fn write_row(pen: &mut Pen<'_>, row: usize, found: &Request, later: bool, scene:
         let room = width.saturating_sub(end + 1);
         pen.put(row, end, room, &format!(" · {what}"), palette.dim);
     }
+}
+
+/// A row that is no request: who or which, since when, and what is the matter.
+fn other(row: Row, scene: Scene<'_>) -> Option<(String, Timestamp, String)> {
+    let snapshot = scene.snapshot;
+    let name = |id: ProcessId| {
+        let view = snapshot.process(id)?;
+        Some((text::clean(&view.name).into_owned(), view))
+    };
+    Some(match row {
+        Row::Request(_) => return None,
+        Row::Stuck(id) => {
+            let (name, view) = name(id)?;
+            let line = format!("{}: {}", view.status.as_str(), view.now);
+            (name, view.since, line)
+        }
+        Row::Failed(id) => {
+            let task = snapshot.task(id)?;
+            let error = task.error.as_deref().unwrap_or("no reason is known");
+            let state = status::task_word(task.state);
+            let line = format!("{} · {state}: {error}", task.title());
+            (id.to_string(), task.since, line)
+        }
+        Row::Updates(id) => {
+            let (name, view) = name(id)?;
+            let updates = view.updates.as_ref()?;
+            let settings: Vec<&str> = updates.changes.iter().map(|c| c.setting.as_str()).collect();
+            let since = view.started.unwrap_or(view.since);
+            (
+                name,
+                since,
+                format!("changed on disk: {}", settings.join(", ")),
+            )
+        }
+    })
+}
+
+fn write_other_row(pen: &mut Pen<'_>, at: usize, row: Row, later: bool, scene: Scene<'_>) {
+    let palette = scene.palette();
+    let width = pen.width();
+    let Some((lead, since, line)) = other(row, scene) else {
+        return;
+    };
+    let (mark, style) = match row {
+        _ if later => ("↓", palette.dim),
+        Row::Stuck(_) | Row::Failed(_) => ("✕", palette.bad),
+        Row::Updates(_) | Row::Request(_) => ("▲", palette.warn),
+    };
+    let strong = if later { palette.plain } else { palette.strong };
+    pen.put(at, 1, 1, mark, style);
+    pen.put(at, 3, 10, &lead, strong);
+    pen.right(at, 14, 4, &format::age(scene.now.since(since)), style);
+    let line = text::clean(&line).into_owned();
+    pen.put(at, 20, width.saturating_sub(21), &line, palette.plain);
+}
+
+/// What is no request, whole, with the keys that do something about it.
+fn write_other(row: Row, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let (palette, snapshot) = (scene.palette(), scene.snapshot);
+    let body = Rect {
+        x: area.x + 2.min(area.width),
+        y: area.y + 1.min(area.height),
+        width: area.width.saturating_sub(4),
+        height: area.height.saturating_sub(1),
+    };
+    let mut sheet = Sheet::new(usize::from(body.width), *palette);
+    let (title, keys) = match row {
+        Row::Request(_) => return,
+        Row::Stuck(id) => {
+            let Some(view) = snapshot.process(id) else {
+                return;
+            };
+            sheet.text(&view.now, 0, palette.plain);
+            if let Some(fault) = &view.fault {
+                sheet.gap();
+                sheet.text(&format!("try: {}", fault.remedy), 0, palette.plain);
+            }
+            let title = format!("{} · {}", view.name, view.status.as_str());
+            (title, "s start  W why  Enter details")
+        }
+        Row::Failed(id) => {
+            let Some(task) = snapshot.task(id) else {
+                return;
+            };
+            sheet.text(&task.text, 0, palette.plain);
+            if let Some(error) = &task.error {
+                sheet.gap();
+                sheet.text(error, 0, palette.bad);
+            }
+            let title = format!("{id} · {}", status::task_word(task.state));
+            (title, "R retry  K let be  Enter whole")
+        }
+        Row::Updates(id) => {
+            let found = snapshot.process(id);
+            let Some((view, updates)) = found.and_then(|one| Some((one, one.updates.as_ref()?)))
+            else {
+                return;
+            };
+            for change in &updates.changes {
+                match &change.diff {
+                    Some(diff) => {
+                        sheet.heading(&change.setting);
+                        sheet.diff(diff, 1);
+                    }
+                    None => {
+                        let before = change.before.as_deref().unwrap_or("nothing");
+                        let after = change.after.as_deref().unwrap_or("nothing");
+                        sheet.heading(&change.setting);
+                        sheet.text(&format!("-{before}"), 1, palette.bad);
+                        sheet.text(&format!("+{after}"), 1, palette.good);
+                    }
+                }
+            }
+            let title = format!("{} · updates", view.name);
+            (title, "Enter choose  d not now")
+        }
+    };
+    Pen::new(buffer, area).title(0, &text::clean(&title), keys, palette);
+    Scroll::default().draw(sheet.into_lines(), body, buffer, palette);
 }
 
 fn write_whole(found: &Request, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {

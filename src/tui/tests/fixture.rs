@@ -14,8 +14,10 @@ use uuid::Uuid;
 
 use crate::domain::alert::{Alert, AlertKind, AlertLevel, AlertRule};
 use crate::domain::automation::{AutoStart, AutoStop, Automation, UpkeepView};
+use crate::domain::chronicle::What;
 use crate::domain::command::{Command, Outcome};
 use crate::domain::diff;
+use crate::domain::digest::{Digest, FailureNote};
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::health::HealthRule;
@@ -323,6 +325,7 @@ pub(crate) fn task(number: u64, text: &str, state: TaskState) -> Task {
         continues: None,
         after: vec![],
         moved: None,
+        dismissed: false,
         worktree: None,
     }
 }
@@ -1001,4 +1004,27 @@ pub(crate) fn work() -> WorkText {
         files,
         left_out: 0,
     }
+}
+
+/// What an absence brought.
+pub(crate) fn digest(failed: bool) -> Digest {
+    let mut digest = Digest {
+        since: Some(now().wall - jiff::SignedDuration::from_mins(192)),
+        until: now().wall,
+        cost_usd: 1.31,
+        ..Digest::default()
+    };
+    if failed {
+        digest.failures.push(FailureNote {
+            process: ProcessId(4),
+            name: "Ken".to_owned(),
+            what: What::Failed,
+            code: Some(FaultCode::Crashed),
+            text: "crashed: exit code 3 (PROC_004), try 2 of 3".to_owned(),
+            at: now().wall,
+            count: 2,
+            now: Some(Status::Backoff),
+        });
+    }
+    digest
 }

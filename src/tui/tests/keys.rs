@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use crossterm::event::{Event, KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
-use crate::domain::command::{Command, NewProcess, Outcome, PromptOverride, Refusal};
+use crate::domain::command::{Command, NewProcess, Outcome, PromptOverride, Refusal, UpdateWhen};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{AlertId, ProcessId, RequestId, TaskId};
+use crate::domain::inbox::{self, Item};
 use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::snapshot::{Level, Snapshot, Status};
-use crate::domain::task::Priority;
+use crate::domain::task::{Priority, TaskState};
 use crate::domain::worktree::UseWorktree;
 use crate::tui::Action;
 use crate::tui::look::{Capabilities, ColourDepth};
 use crate::tui::tests::fixture::{
-    Screen, alert, caps, company, crowd, edit, empty, message, permission, question,
+    self, Screen, alert, caps, company, crowd, digest, edit, empty, message, now, permission,
+    question,
 };
 
 fn screen() -> Screen {
@@ -834,7 +836,6 @@ fn q_detaches_and_stops_nothing() {
 
 #[test]
 fn updates_are_taken_now_when_idle_or_not_now() {
-    use crate::domain::command::UpdateWhen;
     let update = |when| Command::Update {
         process: LINUS,
         when,
@@ -996,6 +997,13 @@ fn pushing() -> Screen {
         company.requests.insert(1, Arc::new(ask));
     }
     company.requests.insert(1, Arc::new(edit(2, 2)));
+    // Nothing but requests waits.
+    for task in &mut company.tasks {
+        Arc::make_mut(task).dismissed = true;
+    }
+    for process in &mut company.processes {
+        Arc::make_mut(process).updates_available = false;
+    }
     Screen::new(company, 80, 24)
 }
 
@@ -1045,4 +1053,142 @@ fn what_is_put_off_stands_behind_the_others_on_this_terminal() {
             .contains("Nothing else waits that could come first.")
     );
     assert_eq!(orders(screen.keys("y")), [Command::Approve(RequestId(1))]);
+}
+
+/// Goes to a row of the inbox.
+fn at_item(company: &Snapshot, item: Item) -> Screen {
+    let waiting = inbox::waiting(company);
+    let at = waiting.iter().position(|one| *one == item).expect("a row");
+    let mut screen = Screen::new(company.clone(), 120, 40);
+    screen.keys(&format!("3{}", "j".repeat(at)));
+    screen
+}
+
+#[test]
+fn who_waits_for_an_answer_stands_first_in_the_inbox_then_what_is_down_failed_or_old() {
+    let company = company();
+    let waiting = inbox::waiting(&company);
+    let rank = |item: &Item| match item {
+        Item::Request(_) => 0,
+        Item::Stuck(_) => 1,
+        Item::Failed(_) => 2,
+        Item::Updates(_) => 3,
+    };
+    assert!(waiting.is_sorted_by_key(rank), "{waiting:?}");
+    assert!(waiting.contains(&Item::Updates(LINUS)), "{waiting:?}");
+    let failed = |item: &&Item| matches!(item, Item::Failed(_));
+    assert!(waiting.iter().any(|item| failed(&item)), "{waiting:?}");
+}
+
+#[test]
+fn a_task_that_failed_is_retried_let_be_or_all_are_at_once() {
+    let mut company = company();
+    let failed = company.tasks.iter().find(|task| inbox::is_unsettled(task));
+    let first = Arc::clone(failed.expect("a task that failed"));
+    let mut second = fixture::task(90, "Another one", TaskState::Parked);
+    second.since = company.at;
+    company.tasks.push(Arc::new(second));
+    let item = Item::Failed(first.id);
+    let given = |keys: &str| orders(at_item(&company, item).keys(keys));
+    assert_eq!(given("R"), [Command::RetryTask(first.id)]);
+    assert_eq!(given("K"), [Command::DismissTask(first.id)]);
+    let both = [first.id, TaskId(90)];
+    assert_eq!(given("by"), both.map(Command::RetryTask));
+    assert_eq!(given("bd"), both.map(Command::DismissTask));
+    assert_eq!(given("b<esc>"), []);
+    // What was let be is listed no more.
+    for task in &mut company.tasks {
+        Arc::make_mut(task).dismissed = true;
+    }
+    assert!(!inbox::waiting(&company).contains(&item));
+}
+
+#[test]
+fn updates_in_the_inbox_have_the_answers_of_their_prompt() {
+    let company = company();
+    let update = |when| Command::Update {
+        process: LINUS,
+        when,
+    };
+    for (keys, when) in [
+        ("<enter><enter>", UpdateWhen::Now),
+        ("<enter>i", UpdateWhen::Idle),
+        ("<enter>O", UpdateWhen::Rolling),
+        ("<enter>d", UpdateWhen::NotNow),
+        ("d", UpdateWhen::NotNow),
+        ("by", UpdateWhen::Now),
+    ] {
+        let mut screen = at_item(&company, Item::Updates(LINUS));
+        assert_eq!(orders(screen.keys(keys)), [update(when)], "{keys}");
+    }
+}
+
+#[test]
+fn who_stays_down_is_started_from_the_inbox() {
+    let mut company = company();
+    let grace = Arc::make_mut(&mut company.processes[2]);
+    let id = grace.id;
+    *grace = fixture::down(grace.clone(), Status::Error);
+    let mut screen = at_item(&company, Item::Stuck(id));
+    assert_eq!(orders(screen.keys("s")), [Command::Start(id)]);
+    assert!(screen.text().contains("s start"), "{}", screen.text());
+    // It can be put off on this terminal, and is the last then.
+    screen.keys("Z");
+    let last = screen.view.inbox.keys(&screen.snapshot);
+    let open = inbox::waiting(&screen.snapshot).len();
+    assert_eq!(last[open - 1], Item::Stuck(id));
+}
+
+#[test]
+fn what_happened_comes_up_once_and_any_key_closes_it() {
+    let told = |screen: &mut Screen| screen.text().contains("While you were away");
+    for key in ["<esc>", "q", " ", "y", "<enter>", "x"] {
+        let mut screen = Screen::new(company(), 80, 24);
+        let since = now().wall;
+        let asked = screen.view.comes_back(since);
+        assert_eq!(asked, [Action::Digest { since: Some(since) }]);
+        screen.view.away(Some(Arc::new(digest(true))));
+        assert!(told(&mut screen), "{}", screen.text());
+        assert_eq!(screen.keys(key), []);
+        assert!(!told(&mut screen), "{key}");
+        // A key asks for it again, with the same beginning.
+        assert_eq!(screen.keys("B"), [Action::Digest { since: Some(since) }]);
+        screen.view.away(Some(Arc::new(digest(false))));
+        assert!(
+            screen.text().contains("Nothing happened"),
+            "{}",
+            screen.text()
+        );
+    }
+}
+
+#[test]
+fn nothing_comes_up_where_nothing_happened_or_somebody_is_at_work_already() {
+    let mut screen = Screen::new(company(), 80, 24);
+    screen.view.comes_back(now().wall);
+    screen.view.away(Some(Arc::new(digest(false))));
+    assert!(screen.text().contains("EMPLOYEE"));
+    let mut screen = Screen::new(company(), 80, 24);
+    screen.view.comes_back(now().wall);
+    screen.keys("t");
+    screen.view.away(Some(Arc::new(digest(true))));
+    assert!(!screen.text().contains("While you were away:"));
+    assert!(screen.text().contains("B shows them"), "{}", screen.text());
+    // What cannot be read is said.
+    screen.view.away(None);
+    assert!(
+        screen.text().contains("cannot be read"),
+        "{}",
+        screen.text()
+    );
+}
+
+#[test]
+fn new_updates_call_a_person() {
+    let mut screen = Screen::new(company(), 80, 24);
+    let grace = Arc::make_mut(&mut screen.snapshot.processes[2]);
+    grace.updates_available = true;
+    let call = Action::Call("updates for Linus, Grace".to_owned());
+    assert_eq!(screen.view.observe(&screen.snapshot), [call]);
+    assert_eq!(screen.view.observe(&screen.snapshot), []);
 }

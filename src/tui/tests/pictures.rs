@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::domain::chronicle::What;
+use crate::domain::digest::{Digest, RestartNote, TaskNote, WaitNote};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::snapshot::{Level, Snapshot};
+use crate::domain::id::{ProcessId, RequestId, TaskId};
+use crate::domain::snapshot::{Level, Snapshot, Status};
 use crate::tui::look::{Capabilities, ColourDepth};
 use crate::tui::tests::fixture::{
-    Screen, alert, caps, company, crowd, edit, empty, message, question,
+    self, Screen, alert, caps, company, crowd, digest, edit, empty, message, now, question,
 };
 
 /// Draws a company after some keys and compares with the picture that is kept.
@@ -279,4 +282,81 @@ fn ascii_terminals_get_ascii_only() {
 fn updates_show_what_a_restart_would_change() {
     check("updates_80x24", Screen::new(company(), 80, 24), "u");
     check("updates_50x20", Screen::new(company(), 50, 20), "u");
+}
+
+/// A night in which a lot happened.
+fn night() -> Digest {
+    let note = |number: u64, what, text: &str| TaskNote {
+        task: TaskId(number),
+        title: format!("Piece of work number {number}"),
+        process: Some(ProcessId(1)),
+        name: Some("Ada".to_owned()),
+        what,
+        at: now().wall,
+        text: text.to_owned(),
+        cost_usd: 0.11,
+    };
+    let mut digest = digest(true);
+    digest.finished_count = 12;
+    digest.finished = (1..=12)
+        .rev()
+        .map(|number| note(number, What::TaskSucceeded, "Done, all tests pass."))
+        .collect();
+    digest.failed_count = 1;
+    digest.failed = vec![note(
+        20,
+        What::TaskParked,
+        "its process died: exit code 3 (PROC_004)",
+    )];
+    digest.restarted = vec![RestartNote {
+        process: ProcessId(4),
+        name: "Ken".to_owned(),
+        count: 2,
+        text: "after a failure, try 2".to_owned(),
+    }];
+    digest.instances_lost = 1;
+    digest.adopted = 5;
+    digest.waits = vec![WaitNote {
+        request: Some(RequestId(1)),
+        process: ProcessId(1),
+        name: "Ada".to_owned(),
+        text: "asks to run: git push origin main".to_owned(),
+        since: now().wall - jiff::SignedDuration::from_mins(12),
+    }];
+    digest
+}
+
+#[test]
+fn what_happened_while_nobody_looked() {
+    for (width, height) in [(80, 24), (120, 40), (200, 50), (50, 20)] {
+        let mut screen = Screen::new(company(), width, height);
+        screen.view.away(Some(Arc::new(night())));
+        check(&format!("away_{width}x{height}"), screen, "");
+    }
+    let mut short = Screen::new(company(), 80, 24);
+    short.view.away(Some(Arc::new(digest(true))));
+    check("away_short", short, "");
+    let mut scrolled = Screen::new(company(), 80, 24);
+    scrolled.view.away(Some(Arc::new(night())));
+    scrolled.text();
+    check("away_scrolled", scrolled, "G");
+}
+
+#[test]
+fn everything_that_waits_stands_in_the_inbox() {
+    let mut company = asking();
+    let grace = Arc::make_mut(&mut company.processes[2]);
+    let mut lost = fixture::down(grace.clone(), Status::Error);
+    lost.now = "crashed: exit code 3 (PROC_004)".to_owned();
+    *grace = lost;
+    for (width, height) in [(80, 24), (120, 40), (200, 50), (50, 20)] {
+        let screen = || Screen::new(company.clone(), width, height);
+        check(&format!("inbox_stuck_{width}x{height}"), screen(), "3jjj");
+        check(&format!("inbox_failed_{width}x{height}"), screen(), "3jjjj");
+        check(
+            &format!("inbox_updates_{width}x{height}"),
+            screen(),
+            "3jjjjj",
+        );
+    }
 }

@@ -468,3 +468,25 @@ fn a_question_that_comes_after_the_time_of_a_task_does_not_take_the_task_back() 
     rig.fact(run, Fact::Asked { key, ask, input });
     assert_eq!(rig.task(second).state, state);
 }
+
+#[test]
+fn a_task_that_failed_is_let_be_until_it_is_tried_again() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    let task = rig.add("do it", None);
+    let refused = rig.order(Command::DismissTask(task));
+    assert!(matches!(rig.answer(refused), Some(Err(Refusal::State(_)))));
+    let unknown = rig.order(Command::DismissTask(TaskId(99)));
+    let answer = rig.answer(unknown);
+    assert!(matches!(answer, Some(Err(Refusal::UnknownTask(_)))));
+    rig.turn_ends(run, false);
+    rig.order(Command::CancelTask(task));
+    let done = rig.order(Command::DismissTask(task));
+    assert_eq!(rig.answer(done), Some(&Ok(Outcome::Done)));
+    assert!(rig.task(task).dismissed);
+    // That it was is on disk.
+    let mut rig = rig.reborn();
+    assert!(rig.task(task).dismissed);
+    rig.order(Command::RetryTask(task));
+    assert!(!rig.task(task).dismissed);
+}
