@@ -207,6 +207,8 @@ fn wait_until_unlocked(folder: &Path) {
     let (done, waiting) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         folder.lock().unwrap();
+        // Given back first: whoever asks next who has the lock must not be told that it is us.
+        drop(folder);
         done.send(()).ok();
     });
     waiting.recv_timeout(PATIENCE).expect("the instance ends");
