@@ -100,3 +100,51 @@ fn a_script_hires_gives_a_task_and_gets_its_result() {
     let gone = headcount(folder).arg("ps").output().expect("it runs");
     assert_eq!(gone.status.code(), Some(3));
 }
+
+#[test]
+fn a_word_to_somebody_at_work_joins_the_turn() {
+    let company = Company(tempfile::tempdir().unwrap());
+    let folder = company.0.path();
+    run(
+        folder,
+        &["create", "senior_developer", "--name", "Ada", "--demo"],
+    );
+    let idle = headcount(folder)
+        .args(["send", "ada", "hello"])
+        .output()
+        .unwrap();
+    assert_eq!(idle.status.code(), Some(5));
+    let said = String::from_utf8_lossy(&idle.stderr).into_owned();
+    assert!(said.contains("Ada has no task that runs"), "{said}");
+
+    // A tool that waits until it is let go.
+    let gate = folder.join("gate");
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let text = format!("TOOL Bash cat {} ;; SAY built", gate.display());
+    let task = run(folder, &["task", "add", &text, "--process", "ada"]);
+    let task = task.trim();
+    // It is opened for writing when the tool reads.
+    let mut write = std::fs::OpenOptions::new().write(true).open(&gate).unwrap();
+    let sent = headcount(folder)
+        .args(["send", "ada", "-", "--json"])
+        .write_stdin("SAY and tested\n")
+        .output()
+        .unwrap();
+    let sent: Value = serde_json::from_slice(&sent.stdout).unwrap();
+    assert_eq!(sent["task"], task);
+    std::io::Write::write_all(&mut write, b"go\n").unwrap();
+    drop(write);
+    run(folder, &["task", "wait", task, "--timeout", "60s"]);
+    let shown: Value =
+        serde_json::from_str(&run(folder, &["task", "show", task, "--json"])).unwrap();
+    let message = &shown["attempts"][0]["messages"][0];
+    assert_eq!(
+        (&message["text"], &message["state"]),
+        (&"SAY and tested".into(), &"joined".into())
+    );
+    let shown = run(folder, &["task", "show", task]);
+    assert!(
+        shown.contains("SAY and tested (joined the turn)"),
+        "{shown}"
+    );
+}

@@ -130,6 +130,17 @@ pub enum Verb {
     /// Work with the task queue.
     #[command(subcommand)]
     Task(TaskVerb),
+    /// Say something to the running turn of a busy employee.
+    Send {
+        /// Who: an id, a name or the beginning of one.
+        #[arg(value_name = "PROC")]
+        process: String,
+        /// What; `-` reads it from standard input.
+        #[arg(value_name = "TEXT")]
+        text: String,
+        #[command(flatten)]
+        json: JsonArg,
+    },
     /// List what waits for you.
     Inbox(JsonArg),
     /// Ask processes how they do, now.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::args::{CreateArgs, ProcArgs};
+use crate::cli::args::{CreateArgs, JsonArg, ProcArgs};
 use crate::cli::client::Client;
 use crate::cli::error::{CliError, FaultCause};
 use crate::cli::exit::Code;
@@ -15,10 +15,12 @@ use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::ps::status;
 use crate::cli::resolve::{Candidate, bare, resolve};
+use crate::cli::task_add::standard_input;
 use crate::domain::command::UpdateWhen;
 use crate::domain::snapshot::Status;
 use crate::serve::wire::{
-    ErrorDoc, HireRequest, ProcessDoc, RemovedDoc, RoleDoc, StoppedDoc, WorkDoc,
+    ErrorDoc, HireRequest, ProcessDoc, RemovedDoc, RoleDoc, SaidDoc, SayRequest, StoppedDoc,
+    WorkDoc,
 };
 
 /// One of several that were asked for.
@@ -82,6 +84,33 @@ pub(super) async fn create(
         }
     }
     worst.map_or(Ok(()), |code| Err(CliError::Said(code)))
+}
+
+/// Says something to the running turn of a process.
+pub(super) async fn send(
+    process: &str,
+    text: &str,
+    json: JsonArg,
+    place: &Place,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let text = match text {
+        "-" => standard_input()?.trim().to_owned(),
+        text => text.to_owned(),
+    };
+    let client = place.client().await;
+    let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
+    let process = one(process, &processes)?;
+    let path = format!("/api/processes/{}/messages", process.id);
+    let said: SaidDoc = client.post(&path, &SayRequest { text }).await?;
+    if json.json {
+        return output.json(&said);
+    }
+    let name = safe(&process.name);
+    output.line(format_args!(
+        "{name} gets it within the running turn of {}, after the step that runs now",
+        said.task
+    ))
 }
 
 /// The roles that are meant, by their keys.

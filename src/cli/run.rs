@@ -113,6 +113,11 @@ pub(super) async fn carry_out(
         } => work::export(&process, file.as_deref(), place, output).await,
         Verb::Restore(args) => work::restore(&args, place, output).await,
         Verb::Task(verb) => task::run(verb, place, output).await,
+        Verb::Send {
+            process,
+            text,
+            json,
+        } => process::send(&process, &text, json, place, output).await,
         Verb::Inbox(json) => inbox::list(json, place, output).await,
         Verb::Health(args) => alerts::health(&args, place, output).await,
         Verb::Alerts(json) => alerts::list(json, place, output).await,

@@ -197,6 +197,11 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
                 why.unwrap_or_default()
             ),
         );
+        for message in &attempt.messages {
+            let at = moment(message.at, now);
+            let line = format!("{at} {} ({})", message.text, message.state.words());
+            fields.add("message", line);
+        }
     }
     if let Some(last) = task.attempts.last() {
         let tools = last

@@ -119,6 +119,13 @@ pub enum Command {
         /// When.
         when: UpdateWhen,
     },
+    /// Says something to the running turn of a process: answered when that is on disk.
+    Say {
+        /// Who is to read it.
+        process: ProcessId,
+        /// What is said.
+        text: String,
+    },
     /// Asks a process how it does: answered when it has answered, or has not in time.
     Check(ProcessId),
     /// Says that an alert was seen.
@@ -225,6 +232,8 @@ pub enum Outcome {
     Started(ProcessId),
     /// Asked how it does; the snapshot has what came of it.
     Checked(ProcessId),
+    /// On its way to the turn of this task.
+    Said(TaskId),
     /// Down, with the proof.
     Stopped(ProcessId, Option<Box<Exit>>),
     /// Accepted and on disk.

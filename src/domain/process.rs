@@ -236,6 +236,9 @@ pub struct Live {
     /// What automation keeps of it.
     #[serde(default)]
     pub shift: Shift,
+    /// Messages to running turns that it has not read yet, with the tasks of those turns.
+    #[serde(default)]
+    pub messages: Vec<(Uuid, TaskId)>,
     /// What it is up to besides, for example the retry of a call; gone with the next sign of life.
     #[serde(skip)]
     pub hint: Option<String>,
@@ -484,6 +487,7 @@ impl Process {
                     && live.turn == Turn::None
                     && live.settled
                     && live.activity == Activity::Idle
+                    && live.messages.is_empty()
                     && live.blocked.is_none()
             })
     }

@@ -407,6 +407,49 @@ pub struct Attempt {
     /// Where it stands in the log.
     #[serde(default)]
     pub log: Option<LogSpan>,
+    /// What people said to its running turn, oldest first.
+    #[serde(default)]
+    pub messages: Vec<TurnMessage>,
+}
+
+/// A message of a person to the running turn of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnMessage {
+    /// By which the agent's events name it.
+    pub uuid: Uuid,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// What was said.
+    pub text: String,
+    /// How far it has come.
+    pub state: TurnMessageState,
+}
+
+/// How far a message to a running turn has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnMessageState {
+    /// On its way; the agent reads it after the tool that it runs, or after its turn.
+    Sent,
+    /// The agent read it within the turn of the task.
+    Joined,
+    /// The turn was over by then: the agent answers it in a turn of its own.
+    After,
+    /// The agent never read it: it ended, or was interrupted, first.
+    Lost,
+}
+
+impl TurnMessageState {
+    /// What that means, for a person.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Sent => "on its way",
+            Self::Joined => "joined the turn",
+            Self::After => "read after the turn, in one of its own",
+            Self::Lost => "not read: the agent ended or was interrupted first",
+        }
+    }
 }
 
 /// How far a leased task has come.

@@ -222,6 +222,7 @@ pub(crate) fn task(id: u64, state: TaskState) -> Task {
                 conversation: None,
                 work: Work::default(),
                 log: None,
+                messages: Vec::new(),
             }]
         },
         lease: None,

@@ -17,8 +17,8 @@ use crate::serve::error::ApiError;
 use crate::serve::fresh::settled;
 use crate::serve::hire::new_process;
 use crate::serve::wire::{
-    ErrorDoc, ExitDoc, HealthDoc, HireRequest, ProcessDoc, ProcessStatusDoc, RemovedDoc, SavedDoc,
-    StoppedDoc, WorkDoc,
+    ErrorDoc, ExitDoc, HealthDoc, HireRequest, ProcessDoc, ProcessStatusDoc, RemovedDoc, SaidDoc,
+    SavedDoc, SayRequest, StoppedDoc, WorkDoc,
 };
 
 pub(super) async fn list(State(handle): State<Handle>) -> Json<Vec<ProcessDoc>> {
@@ -57,6 +57,24 @@ pub(super) async fn health(
     let snapshot = handle.snapshot();
     let view = snapshot.process(id).ok_or(Refusal::UnknownProcess(id))?;
     Ok(Json(HealthDoc::from(view.as_ref())))
+}
+
+/// Sends a message to its running turn, and answers when that is on disk.
+pub(super) async fn say(
+    State(handle): State<Handle>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+    Body(bytes): Body,
+) -> Result<Response, ApiError> {
+    let process = process_id(&id)?;
+    let SayRequest { text } = body::read(&bytes)?;
+    match handle.order(origin, Command::Say { process, text }).await? {
+        Outcome::Said(task) => {
+            let document = SaidDoc { process, task };
+            Ok((StatusCode::ACCEPTED, Json(document)).into_response())
+        }
+        other => Err(unexpected(&other)),
+    }
 }
 
 /// One of several that were asked for.

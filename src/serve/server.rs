@@ -94,6 +94,7 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .route("/api/processes/{id}/stop", post(processes::stop))
         .route("/api/processes/{id}/force-stop", post(processes::kill))
         .route("/api/processes/{id}/restart", post(processes::restart))
+        .route("/api/processes/{id}/messages", post(processes::say))
         .route("/api/processes/{id}/health", post(processes::health))
         .route("/api/processes/{id}/changes", get(worktrees::changes))
         .route("/api/processes/{id}/updates", post(processes::update))

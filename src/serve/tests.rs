@@ -408,6 +408,29 @@ async fn a_process_is_asked_how_it_does_and_an_alert_is_seen() {
 }
 
 #[tokio::test]
+async fn something_is_said_to_a_running_turn() {
+    let served = Scripted::start(Caller::Person, company(), |command, _| match command {
+        Command::Say { process, text } if *process == ProcessId(1) && text == "mind the tests" => {
+            Some(Ok(Outcome::Said(TaskId(3))))
+        }
+        Command::Say { .. } => Some(Err(Refusal::State("it has no task".to_owned()))),
+        _ => panic!("{command:?}"),
+    });
+    let path = "POST /api/processes/proc_001/messages";
+    let (code, document) = served.ask(path, r#"{"text":"mind the tests"}"#).await;
+    assert_eq!(code, 202);
+    assert_eq!(
+        document,
+        json!({"process": "proc_001", "task": "task_0003"})
+    );
+    let (code, document) = served.ask(path, r#"{"text":"hello"}"#).await;
+    assert_eq!((code, &document["error"]["kind"]), (409, &json!("refused")));
+    for body in ["", "{}", r#"{"text":"a","to":"b"}"#] {
+        assert_eq!(served.ask(path, body).await.0, 400, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn requests_are_answered_by_their_id() {
     let served = Scripted::start(Caller::Person, company(), |command, snapshot| {
         let mut answered = request();

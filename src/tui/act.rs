@@ -16,7 +16,7 @@ use crate::tui::dialogs::updates::UpdatesDialog;
 use crate::tui::filter::Filter;
 use crate::tui::format;
 use crate::tui::keys::Verb;
-use crate::tui::offer::{can_demo, can_follow, is_troubled};
+use crate::tui::offer::{can_be_told, can_demo, can_follow, is_troubled};
 use crate::tui::order::Order;
 use crate::tui::scene::Scene;
 use crate::tui::screens::details::Details;
@@ -57,6 +57,7 @@ impl View {
             Verb::Yes | Verb::Always | Verb::Deny | Verb::Answer => {
                 return self.decide(verb, snapshot);
             }
+            Verb::Message => self.message(snapshot),
             Verb::Log => {
                 // Of a task that is over its part of the log, else the end of it.
                 let past = self.task(snapshot).and_then(|task| {
@@ -196,6 +197,23 @@ impl View {
         }
         self.settle(snapshot);
         Vec::new()
+    }
+
+    /// Writes a message to the running turn of the selected process.
+    fn message(&mut self, snapshot: &Snapshot) {
+        let Some(process) = self.subject(snapshot) else {
+            return;
+        };
+        if can_be_told(process) {
+            let dialog = LineDialog::say(process.id, &process.name);
+            self.dialogs.push(Dialog::Line(Box::new(dialog)));
+        } else {
+            let line = format!(
+                "{} has no task that runs; t writes one, A on a result goes on from it.",
+                text::clean(&process.name)
+            );
+            self.note(Level::Info, line);
+        }
     }
 
     /// Writes a task that answers the result of the selected one.

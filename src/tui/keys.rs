@@ -84,6 +84,7 @@ pub(crate) enum Verb {
     Sort,
     Reverse,
     Filter,
+    Message,
     Follow,
     Raw,
     Kinds,
@@ -238,6 +239,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Open [key(KeyCode::Enter)] &[Processes], "details", "everything about the employee";
     Diff [letter('p')] &[Processes, Tasks, Details, Logs, Task], "diff", "what is different in its git worktree, and the way home";
     Diff [letter('p')] &[Diff], "", "back";
+    Message [letter('M')] ONE, "message", "say something to its running turn";
     Kill [letter('X')] ONE, "kill", "kill at once, with all it started";
     Restart [letter('r')] ONE, "restart", "stop, read prompt and settings anew, start";
     Cancel [letter('c')] &[Tasks, Task], "cancel", "take the task back";

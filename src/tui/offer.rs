@@ -181,6 +181,7 @@ impl View {
                 self.pages.last(),
                 Some(Page::Diff(page)) if page.read().is_some_and(|text| text.files.len() > 1)
             ),
+            Verb::Message => subject.is_some_and(can_be_told),
             Verb::Kill | Verb::Restart => subject.is_some_and(ProcessView::is_up),
             Verb::Remove => subject.is_some_and(|process| !process.is_up()),
             Verb::Log | Verb::Why | Verb::Mark | Verb::MarkRange => subject.is_some(),
@@ -257,6 +258,11 @@ pub(crate) fn can_stop(process: &ProcessView) -> bool {
         || matches!(process.status, Status::Backoff | Status::Starting)
         || process.upkeep.next_run.is_some()
         || matches!(process.upkeep.rest, Some(Rest::Idle | Rest::Instance))
+}
+
+/// Whether it has a turn that a message can join.
+pub(crate) fn can_be_told(process: &ProcessView) -> bool {
+    process.is_up() && process.protocol.is_read() && process.task.is_some()
 }
 
 /// Whether it can be taken back.

@@ -534,6 +534,12 @@ impl View {
                         let line = format!("{} tasks are accepted and on disk.", tasks.len());
                         self.note(Level::Info, line);
                     }
+                    Outcome::Said(task) => {
+                        self.note(
+                            Level::Info,
+                            format!("The message is on its way to the turn of {task}."),
+                        );
+                    }
                     // The rest is seen in the next snapshot, or said by a message of the company.
                     Outcome::Done
                     | Outcome::Created(_)

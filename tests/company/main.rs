@@ -5,10 +5,10 @@ mod claude;
 mod company;
 mod ends;
 #[path = "../support/fake_api.rs"]
-#[expect(dead_code, reason = "shared with tests that look at more of a request")]
 mod fake_api;
 mod fitness;
 mod health;
+mod messages;
 mod real;
 mod scripted;
 mod simulated;

@@ -15,7 +15,12 @@ const PING: &str = "headcount-ping-";
 pub fn encode(order: &Numbered) -> String {
     let message = match &order.order {
         Order::Initialize => request(order.seq, "initialize"),
-        Order::Interrupt => request(order.seq, "interrupt"),
+        // What waits for the turn's end goes with it.
+        Order::Interrupt => {
+            let mut interrupt = request(order.seq, "interrupt");
+            interrupt["request"]["cancel_queued"] = true.into();
+            interrupt
+        }
         Order::Message { uuid, text } => user(*uuid, &harmless(text)),
         // Answered like a task, but without a call to the model, and under a new session id.
         Order::Clear { uuid } => user(*uuid, "/clear"),
@@ -147,7 +152,9 @@ mod tests {
                 "response": {"subtype": "success", "request_id": "k", "response": answer}})
         };
         check(Order::Initialize, &request("initialize"));
-        check(Order::Interrupt, &request("interrupt"));
+        let mut interrupt = request("interrupt");
+        interrupt["request"]["cancel_queued"] = true.into();
+        check(Order::Interrupt, &interrupt);
         for (text, sent) in [
             (
                 "two\nlines \u{2028} \"quoted\"",

@@ -12,6 +12,7 @@ impl Fleet {
     /// Does what is due for one process. Each arm moves its deadline or takes it away.
     pub(super) fn process_due(&mut self, id: ProcessId) {
         let now = self.now.mono;
+        let mut forgotten = Vec::new();
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
@@ -27,6 +28,7 @@ impl Fleet {
                         source: "no word of it since its result".to_owned(),
                         at: self.now.wall,
                     };
+                    forgotten = std::mem::take(&mut live.messages);
                 }
                 if live
                     .blocked
@@ -68,6 +70,7 @@ impl Fleet {
                 }
                 let stage = live.stage;
                 self.touch(id);
+                self.lose(id, &forgotten);
                 if stage.deadline().is_some_and(|by| by <= now) {
                     self.stage_due(id, stage);
                 } else if overdue {

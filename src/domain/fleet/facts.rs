@@ -53,6 +53,7 @@ impl Fleet {
                 self.agent_is(id, Activity::Busy);
                 if let Some(message) = message {
                     self.task_running(id, message);
+                    self.message_read(id, message);
                 }
             }
             Fact::MessageCancelled { message } => self.message_cancelled(id, message),
@@ -157,14 +158,21 @@ impl Fleet {
         };
         live.activity = activity;
         live.hint = None;
-        if activity == Activity::Idle && live.turn == Turn::None {
+        let over = activity == Activity::Idle && live.turn == Turn::None;
+        if over {
             live.settled = true;
+        }
+        // Whoever has begun a turn by itself is not taken for idle before it says so.
+        if over || activity == Activity::Busy {
             live.settle_by = None;
         }
         process.evidence = Evidence {
             source: AGENT.to_owned(),
             at: now.wall,
         };
+        if over {
+            self.messages_are_over(id);
+        }
         self.refresh(id);
     }
 

@@ -22,6 +22,7 @@ mod recorder;
 mod restart;
 mod revise;
 mod saved;
+mod say;
 mod schedules;
 mod settle;
 mod staff;
@@ -425,6 +426,7 @@ impl Fleet {
             Command::ApproveAlways { request, rule } => self.approve_always(reply, request, rule),
             Command::Deny { request, reason } => self.deny(reply, request, reason),
             Command::Answer { request, answers } => self.answer(reply, request, &answers),
+            Command::Say { process, text } => self.say_to(reply, process, text),
             Command::Check(id) => self.check(reply, id),
             Command::Acknowledge(id) => self.acknowledge_alert(reply, id),
             Command::Work { of, order } => self.work(reply, of, order),

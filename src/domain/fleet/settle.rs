@@ -18,9 +18,19 @@ use crate::domain::time::Mono;
 /// Finished tasks that a process remembers.
 const LAST_TASKS: usize = 10;
 
+/// What a turn was that was not that of the task.
+const fn apart(to_a_message: bool) -> &'static str {
+    if to_a_message {
+        "the turn that answers the message ended"
+    } else {
+        "a turn of its own ended"
+    }
+}
+
 impl Fleet {
     pub(super) fn turn_ended(&mut self, id: ProcessId, end: TurnEnd) {
         self.account(id, &end);
+        let to_a_message = self.messages_answered(id, &end);
         self.enter_cost(&end);
         let turn = self
             .processes
@@ -46,10 +56,10 @@ impl Fleet {
                     self.settle(id, task, ending, &end);
                     self.turn_is_over(id);
                 } else {
-                    self.note(id, LogKind::System, "a turn of its own ended");
+                    self.note(id, LogKind::System, apart(to_a_message));
                 }
             }
-            _ => self.note(id, LogKind::System, "a turn of its own ended"),
+            _ => self.note(id, LogKind::System, apart(to_a_message)),
         }
         self.enter_rest_of_cost(id);
     }
@@ -73,22 +83,29 @@ impl Fleet {
         match ending.map(|ending| ending.end) {
             // A turn that was done before the interrupt reached it is done.
             _ if end.success => self.succeed(id, task, end),
-            Some(AttemptEnd::Cancelled) => {
+            Some(end) => self.end_as_ordered(id, task, end),
+            None if end.interrupted && stopping => {
+                self.return_task(task, "interrupted: its process was stopped");
+            }
+            None => self.fail_attempt(id, task, AttemptEnd::Failed, &end.text, end.retryable),
+        }
+    }
+
+    /// The turn of a task was interrupted by our order, for this reason.
+    pub(super) fn end_as_ordered(&mut self, id: ProcessId, task: TaskId, end: AttemptEnd) {
+        match end {
+            AttemptEnd::Cancelled => {
                 self.end_attempt(task, AttemptEnd::Cancelled, "taken back by you");
                 self.with_task(task, |task| {
                     task.state = TaskState::Cancelled;
                     task.error = Some("taken back by you".to_owned());
                 });
             }
-            Some(AttemptEnd::TimedOut) => {
+            AttemptEnd::TimedOut => {
                 let reason = self.out_of_time(id, task).to_string();
                 self.fail_attempt(id, task, AttemptEnd::TimedOut, &reason, true);
             }
-            Some(_) => self.return_task(task, "its process cannot work at present"),
-            None if end.interrupted && stopping => {
-                self.return_task(task, "interrupted: its process was stopped");
-            }
-            None => self.fail_attempt(id, task, AttemptEnd::Failed, &end.text, end.retryable),
+            _ => self.return_task(task, "its process cannot work at present"),
         }
     }
 
@@ -243,6 +260,7 @@ impl Fleet {
 
     /// The run that worked on a task is over.
     pub(super) fn settle_task_of(&mut self, id: ProcessId, live: &Live, exit: &Exit) {
+        self.lose(id, &live.messages);
         let Some(task) = live.turn.task() else { return };
         let held = self.tasks.get(&task).and_then(|task| task.lease);
         if held.is_none_or(|lease| lease.process != id || lease.run != live.run) {

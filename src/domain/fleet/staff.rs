@@ -333,6 +333,7 @@ impl Fleet {
             activity: Activity::Unknown,
             settled: false,
             settle_by: None,
+            messages: Vec::new(),
             blocked: None,
             up_since: None,
             details: None,

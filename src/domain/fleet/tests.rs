@@ -13,6 +13,7 @@ mod queue;
 mod recorder;
 mod restart;
 mod rig;
+mod say;
 mod schedules;
 mod storage;
 mod update;

@@ -103,6 +103,7 @@ impl Fleet {
                     from: begins,
                     to: None,
                 }),
+                messages: Vec::new(),
             });
             task.lease = Some(Lease {
                 process: id,
@@ -264,7 +265,10 @@ impl Fleet {
     pub(super) fn message_cancelled(&mut self, id: ProcessId, message: Uuid) {
         // A turn that was interrupted ends with a result as well; this alone settles a message that
         // the agent dropped before it began.
-        let Some((task, _)) = self.leased(id, message) else {
+        if self.message_dropped(id, message) {
+            return;
+        }
+        let Some((task, ending)) = self.leased(id, message) else {
             return;
         };
         let running = self
@@ -273,7 +277,10 @@ impl Fleet {
             .and_then(|task| task.lease)
             .is_some_and(|lease| lease.phase == LeasePhase::Running);
         if !running {
-            self.return_task(task, "the agent dropped it before it began");
+            match ending {
+                Some(ending) => self.end_as_ordered(id, task, ending.end),
+                None => self.return_task(task, "the agent dropped it before it began"),
+            }
             self.turn_is_over(id);
         }
     }

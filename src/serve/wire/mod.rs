@@ -28,12 +28,12 @@ pub use process::{
     StoppedDoc, TokensDoc,
 };
 pub use requests::{
-    AnswerRequest, ApproveRequest, DenyRequest, EditRequest, HireRequest, MoveRequest,
+    AnswerRequest, ApproveRequest, DenyRequest, EditRequest, HireRequest, MoveRequest, SayRequest,
     ShutdownRequest, TaskRequest, UpgradeRequest,
 };
 pub use role::RoleDoc;
 pub use status::{InstanceDoc, ProcessCounts, StatusDoc, TaskCountsDoc};
-pub use task::{AttemptDoc, FileChangeDoc, TaskDoc, TaskResultDoc};
+pub use task::{AttemptDoc, FileChangeDoc, SaidDoc, TaskDoc, TaskResultDoc, TurnMessageDoc};
 pub use why::{ChangeDoc, ExitNoteDoc, FigureDoc, FlightDoc, SentDoc, SessionDoc, WhyDoc};
 pub use worktree::{
     ChangesDoc, DiffDoc, FileDoc, MergeDoc, MergeRequest, RestoreRequest, SavedDoc, SavedQuery,

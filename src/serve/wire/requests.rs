@@ -232,3 +232,11 @@ pub struct UpgradeRequest {
     /// The program, absolute.
     pub program: PathBuf,
 }
+
+/// A message to the running turn of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SayRequest {
+    /// What is said.
+    pub text: String,
+}

@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::snapshot::Snapshot;
-use crate::domain::task::{Attempt, AttemptEnd, Priority, Task, TaskResult, TaskState};
+use crate::domain::task::{
+    Attempt, AttemptEnd, Priority, Task, TaskResult, TaskState, TurnMessageState,
+};
 use crate::serve::wire::process::TokensDoc;
 use crate::serve::wire::seconds;
 
@@ -73,6 +75,9 @@ pub struct AttemptDoc {
     /// Those that the tools alone know of: changed back, ignored by git, or outside of the worktree.
     #[serde(default)]
     pub only_by_tools: Vec<String>,
+    /// What people said to its running turn, oldest first.
+    #[serde(default)]
+    pub messages: Vec<TurnMessageDoc>,
     /// Where it begins in the log of its process, in bytes.
     pub log_from: Option<u64>,
     /// Where it ends there; `null` while it goes on.
@@ -88,6 +93,26 @@ pub struct FileChangeDoc {
     pub added: u64,
     /// Lines that went.
     pub removed: u64,
+}
+
+/// A message of a person to a running turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnMessageDoc {
+    /// When it was sent.
+    pub at: Timestamp,
+    /// What was said.
+    pub text: String,
+    /// How far it has come: `sent`, `joined`, `after` (read in a turn of its own) or `lost`.
+    pub state: TurnMessageState,
+}
+
+/// Where a message went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaidDoc {
+    /// Who reads it.
+    pub process: ProcessId,
+    /// The task whose turn it joins.
+    pub task: TaskId,
 }
 
 impl AttemptDoc {
@@ -110,6 +135,15 @@ impl AttemptDoc {
             end: attempt.end,
             reason: attempt.reason.clone(),
             session_id: attempt.conversation,
+            messages: attempt
+                .messages
+                .iter()
+                .map(|message| TurnMessageDoc {
+                    at: message.at,
+                    text: message.text.clone(),
+                    state: message.state,
+                })
+                .collect(),
             tools: attempt.work.tools.clone(),
             files: attempt
                 .work

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::domain::command::Command;
-use crate::domain::id::RequestId;
+use crate::domain::id::{ProcessId, RequestId};
 use crate::domain::worktree::{WorkOf, WorkOrder};
 use crate::tui::dialogs::{Heard, Order};
 use crate::tui::keys::Verb;
@@ -22,6 +22,7 @@ enum Purpose {
     Filter,
     Search,
     Patch(WorkOf),
+    Say(ProcessId),
 }
 
 /// A line to type, and what becomes of it.
@@ -84,6 +85,18 @@ impl LineDialog {
         }
     }
 
+    /// Asks for what is said to a running turn.
+    pub(crate) fn say(process: ProcessId, who: &str) -> Self {
+        Self {
+            purpose: Purpose::Say(process),
+            title: format!("A message to {who}'s running turn"),
+            note:
+                "Read after the step that runs now; if the turn is over by then, in one of its own."
+                    .to_owned(),
+            field: Field::new(""),
+        }
+    }
+
     pub(crate) fn key(&mut self, key: KeyEvent, verb: Option<Verb>, scene: Scene<'_>) -> Heard {
         match verb {
             Some(Verb::Back) => Heard::Closed,
@@ -111,7 +124,14 @@ impl LineDialog {
             }
             // An empty rule would fit nothing; the person is still thinking.
             Purpose::Rule(_) if typed.is_empty() => Heard::Kept,
-            Purpose::Patch(_) if typed.is_empty() => Heard::Kept,
+            Purpose::Patch(_) | Purpose::Say(_) if typed.is_empty() => Heard::Kept,
+            Purpose::Say(process) => Heard::Orders(vec![Order::new(
+                "send the message",
+                Command::Say {
+                    process: *process,
+                    text: typed.to_owned(),
+                },
+            )]),
             Purpose::Patch(of) => Heard::Orders(vec![Order::new(
                 "write the patch",
                 Command::Work {

@@ -127,6 +127,12 @@ fn write(task: &Task, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
                 let tools: Vec<String> = tools.map(|(tool, n)| format!("{tool} {n}")).collect();
                 sheet.text(&format!("called {}", tools.join(", ")), 3, palette.dim);
             }
+            for message in &attempt.messages {
+                let at = scene.now.clock(message.at);
+                let line = format!("{at} you: {}", text::clean(&message.text));
+                sheet.text(&line, 3, palette.plain);
+                sheet.text(message.state.words(), 6, palette.dim);
+            }
             for file in &attempt.work.files {
                 let line = format!("{}  +{} -{}", file.path, file.added, file.removed);
                 sheet.text(&line, 3, palette.dim);

@@ -341,6 +341,7 @@ fn attempt(process: u64, end: Option<AttemptEnd>, reason: Option<&str>) -> Attem
         conversation: end.map(|_| Uuid::from_u128(u128::from(process))),
         work: Work::default(),
         log: None,
+        messages: Vec::new(),
     }
 }
 

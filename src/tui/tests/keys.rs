@@ -113,6 +113,7 @@ fn a_task_shows_what_it_waits_for_and_what_was_done_and_opens_its_part_of_the_lo
             by_git: None,
         },
         conversation: None,
+        messages: Vec::new(),
         log: Some(LogSpan {
             from: 4711,
             to: Some(5000),
@@ -629,6 +630,25 @@ fn a_result_is_answered_with_a_task_in_its_conversation() {
         text.contains("It can be answered when it is over"),
         "{text}"
     );
+}
+
+#[test]
+fn something_is_said_to_a_running_turn_and_to_no_other() {
+    let mut screen = screen();
+    // Linus works, Grace has nothing to do.
+    assert_eq!(screen.keys("jM"), []);
+    let text = screen.text();
+    assert!(text.contains("A message to Linus's running turn"), "{text}");
+    assert_eq!(
+        orders(screen.keys("mind the tests<enter>")),
+        [Command::Say {
+            process: ProcessId(2),
+            text: "mind the tests".to_owned(),
+        }]
+    );
+    assert_eq!(screen.keys("jM"), []);
+    let text = screen.text();
+    assert!(text.contains("Grace has no task that runs"), "{text}");
 }
 
 #[test]
