@@ -110,6 +110,7 @@ fn process(number: u64, now: Timestamp) -> ProcessView {
         requests: vec![],
         last_exit: None,
         command: None,
+        sandbox: headcount::domain::sandbox::Sandbox::default(),
         progress: None,
         upkeep: headcount::domain::automation::UpkeepView::default(),
     }

@@ -262,6 +262,15 @@ fn a_stop_and_a_removal_say_what_is_not_committed() {
             && removed.contains("`headcount restore proc_002` brings it back"),
         "{removed}"
     );
+    shop.hire("Grace", &["--worktree", "always"]);
+    shop.work("grace", "echo four > a.txt");
+    let down = shop.company.run(&["down"]);
+    let said = String::from_utf8_lossy(&down.stderr).into_owned();
+    assert!(
+        said.contains("Grace has 1 file not committed, in ") && down.status.success(),
+        "{said}"
+    );
+    shop.company.ok(&["up"]);
     shop.company.close();
 }
 

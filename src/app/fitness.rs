@@ -27,6 +27,12 @@ pub async fn look(source: &Source, catalogue: &Catalogue, state: &Path, demo: bo
         .unwrap_or_default()
 }
 
+/// The version of the kernel's Landlock, which holds sandboxes; 0 for none.
+#[must_use]
+pub fn kernel_sandbox() -> u32 {
+    crate::runtime::fitness::kernel_sandbox()
+}
+
 /// What is to be said of the room that a state folder has left.
 #[must_use]
 pub fn room(state: &Path) -> Option<Finding> {

@@ -10,11 +10,11 @@ use crate::cli::client::{Client, ClientError};
 use crate::cli::error::CliError;
 use crate::cli::exit::Code;
 use crate::cli::fields::Fields;
-use crate::cli::format::{bytes, dollars};
+use crate::cli::format::{bytes, dollars, safe};
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::os::{folder_lock, notify};
-use crate::serve::wire::{ShutdownRequest, StatusDoc};
+use crate::serve::wire::{ChangesDoc, ProcessDoc, ShutdownRequest, StatusDoc};
 
 /// How often the end of an instance is looked for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -72,6 +72,7 @@ pub(super) async fn down(
     let status: StatusDoc = client.get("/api/status").await?;
     let up = status.processes.up;
     let folder = place.folder_of(status.instance.pid);
+    say_what_is_open(&client, output).await;
     let gracefully = async {
         shut(&client, args.force, args.timeout).await?;
         gone(folder.clone()).await;
@@ -96,6 +97,28 @@ pub(super) async fn down(
         status.instance.pid,
         if up == 1 { "process" } else { "processes" },
     ))
+}
+
+/// Says what stands in worktrees and is not committed: it stays there, and is easily forgotten.
+async fn say_what_is_open(client: &Client, output: &mut Output) {
+    // That it cannot be told is no reason to run on.
+    let processes: Vec<ProcessDoc> = client.get("/api/processes").await.unwrap_or_default();
+    let with_worktree = processes
+        .iter()
+        .filter_map(|process| Some((process, process.worktree.as_ref()?)));
+    for (process, worktree) in with_worktree {
+        let path = format!("/api/processes/{}/changes", process.id);
+        let changes: Result<ChangesDoc, _> = client.get(&path).await;
+        let open = changes.map_or(0, |changes| changes.uncommitted);
+        if open > 0 {
+            output.note(format_args!(
+                "{} has {open} {} not committed, in {}",
+                safe(&process.name),
+                if open == 1 { "file" } else { "files" },
+                safe(&worktree.folder.to_string_lossy())
+            ));
+        }
+    }
 }
 
 async fn shut(client: &Client, force: bool, timeout: Duration) -> Result<(), CliError> {

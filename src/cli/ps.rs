@@ -155,8 +155,19 @@ fn details(process: &ProcessDoc, now: Timestamp) -> Fields {
         ),
     );
     let is_held = process.sandbox.enforced || process.sandbox.level == "off";
-    let held = if is_held { "" } else { " (not enforced)" };
+    let held = match (is_held, process.status) {
+        (true, _) => "",
+        // Nothing is there to be held.
+        (false, Status::Stopped) => "",
+        (false, _) => " (not enforced by this kernel)",
+    };
     fields.add("sandbox", format!("{}{held}", process.sandbox.level));
+    for gap in &process.sandbox.gaps {
+        fields.add("not held", gap);
+    }
+    if !process.sandbox.write.is_empty() {
+        fields.add("writes in", process.sandbox.write.join(" "));
+    }
     fields.add(
         "tasks",
         format!(

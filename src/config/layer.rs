@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use crate::domain::automation::{Autostart, IdleStop};
 use crate::domain::role::{Kind, PromptMode, WhenChanged, WhenCut};
+use crate::domain::sandbox::SandboxLevel;
 use crate::domain::schedule::Schedule;
 use crate::domain::worktree::UseWorktree;
 
@@ -74,6 +75,53 @@ pub(super) struct Layer {
     pub(super) restart_after: Set<Duration>,
     pub(super) worktree: Worktree,
     pub(super) when_changed: Set<WhenChanged>,
+    pub(super) sandbox: Sandbox,
+}
+
+/// The `sandbox` table of a layer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sandbox {
+    pub(super) level: Set<SandboxLevel>,
+    pub(super) best_effort: Set<bool>,
+    pub(super) write: Option<Vec<Spanned<String>>>,
+    pub(super) ports: Option<Vec<Spanned<u16>>>,
+}
+
+impl Sandbox {
+    fn read(table: &Table<'_>) -> Self {
+        let Some(table) = table.table("sandbox") else {
+            return Self::default();
+        };
+        let sandbox = Self {
+            level: table.read("level", sandbox_level),
+            best_effort: table.read("best_effort", Value::boolean),
+            write: texts(&table, "write"),
+            ports: table.get("ports").and_then(|value| value.list(port)),
+        };
+        table.finish();
+        sandbox
+    }
+
+    fn over(self, outer: Self) -> Self {
+        Self {
+            level: self.level.or(outer.level),
+            best_effort: self.best_effort.or(outer.best_effort),
+            write: self.write.or(outer.write),
+            ports: self.ports.or(outer.ports),
+        }
+    }
+}
+
+fn port(value: &Value<'_>) -> Option<u16> {
+    u16::try_from(value.whole(1..=65_535)?).ok()
+}
+
+fn sandbox_level(value: &Value<'_>) -> Option<SandboxLevel> {
+    value.choice(&[
+        ("off", SandboxLevel::Off),
+        ("workspace", SandboxLevel::Workspace),
+        ("strict", SandboxLevel::Strict),
+    ])
 }
 
 /// The `worktree` table of a layer.
@@ -162,6 +210,7 @@ impl Layer {
                 .as_ref()
                 .and_then(|health| health.read("restart", Value::boolean)),
             worktree: Worktree::read(table),
+            sandbox: Sandbox::read(table),
             when_changed: table.read("updates", when_changed),
             autostart: table.read("autostart", autostart),
             schedule: table.read("schedule", Value::schedule),
@@ -181,7 +230,6 @@ impl Layer {
             .chain(health)
             .chain(restart)
             .for_each(Table::finish);
-        check_unused(table);
         layer
     }
 
@@ -217,6 +265,7 @@ impl Layer {
             health_silence: self.health_silence.or(outer.health_silence),
             health_restart: self.health_restart.or(outer.health_restart),
             worktree: self.worktree.over(outer.worktree),
+            sandbox: self.sandbox.over(outer.sandbox),
             when_changed: self.when_changed.or(outer.when_changed),
             autostart: self.autostart.or(outer.autostart),
             schedule: self.schedule.or(outer.schedule),
@@ -234,20 +283,6 @@ impl<T> Bounds<T> {
             min: self.min.or(outer.min),
             max: self.max.or(outer.max),
         }
-    }
-}
-
-/// Checks the keys that describe features which the program does not have yet: they are part of the
-/// format, so a mistake in them is one, but nothing is done with them.
-fn check_unused(table: &Table<'_>) {
-    if let Some(sandbox) = table.table("sandbox") {
-        sandbox.read("level", |value| {
-            value.choice(&[("off", ()), ("workspace", ()), ("strict", ())])
-        });
-        sandbox.read("best_effort", Value::boolean);
-        texts(&sandbox, "write");
-        sandbox.read("ports", |value| value.list(|port| port.whole(1..=65_535)));
-        sandbox.finish();
     }
 }
 

@@ -23,6 +23,7 @@ const KEYS: &[Key] = &[
     ("budget", |layer| layer.budget_usd.is_some()),
     ("cpu", |layer| is_set(&layer.cpu)),
     ("memory", |layer| is_set(&layer.memory)),
+    ("sandbox", |layer| layer.sandbox.level.is_some()),
     ("worktree", |layer| layer.worktree.when.is_some()),
 ];
 

@@ -10,6 +10,7 @@ use toml::Spanned;
 use crate::domain::automation::{Automation, Autostart, Restarts};
 use crate::domain::health::HealthRule;
 use crate::domain::role::{self as domain, Catalogue, Protocol};
+use crate::domain::sandbox::{SandboxLevel, SandboxRule};
 use crate::domain::schedule::Schedule;
 use crate::domain::task::Priority;
 use crate::domain::worktree::{UseWorktree, WorktreeRule};
@@ -33,6 +34,17 @@ const STANDARD_MEMORY: domain::Range<u64> = domain::Range {
     min: 256_000_000,
     max: 1_000_000_000,
 };
+
+/// Where a sandbox lets write whose role lists nothing: the caches of cargo, npm and pip.
+const CACHES: &[&str] = &[
+    "~/.cargo/registry",
+    "~/.cargo/git",
+    "~/.cargo/.package-cache",
+    "~/.cargo/.package-cache-mutate",
+    "~/.cargo/.global-cache",
+    "~/.npm",
+    "~/.cache/pip",
+];
 
 /// A document, and what is needed to judge it. What is wrong goes to the report; the result then has
 /// stand-ins and is not used.
@@ -223,6 +235,7 @@ impl Resolver<'_> {
             },
             automation,
             worktree: worktree(layer.worktree),
+            sandbox: sandbox(layer.sandbox),
             when_changed: value_or(layer.when_changed, domain::WhenChanged::default()),
             origins,
         })
@@ -365,6 +378,21 @@ fn title_of(key: &str) -> String {
             .unwrap_or_default()
     };
     key.split('_').map(capital).collect::<Vec<_>>().join(" ")
+}
+
+fn sandbox(layer: layer::Sandbox) -> SandboxRule {
+    let caches = || CACHES.iter().map(|place| (*place).to_owned()).collect();
+    SandboxRule {
+        level: value_or(layer.level, SandboxLevel::Workspace),
+        best_effort: value_or(layer.best_effort, true),
+        write: plain(layer.write).unwrap_or_else(caches),
+        ports: layer
+            .ports
+            .unwrap_or_default()
+            .into_iter()
+            .map(Spanned::into_inner)
+            .collect(),
+    }
 }
 
 fn worktree(layer: layer::Worktree) -> WorktreeRule {

@@ -16,6 +16,7 @@ use crate::domain::health::Pulse;
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::inbox::Ask;
 use crate::domain::role::Catalogue;
+use crate::domain::sandbox::Sandbox;
 use crate::domain::snapshot::{Machine, Member, Usage};
 use crate::domain::task::{FileChange, Tokens};
 use crate::domain::updates::{Fingerprint, Updates};
@@ -171,6 +172,9 @@ pub struct RunDetails {
     /// Whether that is the last configuration that was good, and not the one on disk.
     #[serde(default)]
     pub put_back: bool,
+    /// What it may touch.
+    #[serde(default)]
+    pub sandbox: Sandbox,
 }
 
 /// Why a launch came to nothing, or a run to an end that nobody asked for.

@@ -21,6 +21,8 @@ pub enum Subject {
     Environment,
     /// The working directory.
     Folder,
+    /// What holds it in.
+    Sandbox,
     /// The room for logs and queue.
     Disk,
 }
@@ -71,6 +73,7 @@ impl Subject {
             Self::Tools => "tools",
             Self::Environment => "environment",
             Self::Folder => "folder",
+            Self::Sandbox => "sandbox",
             Self::Disk => "disk",
         }
     }

@@ -30,6 +30,7 @@ pub mod process;
 pub mod queue;
 pub mod restart;
 pub mod role;
+pub mod sandbox;
 pub mod schedule;
 pub mod secret;
 pub mod snapshot;

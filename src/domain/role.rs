@@ -10,6 +10,7 @@ use crate::domain::alert::AlertRule;
 use crate::domain::automation::{AutoStart, AutoStop, Automation};
 use crate::domain::health::HealthRule;
 use crate::domain::restart::AutoRestart;
+use crate::domain::sandbox::SandboxRule;
 use crate::domain::task::Priority;
 use crate::domain::worktree::WorktreeRule;
 
@@ -217,6 +218,9 @@ pub struct Role {
     /// Whether its processes work in git worktrees of their own, and how those are made.
     #[serde(default)]
     pub worktree: WorktreeRule,
+    /// What its processes may touch on the machine.
+    #[serde(default)]
+    pub sandbox: SandboxRule,
     /// Which layer set what, by the key in `roles.toml`; a variable as `environment NAME`.
     #[serde(default)]
     pub origins: BTreeMap<String, Layer>,

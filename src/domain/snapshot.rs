@@ -17,6 +17,7 @@ use crate::domain::id::{AlertId, EmployeeId, ProcessId, RequestId, RunId, TaskId
 use crate::domain::inbox::Request;
 use crate::domain::process::Conversation;
 use crate::domain::role::{Catalogue, Kind, PromptMode, Protocol, Range};
+use crate::domain::sandbox::Sandbox;
 use crate::domain::task::{Task, TaskState, Tokens};
 use crate::domain::updates::Updates;
 use crate::domain::worktree::{WorkSummary, Worktree};
@@ -339,6 +340,9 @@ pub struct ProcessView {
     pub last_exit: Option<Exit>,
     /// The command line that runs, without secrets.
     pub command: Option<String>,
+    /// What it may touch; of one that is down, what its role says.
+    #[serde(default)]
+    pub sandbox: Sandbox,
     /// What it did last for its task, by its own tool events.
     #[serde(default)]
     pub progress: Option<String>,

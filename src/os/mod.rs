@@ -33,6 +33,7 @@ pub mod orphans;
 mod proc;
 pub(crate) mod replace;
 pub mod run_folder;
+pub mod sandbox;
 pub mod segments;
 pub mod shim;
 pub mod signal;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::sandbox::Walls;
 use super::text;
 use super::tree::Member;
 
@@ -35,6 +36,9 @@ pub struct LaunchSpec {
     /// Soft limit of open files; the shim's own where absent.
     #[serde(default)]
     pub open_files: Option<u64>,
+    /// What it may touch; everything where absent.
+    #[serde(default)]
+    pub walls: Option<Walls>,
     /// Bytes after which a new segment of the record begins.
     #[serde(default = "LaunchSpec::default_segment_size")]
     pub segment_size: u64,
@@ -63,6 +67,7 @@ impl LaunchSpec {
             stdio: Stdio::default(),
             cgroup: None,
             open_files: None,
+            walls: None,
             segment_size: Self::default_segment_size(),
             keep: Keep::default(),
             adopt_within: Self::default_adopt_within(),
@@ -171,6 +176,8 @@ pub enum LaunchStage {
     Cgroup,
     /// The limits could not be set.
     Limits,
+    /// The sandbox could not be entered.
+    Sandbox,
     /// The working directory could not be entered.
     WorkingDirectory,
     /// The program could not be executed.
@@ -178,13 +185,14 @@ pub enum LaunchStage {
 }
 
 impl LaunchStage {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Arguments,
         Self::Streams,
         Self::Fork,
         Self::Session,
         Self::Cgroup,
         Self::Limits,
+        Self::Sandbox,
         Self::WorkingDirectory,
         Self::Program,
     ];
@@ -199,6 +207,7 @@ impl fmt::Display for LaunchStage {
             Self::Session => "session",
             Self::Cgroup => "control group",
             Self::Limits => "limits",
+            Self::Sandbox => "sandbox",
             Self::WorkingDirectory => "working directory",
             Self::Program => "program",
         })

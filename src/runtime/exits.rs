@@ -269,6 +269,11 @@ pub(crate) fn not_launched(failure: &crate::os::spec::LaunchFailure, shown: &str
             cause,
             "give yourself access to the working directory, or hire it for another",
         ),
+        LaunchStage::Sandbox => Fault::new(
+            FaultCode::EnvironmentSetupFailed,
+            cause,
+            "see `headcount doctor`; set `best_effort = true` or `level = \"off\"` in the role's `sandbox`",
+        ),
         LaunchStage::Program => Fault::new(
             FaultCode::FailedToStart,
             cause,

@@ -93,3 +93,9 @@ pub fn fitness(company: &Company) -> Fitness {
 pub fn room(state: &Path) -> Option<Finding> {
     preflight::room(state)
 }
+
+/// The version of the kernel's Landlock, which holds sandboxes; 0 for none.
+#[must_use]
+pub fn kernel_sandbox() -> u32 {
+    crate::os::sandbox::version()
+}

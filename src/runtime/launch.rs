@@ -7,6 +7,7 @@ use crate::domain::effect::LaunchPlan;
 use crate::domain::event::{Event, LaunchFailure, Mark, RunDetails};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::RunId;
+use crate::domain::sandbox::Sandbox;
 use crate::domain::updates::Fingerprint;
 use crate::os::link::{Link, LinkError, SpawnError, spawn_shim};
 use crate::os::oom;
@@ -110,6 +111,7 @@ impl Actor {
             environment: prepared.environment.clone(),
             fingerprint: prepared.fingerprint.clone(),
             put_back: prepared.put_back,
+            sandbox: prepared.sandbox.clone(),
         });
         run.good = Some(Box::new(prepared.good.clone()));
         run.tell(ToShim::Launch(Box::new(spec))).await;
@@ -228,6 +230,7 @@ impl Actor {
             environment: Vec::new(),
             fingerprint: Fingerprint::default(),
             put_back: false,
+            sandbox: Sandbox::default(),
         });
         run
     }

@@ -28,6 +28,7 @@ mod reaper;
 mod recorder;
 mod run;
 mod sampler;
+mod sandbox;
 mod start;
 mod updates;
 mod watched;

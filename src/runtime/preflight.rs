@@ -28,6 +28,7 @@ use crate::os::disk::Room;
 use crate::os::orphans::Children;
 use crate::runtime::children;
 use crate::runtime::prepare;
+use crate::runtime::sandbox;
 
 /// How long an agent may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -125,6 +126,14 @@ pub(crate) fn read(scene: &Scene<'_>, plan: &LaunchPlan) -> Sight {
         .as_ref()
         .map(|variables| prepare::find_program(scene, plan, variables));
     sight.program = program.and_then(|program| sight.keep(Subject::Agent, program));
+    let rule = &plan.role.sandbox;
+    if let Some(fault) = sandbox::weakness(rule) {
+        let weight = match rule.best_effort {
+            true => Weight::Drawback,
+            false => Weight::Obstacle,
+        };
+        sight.find(Subject::Sandbox, weight, fault);
+    }
     sight
 }
 

@@ -17,11 +17,14 @@ use crate::domain::event::LaunchFailure;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::nearest::nearest;
 use crate::domain::role::{PromptMode, Protocol};
+use crate::domain::sandbox::{Sandbox, SandboxLevel, SandboxRule};
 use crate::domain::updates::Fingerprint;
+use crate::os::sandbox::Walls;
 use crate::os::spec::{self, Keep, LaunchSpec, Stderr};
 use crate::runtime::context::Context;
 use crate::runtime::good::Good;
 use crate::runtime::preflight::{self, Scene, Sight};
+use crate::runtime::sandbox::{self, Setting};
 
 /// The size of a pseudo-terminal that nobody looks at.
 const TERMINAL: (u16, u16) = (50, 160);
@@ -38,6 +41,9 @@ pub(crate) struct Prepared {
     pub(crate) good: Good,
     /// Whether that is what was kept, and not what is on disk.
     pub(crate) put_back: bool,
+    /// What it may touch, and what is told of that.
+    pub(crate) walls: Option<Walls>,
+    pub(crate) sandbox: Sandbox,
     /// What was done to get there, for the log.
     pub(crate) steps: Vec<String>,
 }
@@ -169,6 +175,17 @@ pub(crate) fn prepare(
     let line = driver
         .command_line(&request)
         .map_err(|error| permanent(error.fault()))?;
+    let worktree = context.folders.worktrees.join(plan.process.to_string());
+    let setting = Setting {
+        rule: &plan.role.sandbox,
+        folder: &plan.working_directory,
+        worktree: Some(worktree.as_path()).filter(|top| plan.working_directory.starts_with(top)),
+        run_folder,
+        program: &line.program,
+        environment: &line.environment,
+    };
+    let (walls, sandbox) = sandbox::walls(&setting);
+    warnings.extend(sandbox::gives_secrets_away(&setting).iter().map(warning));
     let environment = line
         .environment
         .iter()
@@ -182,6 +199,7 @@ pub(crate) fn prepare(
             "working directory checked: {}",
             plan.working_directory.display()
         ),
+        sandbox_step(&sandbox),
     ];
     steps.extend(warnings);
     Ok(Prepared {
@@ -192,8 +210,19 @@ pub(crate) fn prepare(
         fingerprint,
         good,
         put_back,
+        walls,
+        sandbox,
         steps,
     })
+}
+
+/// How a sandbox is told in a log.
+fn sandbox_step(sandbox: &Sandbox) -> String {
+    match (sandbox.level, sandbox.enforced) {
+        (SandboxLevel::Off, _) => "sandbox: off, it can do what you can do".to_owned(),
+        (level, true) => format!("sandbox: {}, held by the kernel", level.as_str()),
+        (level, false) => format!("sandbox: {}, NOT held by this kernel", level.as_str()),
+    }
 }
 
 /// How a doubt is told in a log.
@@ -305,6 +334,7 @@ pub(crate) fn fingerprint(
     );
     let budget = plan.role.budget_usd.map(|usd| format!("${usd:.2}"));
     fingerprint.set("budget", budget.unwrap_or_default());
+    fingerprint.set("sandbox", sandbox_setting(&plan.role.sandbox));
     let mut agent = vec![gathered.program.display().to_string()];
     agent.extend(plan.agent.args.iter().cloned());
     fingerprint.set("agent", agent.join(" "));
@@ -320,6 +350,26 @@ pub(crate) fn fingerprint(
         fingerprint.set(format!("environment {name}"), shown);
     }
     fingerprint
+}
+
+fn sandbox_setting(rule: &SandboxRule) -> String {
+    let mut setting = rule.level.as_str().to_owned();
+    if rule.level == SandboxLevel::Off {
+        return setting;
+    }
+    if rule.best_effort {
+        setting.push_str(", best effort");
+    }
+    for place in &rule.write {
+        setting.push_str(", ");
+        setting.push_str(place);
+    }
+    if rule.level == SandboxLevel::Strict {
+        for port in &rule.ports {
+            setting.push_str(&format!(", port {port}"));
+        }
+    }
+    setting
 }
 
 fn model(plan: &LaunchPlan) -> Option<String> {
@@ -371,6 +421,7 @@ pub(crate) fn launch_spec(context: &Context, plan: &LaunchPlan, prepared: &Prepa
     };
     spec.segment_size = context.rotation.size;
     spec.open_files = context.open_files;
+    spec.walls.clone_from(&prepared.walls);
     spec.adopt_within = context.adopt_within;
     spec.terminate_grace = plan.role.terminate;
     spec

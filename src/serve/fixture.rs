@@ -16,6 +16,7 @@ use crate::domain::inbox::{Ask, Request};
 use crate::domain::role::{
     Catalogue, Kind, PromptMode, Protocol, Range, Role, WhenChanged, WhenCut,
 };
+use crate::domain::sandbox::{Sandbox, SandboxRule};
 use crate::domain::snapshot::{
     Activity, Condition, Evidence, Health, Machine, ProcessView, Snapshot, Status, TaskCounts,
     Usage,
@@ -122,6 +123,7 @@ pub(crate) fn ada() -> ProcessView {
         last_exit: Some(exit()),
         upkeep: UpkeepView::default(),
         command: Some("claude -p".to_owned()),
+        sandbox: Sandbox::default(),
         progress: None,
     }
 }
@@ -312,6 +314,7 @@ fn role(key: &str, title: &str, department: &str) -> Role {
         worktree: WorktreeRule::default(),
         origins: std::collections::BTreeMap::default(),
         when_changed: WhenChanged::Ask,
+        sandbox: SandboxRule::default(),
     }
 }
 

@@ -239,7 +239,6 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Open [key(KeyCode::Enter)] &[Processes], "details", "everything about the employee";
     Diff [letter('p')] &[Processes, Tasks, Details, Logs, Task], "diff", "what is different in its git worktree, and the way home";
     Diff [letter('p')] &[Diff], "", "back";
-    Message [letter('M')] ONE, "message", "say something to its running turn";
     Kill [letter('X')] ONE, "kill", "kill at once, with all it started";
     Restart [letter('r')] ONE, "restart", "stop, read prompt and settings anew, start";
     Cancel [letter('c')] &[Tasks, Task], "cancel", "take the task back";
@@ -252,6 +251,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Hire [letter('n')] &[Processes, Tasks, Inbox, Details], "hire", "hire employees";
     Hire [letter('n')] &[Roles], "", "hire employees";
     AddTask [letter('t')] SCREENS, "task", "write a task";
+    Message [letter('M')] ONE, "message", "say something to its running turn";
     Why [letter('W')] &[Processes, Details, Logs, Inbox], "why", "why it is as it is, and what led to its last exit";
     Why [letter('W')] &[Reader], "", "back";
     Updates [letter('u')] SCREENS, "updates", "what changed on disk since somebody started; restart with it";

@@ -10,6 +10,7 @@ mod fitness;
 mod health;
 mod messages;
 mod real;
+mod sandbox;
 mod scripted;
 mod simulated;
 mod starts;

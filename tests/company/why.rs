@@ -20,6 +20,7 @@ const ROLES: &str = r#"
 department = "development"
 agent = "script"
 auto_restart = { max_retries = 0 }
+sandbox = { level = "off" }
 [agents.script]
 command = "/bin/sh"
 args = ["-c", "COMMAND"]

@@ -11,4 +11,5 @@ mod exit;
 mod input;
 mod launch;
 mod record;
+mod sandbox;
 mod stop;

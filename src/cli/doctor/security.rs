@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 use crate::agent::find::find;
+use crate::app::fitness::kernel_sandbox;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::config::{Source, environment};
 use crate::domain::role::{Agent, Catalogue};
+use crate::domain::sandbox::SandboxLevel;
 
 /// Flags of the agent that let it do everything unasked.
 const BYPASS: [&str; 3] = [
@@ -60,12 +62,45 @@ pub(super) fn check(source: &Source, catalogue: Option<&Catalogue>, state: &Path
     if let Some(folder) = own.or_else(|| home.map(|home| home.join(".claude"))) {
         checks.extend(agent_folder(&folder));
     }
-    checks.push(Check::warn(
-        "sandbox",
-        "not enforced in this version: an employee may read and write what you may",
-        "run headcount as a user of its own, or in a container, where that matters",
-    ));
+    checks.extend(catalogue.map(|catalogue| sandbox(catalogue, kernel_sandbox())));
     checks
+}
+
+/// Who is held in by what. `version` is that of the kernel's Landlock, 0 for none.
+fn sandbox(catalogue: &Catalogue, version: u32) -> Check {
+    const NAME: &str = "sandbox";
+    let of = |wanted: SandboxLevel| -> Vec<&str> {
+        let roles = catalogue.roles.iter();
+        let roles = roles.filter(|role| role.sandbox.level == wanted);
+        roles.map(|role| role.key.as_str()).collect()
+    };
+    let off = of(SandboxLevel::Off);
+    if off.len() == catalogue.roles.len() {
+        return Check::warn(
+            NAME,
+            "off for every role: an employee may read and write what you may",
+            "set `sandbox = { level = \"workspace\" }` in [defaults] of roles.toml",
+        );
+    }
+    if version == 0 {
+        return Check::warn(
+            NAME,
+            "not held: the kernel has no Landlock, or it is switched off",
+            "use a kernel from 5.13 on, with `landlock` in /sys/kernel/security/lsm; or run headcount as a \
+             user of its own, or in a container",
+        );
+    }
+    if !off.is_empty() {
+        return Check::warn(
+            NAME,
+            format!(
+                "off for {}: they may read and write what you may",
+                off.join(", ")
+            ),
+            "set `sandbox = { level = \"workspace\" }` there, unless they need sudo or the whole machine",
+        );
+    }
+    Check::ok(NAME, format!("held by the kernel, Landlock {version}"))
 }
 
 fn user(is_root: bool) -> Check {

@@ -11,6 +11,7 @@ use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::inbox::Request;
 use crate::domain::process::{Live, Phase, Process};
 use crate::domain::role::{Range, Role};
+use crate::domain::sandbox::Sandbox;
 use crate::domain::snapshot::{
     Activity, Condition, Health, ProcessView, Snapshot, Status, TaskCounts,
 };
@@ -266,6 +267,13 @@ impl Fleet {
             last_exit: process.last_exit.clone(),
             progress: live.and_then(|live| live.progress.clone()),
             command: details.map(|details| details.command.clone()),
+            sandbox: details.map_or_else(
+                || Sandbox {
+                    level: role.map(|role| role.sandbox.level).unwrap_or_default(),
+                    ..Sandbox::default()
+                },
+                |details| details.sandbox.clone(),
+            ),
             upkeep: self.upkeep_view(process),
         }
     }

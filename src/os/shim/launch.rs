@@ -20,6 +20,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{self, ForkResult, Pid, pipe2};
 
 use crate::os::cgroup::Leaf;
+use crate::os::sandbox::{self, Walls};
 use crate::os::spec::{LaunchFailure, LaunchSpec, LaunchStage, Stderr, Stdio};
 
 /// Asked of the kernel for the output pipe: fewer turns for a noisy child.
@@ -214,6 +215,7 @@ struct Image {
     working_directory: CString,
     cgroup: Option<CString>,
     open_files: Option<u64>,
+    walls: Option<Walls>,
     mask: Mode,
     shim: Pid,
 }
@@ -257,6 +259,7 @@ impl Image {
             working_directory: absolute(&spec.working_directory, LaunchStage::WorkingDirectory)?,
             cgroup: cgroup.map_err(|_| refuse(Errno::EINVAL))?,
             open_files: spec.open_files,
+            walls: spec.walls.clone(),
             mask,
             shim: Pid::this(),
         })
@@ -303,6 +306,9 @@ impl Image {
         }
         unistd::chdir(self.working_directory.as_c_str())
             .map_err(at(LaunchStage::WorkingDirectory))?;
+        if let Some(walls) = &self.walls {
+            sandbox::enter(walls).map_err(at(LaunchStage::Sandbox))?;
+        }
         // If the shim was killed meanwhile, nobody would record or reap this run.
         if unistd::getppid() != self.shim {
             return Err((LaunchStage::Program, Errno::ECANCELED));

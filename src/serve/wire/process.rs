@@ -12,6 +12,7 @@ use crate::domain::exit::{Ended, Exit, ExitStatus, MemoryKill};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{EmployeeId, ProcessId, RequestId, TaskId};
 use crate::domain::role::{Kind, PromptMode, Range};
+use crate::domain::sandbox::Sandbox;
 use crate::domain::snapshot::{Activity, Evidence, Health, ProcessView, Status};
 use crate::domain::task::Tokens;
 use crate::serve::wire::health::ConditionDoc;
@@ -81,8 +82,29 @@ pub struct LimitsDoc {
 pub struct SandboxDoc {
     /// `off`, `workspace` or `strict`.
     pub level: String,
-    /// Whether the kernel holds it.
+    /// Whether the kernel holds it, all that stands in `gaps` apart.
     pub enforced: bool,
+    /// What the kernel of this machine does not hold.
+    #[serde(default)]
+    pub gaps: Vec<String>,
+    /// Where it may write; what its role adds, of a role.
+    #[serde(default)]
+    pub write: Vec<String>,
+    /// TCP ports that a role adds at level `strict`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u16>,
+}
+
+impl From<&Sandbox> for SandboxDoc {
+    fn from(sandbox: &Sandbox) -> Self {
+        Self {
+            level: sandbox.level.as_str().to_owned(),
+            enforced: sandbox.enforced,
+            gaps: sandbox.gaps.clone(),
+            write: sandbox.write.clone(),
+            ports: Vec::new(),
+        }
+    }
 }
 
 /// Tokens that were used.
@@ -366,10 +388,7 @@ impl ProcessDoc {
                 memory: view.memory.into(),
                 enforced_by: None,
             },
-            sandbox: SandboxDoc {
-                level: "off".to_owned(),
-                enforced: false,
-            },
+            sandbox: (&view.sandbox).into(),
             requests: view.requests.clone(),
             last_exit: view.last_exit.as_ref().map(ExitDoc::from),
             automation: (&view.upkeep).into(),

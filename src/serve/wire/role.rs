@@ -64,8 +64,11 @@ impl From<&Role> for RoleDoc {
                 enforced_by: None,
             },
             sandbox: SandboxDoc {
-                level: "off".to_owned(),
+                level: role.sandbox.level.as_str().to_owned(),
                 enforced: false,
+                gaps: Vec::new(),
+                write: role.sandbox.write.clone(),
+                ports: role.sandbox.ports.clone(),
             },
         }
     }

@@ -30,6 +30,7 @@ use crate::domain::role::{
     Agent, Catalogue, Department, Kind, Layer, LoadBalancing, PromptMode, Protocol, Range, Role,
     WhenChanged, WhenCut,
 };
+use crate::domain::sandbox::{Sandbox, SandboxRule};
 use crate::domain::snapshot::{
     Activity, Condition, Evidence, Health, Level, Machine, Message, ProcessView, Snapshot, Status,
     TaskCounts, Usage,
@@ -130,6 +131,7 @@ fn role(key: &str, title: &str, department: &Department) -> Role {
         .map(|(key, layer)| (key.to_owned(), layer))
         .into(),
         when_changed: WhenChanged::Ask,
+        sandbox: SandboxRule::default(),
     }
 }
 
@@ -286,6 +288,7 @@ pub(crate) fn process(number: u64, name: &str, role: &Role) -> ProcessView {
         last_exit: None,
         upkeep: UpkeepView::default(),
         command: Some("claude --output-format stream-json --verbose".to_owned()),
+        sandbox: Sandbox::default(),
         progress: None,
     }
 }

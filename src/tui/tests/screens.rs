@@ -200,6 +200,7 @@ fn one_that_was_never_started_has_nothing_to_measure() {
         last_run: None,
         conversation: None,
         command: None,
+        sandbox: crate::domain::sandbox::Sandbox::default(),
         environment: vec![],
         now: "not started".to_owned(),
         ..down(process(9, "Hedy", &role), Status::Stopped)

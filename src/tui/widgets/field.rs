@@ -34,7 +34,10 @@ impl Field {
         use crossterm::event::{KeyCode, KeyModifiers};
         let breaks_line = matches!(key.code, KeyCode::Enter | KeyCode::Tab)
             || (key.code == KeyCode::Char('m') && key.modifiers.contains(KeyModifiers::CONTROL));
-        if !breaks_line {
+        if key.code == KeyCode::Char('u') && key.modifiers.contains(KeyModifiers::CONTROL) {
+            // As a shell has it: what stands before the cursor goes.
+            self.area.delete_line_by_head();
+        } else if !breaks_line {
             self.area.input(key);
         }
     }

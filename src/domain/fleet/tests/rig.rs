@@ -27,6 +27,7 @@ use crate::domain::role::{
     Agent, Catalogue, Department, Kind, LoadBalancing, PromptMode, Protocol, Range, Role,
     WhenChanged, WhenCut,
 };
+use crate::domain::sandbox::SandboxRule;
 use crate::domain::snapshot::{Snapshot, Status};
 use crate::domain::task::{NewTask, Target, Task, Tokens};
 use crate::domain::time::{Mono, Now};
@@ -114,6 +115,7 @@ pub(super) fn role(key: &str) -> Role {
         worktree: WorktreeRule::default(),
         origins: std::collections::BTreeMap::default(),
         when_changed: WhenChanged::Ask,
+        sandbox: SandboxRule::default(),
         automation: Automation::default(),
     }
 }
@@ -420,6 +422,7 @@ impl Rig {
             prompt_hash: None,
             environment: vec![],
             fingerprint: Fingerprint::default(),
+            sandbox: Default::default(),
             put_back: self.launches.last().is_some_and(|plan| plan.put_back),
         });
         self.event(Event::Launched { run, details });

@@ -10,6 +10,7 @@ use ratatui::text::{Line, Span};
 use crate::domain::automation::Autostart;
 use crate::domain::id::ProcessId;
 use crate::domain::role::{PromptMode, Range};
+use crate::domain::sandbox::SandboxLevel;
 use crate::domain::snapshot::{ProcessView, Usage};
 use crate::tui::format;
 use crate::tui::scene::Scene;
@@ -495,6 +496,25 @@ impl Paper<'_> {
         sheet.into_lines()
     }
 
+    fn sandbox(&self, sheet: &mut Sheet) {
+        let (process, palette) = (self.process, self.scene.palette());
+        let sandbox = &process.sandbox;
+        let level = sandbox.level.as_str();
+        let (line, style) = match (sandbox.level, sandbox.enforced, process.is_up()) {
+            (SandboxLevel::Off, ..) => ("off: it can do what you can do".to_owned(), palette.plain),
+            (_, true, _) => (format!("{level}, held by the kernel"), palette.plain),
+            (_, false, true) => (format!("{level}, not held by this kernel"), palette.warn),
+            (_, false, false) => (level.to_owned(), palette.plain),
+        };
+        sheet.field("Sandbox", &line, style);
+        for gap in &sandbox.gaps {
+            sheet.field("", &format!("does not hold {gap}"), palette.warn);
+        }
+        if !sandbox.write.is_empty() {
+            sheet.list("Writes in", &sandbox.write, palette.plain);
+        }
+    }
+
     fn settings(&self, sheet: &mut Sheet) {
         let (process, palette) = (self.process, self.scene.palette());
         let none = ["none".to_owned()];
@@ -507,7 +527,7 @@ impl Paper<'_> {
             let label = if number == 0 { "Environment" } else { "" };
             sheet.field(label, &format!("{name}={value}"), palette.plain);
         }
-        sheet.field("Sandbox", "off: it can do what you can do", palette.plain);
+        self.sandbox(sheet);
         if let Some(command) = &process.command {
             sheet.field("Command", command, palette.dim);
         }
