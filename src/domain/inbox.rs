@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
+use crate::domain::alert::{AlertKind, AlertLevel};
+use crate::domain::id::{AlertId, ProcessId, RequestId, RunId, TaskId};
 use crate::domain::snapshot::{ProcessView, Snapshot, Status};
 use crate::domain::task::{Task, TaskState};
 
@@ -169,6 +170,8 @@ pub enum Item {
     Request(RequestId),
     /// A process that stays as it is until somebody puts something right.
     Stuck(ProcessId),
+    /// Something that is wrong and that nobody has seen.
+    Alert(AlertId),
     /// A task that ended without success, and nobody has said what is to become of it.
     Failed(TaskId),
     /// A process that runs on what is no longer on disk.
@@ -176,18 +179,20 @@ pub enum Item {
 }
 
 impl Item {
-    /// Whether one answer may do for both: tasks that failed, or updates.
+    /// Whether one answer may do for both: alerts, tasks that failed, or updates.
     #[must_use]
     pub const fn is_like(&self, other: &Self) -> bool {
         matches!(
             (self, other),
-            (Self::Failed(_), Self::Failed(_)) | (Self::Updates(_), Self::Updates(_))
+            (Self::Alert(_), Self::Alert(_))
+                | (Self::Failed(_), Self::Failed(_))
+                | (Self::Updates(_), Self::Updates(_))
         )
     }
 }
 
 /// What waits on a person, the most urgent first, then what waits longest: who cannot go on without
-/// an answer, who is down, what failed, what could be renewed.
+/// an answer, what does not work, who is down, what failed, what should be looked at, what could be renewed.
 #[must_use]
 pub fn waiting(snapshot: &Snapshot) -> Vec<Item> {
     let views = || snapshot.processes.iter().map(AsRef::as_ref);
@@ -195,11 +200,24 @@ pub fn waiting(snapshot: &Snapshot) -> Vec<Item> {
     let mut items: Vec<Item> = asked.map(|one| Item::Request(one.id)).collect();
     let mut stuck: Vec<&ProcessView> = views().filter(|view| is_stuck(view)).collect();
     stuck.sort_by_key(|view| view.since);
+    let alerts = |level: AlertLevel| {
+        let of_it = snapshot.alerts.iter().filter(move |alert| {
+            // That somebody is down has a row of its own.
+            let told = alert.process.is_some_and(|id| {
+                matches!(alert.kind, AlertKind::Failures | AlertKind::Health)
+                    && snapshot.process(id).is_some_and(|view| is_stuck(view))
+            });
+            alert.level == level && alert.is_new() && !told
+        });
+        of_it.map(|alert| Item::Alert(alert.id))
+    };
+    items.extend(alerts(AlertLevel::Critical));
     items.extend(stuck.into_iter().map(|view| Item::Stuck(view.id)));
     let failed = snapshot.tasks.iter().filter(|task| is_unsettled(task));
     let mut failed: Vec<&Task> = failed.rev().take(FAILED).map(AsRef::as_ref).collect();
     failed.sort_by_key(|task| (task.since, task.id));
     items.extend(failed.into_iter().map(|task| Item::Failed(task.id)));
+    items.extend(alerts(AlertLevel::Warning));
     let old = views().filter(|view| view.updates_available);
     items.extend(old.map(|view| Item::Updates(view.id)));
     items

@@ -260,6 +260,12 @@ impl View {
                     self.dialogs.push(Dialog::Reader(Reader::request(id)));
                 }
                 Some(Item::Stuck(id)) => self.pages.push(Page::Details(Details::new(id))),
+                Some(Item::Alert(id)) => {
+                    let process = snapshot.alert(id).and_then(|alert| alert.process);
+                    let process = process.filter(|id| snapshot.process(*id).is_some());
+                    self.pages
+                        .extend(process.map(|id| Page::Details(Details::new(id))));
+                }
                 Some(Item::Failed(id)) => self.pages.push(Page::Task(TaskPage::new(id))),
                 Some(Item::Updates(id)) => {
                     let dialog = UpdatesDialog::new(Some(id), snapshot);

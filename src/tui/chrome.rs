@@ -48,7 +48,7 @@ impl Tab {
         let count = match self {
             Self::Processes | Self::Roles => 0,
             Self::Tasks => (snapshot.counts.queued + snapshot.counts.active) as usize,
-            Self::Inbox => waiting_requests(snapshot),
+            Self::Inbox => waiting_requests(snapshot) + new_alerts(snapshot),
         };
         (count > 0).then_some(count)
     }

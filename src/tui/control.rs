@@ -20,13 +20,19 @@ use crate::tui::view::View;
 use crate::tui::widgets::{request, status};
 
 impl View {
-    /// Says that the first alert of the inbox was seen; there it makes room for the next.
+    /// Says that an alert was seen: the one that is selected in the inbox, else the first.
     pub(crate) fn acknowledge(&mut self, snapshot: &Snapshot) -> Vec<Action> {
         if let Some(id) = self.failed(snapshot) {
             let order = Order::new(format!("let {id} be"), Command::DismissTask(id));
             return self.give(vec![order]);
         }
-        let Some(alert) = snapshot.alerts.iter().find(|alert| alert.is_new()) else {
+        let selected = self.alert(snapshot);
+        let first = || snapshot.alerts.iter().find(|alert| alert.is_new());
+        let alert = match selected.and_then(|id| snapshot.alert(id)) {
+            Some(alert) => Some(alert).filter(|alert| alert.is_new()),
+            None => first(),
+        };
+        let Some(alert) = alert else {
             self.note(Level::Info, "There is no alert that nobody has seen.");
             return Vec::new();
         };
@@ -220,7 +226,9 @@ impl View {
 
     /// Asks for one answer to all requests that are like the selected one.
     pub(crate) fn alike(&mut self, snapshot: &Snapshot) {
-        if let Some(item @ (Item::Failed(_) | Item::Updates(_))) = self.item(snapshot) {
+        if let Some(item @ (Item::Alert(_) | Item::Failed(_) | Item::Updates(_))) =
+            self.item(snapshot)
+        {
             let waiting = inbox::waiting(snapshot);
             let like: Vec<Item> = waiting
                 .into_iter()

@@ -215,7 +215,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Answer [letter('A')] &[Processes, Details, Logs, Inbox], "answer", "answer a question";
     Alike [letter('b')] &[Inbox], "all like it", "one answer for all that wait for the same rule, that failed or that have updates";
     Later [letter('Z')] &[Inbox], "later", "put it behind the others that wait, on this terminal";
-    Acknowledge [letter('K')] SCREENS, "seen", "the first alert is seen; what failed is left at that";
+    Acknowledge [letter('K')] SCREENS, "seen", "the alert is seen, in the inbox the selected one; what failed is left at that";
     Back [key(KeyCode::Esc)] &[Details, Logs, Task, Reader, Diff], "back", "back";
     Right [key(KeyCode::Right)] &[Diff], "next file", "the next file";
     Left [key(KeyCode::Left)] &[Diff], "", "the file before";

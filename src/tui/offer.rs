@@ -1,7 +1,7 @@
 //! What can be done now with what is selected: the footer shows it, a key that cannot says why.
 
 use crate::domain::automation::Rest;
-use crate::domain::id::TaskId;
+use crate::domain::id::{AlertId, TaskId};
 use crate::domain::inbox::{self, Ask, Item, Request};
 use crate::domain::snapshot::{ProcessView, Snapshot, Status};
 use crate::domain::task::{Task, TaskState};
@@ -34,6 +34,7 @@ impl View {
             (None, Tab::Inbox) => match self.inbox.selected(snapshot)? {
                 Item::Request(id) => Some(snapshot.request(id)?.process),
                 Item::Stuck(id) | Item::Updates(id) => Some(id),
+                Item::Alert(id) => snapshot.alert(id)?.process,
                 Item::Failed(id) => snapshot.task(id)?.process(),
             },
             (None, Tab::Roles) => None,
@@ -48,7 +49,7 @@ impl View {
             (None, Tab::Tasks) => self.tasks.selected(snapshot),
             (None, Tab::Inbox) => match self.inbox.selected(snapshot)? {
                 Item::Failed(id) => Some(id),
-                Item::Request(_) | Item::Stuck(_) | Item::Updates(_) => None,
+                Item::Request(_) | Item::Stuck(_) | Item::Alert(_) | Item::Updates(_) => None,
             },
             _ => None,
         };
@@ -61,11 +62,19 @@ impl View {
         self.inbox.selected(snapshot).filter(|_| in_front)
     }
 
+    /// The alert that is selected in the inbox.
+    pub(crate) fn alert(&self, snapshot: &Snapshot) -> Option<AlertId> {
+        match self.item(snapshot)? {
+            Item::Alert(id) => Some(id),
+            _ => None,
+        }
+    }
+
     /// The task that failed and is selected in the inbox.
     pub(crate) fn failed(&self, snapshot: &Snapshot) -> Option<TaskId> {
         match self.item(snapshot)? {
             Item::Failed(id) => Some(id),
-            Item::Request(_) | Item::Stuck(_) | Item::Updates(_) => None,
+            Item::Request(_) | Item::Stuck(_) | Item::Alert(_) | Item::Updates(_) => None,
         }
     }
 
@@ -127,7 +136,7 @@ impl View {
                 _ => asked.is_some(),
             },
             Verb::Alike => match self.item(snapshot) {
-                Some(item @ (Item::Failed(_) | Item::Updates(_))) => {
+                Some(item @ (Item::Alert(_) | Item::Failed(_) | Item::Updates(_))) => {
                     inbox::waiting(snapshot)
                         .iter()
                         .filter(|one| item.is_like(one))
@@ -193,7 +202,10 @@ impl View {
                 }
                 Tab::Processes => subject.is_some(),
                 Tab::Tasks => self.task(snapshot).is_some(),
-                Tab::Inbox => self.inbox.selected(snapshot).is_some(),
+                Tab::Inbox => match self.inbox.selected(snapshot) {
+                    Some(Item::Alert(_)) => subject.is_some(),
+                    selected => selected.is_some(),
+                },
                 Tab::Roles => self.roles.selected(snapshot).is_some(),
             },
             Verb::Cancel => self.task(snapshot).is_some_and(can_cancel),

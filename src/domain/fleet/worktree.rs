@@ -305,7 +305,11 @@ impl Fleet {
         }
         if !matches!(order, WorkOrder::Export(_)) {
             let (_, activity) = process.status(false);
-            if process.live().is_some() && activity == Activity::Busy {
+            // Right after a result the agent has not said yet that it is idle; nothing runs then.
+            let has_just_ended = process
+                .live()
+                .is_some_and(|live| live.turn == Turn::None && live.settle_by.is_some());
+            if process.live().is_some() && activity == Activity::Busy && !has_just_ended {
                 let text = format!(
                     "{} is at work; wait for the task to end, or stop it",
                     process.name

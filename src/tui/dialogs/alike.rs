@@ -68,6 +68,16 @@ impl AlikeDialog {
                     no.push(Order::new(format!("let {id} be"), Command::DismissTask(id)));
                     title = format!("{} tasks failed: y retries, d lets them be", items.len());
                 }
+                Item::Alert(id) => {
+                    let Some(found) = snapshot.alert(id) else {
+                        continue;
+                    };
+                    let who = found.name.as_deref().unwrap_or("headcount");
+                    rows.push((who.to_owned(), found.text.clone()));
+                    let seen = Order::new("acknowledge the alert", Command::Acknowledge(id));
+                    yes.push(seen);
+                    title = format!("{} alerts: y says that they are seen", items.len());
+                }
                 Item::Updates(process) => {
                     let found = snapshot.process(process);
                     let name = found.map_or_else(|| process.to_string(), |one| one.name.clone());

@@ -10,7 +10,6 @@ use crate::domain::alert::AlertLevel;
 use crate::domain::id::{ProcessId, RequestId};
 use crate::domain::inbox::{self, Ask, Item, Request};
 use crate::domain::snapshot::Snapshot;
-use crate::tui::chrome;
 use crate::tui::format;
 use crate::tui::scene::Scene;
 use crate::tui::text;
@@ -22,10 +21,8 @@ use crate::tui::widgets::status;
 
 /// From this width on, the whole request stands at the right of the list, else below it.
 const BESIDE: u16 = 130;
-/// Alerts that are shown above it.
-const ALERTS: usize = 5;
 
-/// A row: what waits, or a request that was answered.
+/// A row: what waits, an alert that was seen and is not over, or a request that was answered.
 pub(crate) type Row = Item;
 
 /// Which row is selected.
@@ -51,6 +48,9 @@ impl Inbox {
             rows.retain(|row| !later.contains(row));
             rows.extend(later);
         }
+        let seen = snapshot.alerts.iter();
+        let seen = seen.filter(|alert| alert.is_open() && !alert.is_new());
+        rows.extend(seen.map(|alert| Row::Alert(alert.id)));
         let answered = snapshot.requests.iter().filter(|one| !one.is_open());
         rows.extend(answered.map(|one| Row::Request(one.id)));
         (rows, open)
@@ -70,7 +70,7 @@ impl Inbox {
     pub(crate) fn request(&self, snapshot: &Snapshot) -> Option<RequestId> {
         match self.selected(snapshot)? {
             Row::Request(id) => Some(id),
-            Row::Stuck(_) | Row::Failed(_) | Row::Updates(_) => None,
+            Row::Stuck(_) | Row::Alert(_) | Row::Failed(_) | Row::Updates(_) => None,
         }
     }
 
@@ -132,7 +132,6 @@ impl Inbox {
 
     pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         self.drawn.clear();
-        let area = write_alerts(scene, area, buffer);
         let palette = scene.palette();
         let (keys, open) = self.rows(scene.snapshot);
         let Some(selected) = self.cursor.selected(&keys) else {
@@ -140,8 +139,8 @@ impl Inbox {
             let width = pen.width();
             pen.put(1, 2, width, "Nothing waits for you.", palette.strong);
             let line = "When an employee asks for a permission or has a question, it stands here, \
-                        and its row in the process list is marked with !. So do employees that are \
-                        down, tasks that failed and settings that changed.";
+                        and its row in the process list is marked with !. So do alerts, employees \
+                        that are down, tasks that failed and settings that changed.";
             let room = width.saturating_sub(4).min(76);
             for (row, line) in text::wrap(line, room).iter().enumerate() {
                 pen.put(3 + row, 2, width, line, palette.plain);
@@ -204,9 +203,9 @@ impl Inbox {
             let row = offset + at;
             if row == open {
                 let what = if open == 0 {
-                    "Nothing waits. Answered before:"
+                    "Nothing waits. Seen or answered before:"
                 } else {
-                    "Answered"
+                    "Seen or answered"
                 };
                 pen.put(at, 3, area.width.into(), what, palette.dim);
                 continue;
@@ -232,54 +231,6 @@ impl Inbox {
                 self.drawn.push((area.y + at, key));
             }
         }
-    }
-}
-
-/// What is wrong, above everything that is asked; returns what is left of the area.
-fn write_alerts(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) -> Rect {
-    let palette = scene.palette();
-    let alerts = &scene.snapshot.alerts;
-    // What was seen stands behind what was not.
-    let unseen = alerts.iter().filter(|alert| alert.is_new());
-    let seen = alerts
-        .iter()
-        .filter(|alert| alert.is_open() && !alert.is_new());
-    let open: Vec<_> = unseen.chain(seen).collect();
-    let most = usize::from(area.height / 3).min(ALERTS);
-    if open.is_empty() || most == 0 {
-        return area;
-    }
-    let mut pen = Pen::new(buffer, area);
-    let width = pen.width();
-    let shown = open.len().min(most);
-    for (row, alert) in open.iter().take(shown).enumerate() {
-        let (style, plain) = match (alert.is_new(), alert.level) {
-            (false, _) => (palette.dim, palette.dim),
-            (true, AlertLevel::Critical) => (palette.bad, palette.plain),
-            (true, AlertLevel::Warning) => (palette.warn, palette.plain),
-        };
-        pen.put(row, 1, 1, if alert.is_new() { "✕" } else { "·" }, style);
-        let who = alert.name.as_deref().unwrap_or("headcount");
-        pen.put(row, 3, 10, &text::clean(who), style);
-        let age = format::age(scene.now.since(alert.since));
-        pen.right(row, 14, 4, &age, style);
-        let line = text::clean(&alert.text).into_owned();
-        pen.put(row, 20, width.saturating_sub(21), &line, plain);
-    }
-    let more = open.len() - shown;
-    let unseen = chrome::new_alerts(scene.snapshot);
-    let hint = match (more, unseen) {
-        (0, 0) => "seen by you; it goes when it is over".to_owned(),
-        (0, _) => "K says that the first one is seen".to_owned(),
-        (more, 0) => format!("and {more} more, all seen"),
-        (more, _) => format!("and {more} more; K says that the first one is seen"),
-    };
-    pen.put(shown, 3, width.saturating_sub(4), &hint, palette.dim);
-    let used = u16::try_from(shown + 1).unwrap_or(0).min(area.height);
-    Rect {
-        y: area.y + used,
-        height: area.height - used,
-        ..area
     }
 }
 
@@ -329,6 +280,12 @@ fn other(row: Row, scene: Scene<'_>) -> Option<(String, Timestamp, String)> {
             let line = format!("{}: {}", view.status.as_str(), view.now);
             (name, view.since, line)
         }
+        Row::Alert(id) => {
+            let alert = snapshot.alert(id)?;
+            let name = alert.name.as_deref().unwrap_or("headcount");
+            let name = text::clean(name).into_owned();
+            (name, alert.since, alert.text.clone())
+        }
         Row::Failed(id) => {
             let task = snapshot.task(id)?;
             let error = task.error.as_deref().unwrap_or("no reason is known");
@@ -356,12 +313,26 @@ fn write_other_row(pen: &mut Pen<'_>, at: usize, row: Row, later: bool, scene: S
     let Some((lead, since, line)) = other(row, scene) else {
         return;
     };
+    let is_seen = matches!(row, Row::Alert(id) if scene.snapshot.alert(id).is_some_and(|alert| !alert.is_new()));
     let (mark, style) = match row {
         _ if later => ("↓", palette.dim),
+        Row::Alert(_) if is_seen => ("·", palette.dim),
         Row::Stuck(_) | Row::Failed(_) => ("✕", palette.bad),
-        Row::Updates(_) | Row::Request(_) => ("▲", palette.warn),
+        Row::Alert(id)
+            if scene
+                .snapshot
+                .alert(id)
+                .is_some_and(|alert| alert.level == AlertLevel::Critical) =>
+        {
+            ("✕", palette.bad)
+        }
+        Row::Alert(_) | Row::Updates(_) | Row::Request(_) => ("▲", palette.warn),
     };
-    let strong = if later { palette.plain } else { palette.strong };
+    let strong = match (is_seen, later) {
+        (true, _) => palette.dim,
+        (false, true) => palette.plain,
+        (false, false) => palette.strong,
+    };
     pen.put(at, 1, 1, mark, style);
     pen.put(at, 3, 10, &lead, strong);
     pen.right(at, 14, 4, &format::age(scene.now.since(since)), style);
@@ -392,6 +363,33 @@ fn write_other(row: Row, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
             }
             let title = format!("{} · {}", view.name, view.status.as_str());
             (title, "s start  W why  Enter details")
+        }
+        Row::Alert(id) => {
+            let Some(alert) = snapshot.alert(id) else {
+                return;
+            };
+            sheet.text(&alert.text, 0, palette.plain);
+            sheet.gap();
+            let since = scene.now.clock(alert.since);
+            let told = match alert.acknowledged {
+                Some(at) => format!("since {since}; seen {}", scene.now.clock(at)),
+                None => format!("since {since}"),
+            };
+            let ends = if alert.kind.is_of_a_moment() {
+                "; it stands until somebody has seen it"
+            } else {
+                "; it goes when it is over"
+            };
+            sheet.text(&format!("{told}{ends}"), 0, palette.dim);
+            let who = alert.name.as_deref().unwrap_or("headcount");
+            let title = format!("{who} · {}", alert.level.as_str());
+            let keys = match (alert.is_new(), alert.process) {
+                (true, Some(_)) => "K seen  W why  Enter details",
+                (true, None) => "K seen",
+                (false, Some(_)) => "W why  Enter details",
+                (false, None) => "",
+            };
+            (title, keys)
         }
         Row::Failed(id) => {
             let Some(task) = snapshot.task(id) else {

@@ -164,6 +164,43 @@ fn an_alert_is_seen_by_one_key_and_the_next_one_is_first() {
 }
 
 #[test]
+fn alerts_stand_in_the_inbox_one_by_one_and_can_all_be_seen_at_once() {
+    let mut company = company();
+    company.alerts = vec![
+        alert(1, Some((2, "Linus")), "it does not respond"),
+        alert(2, None, "the disk is nearly full"),
+    ];
+    let [first, second] = [1, 2].map(|id| Item::Alert(AlertId(id)));
+    let given = |item, keys: &str| orders(at_item(&company, item).keys(keys));
+    assert_eq!(given(second, "K"), [Command::Acknowledge(AlertId(2))]);
+    assert_eq!(
+        given(first, "by"),
+        [1, 2].map(|id| Command::Acknowledge(AlertId(id)))
+    );
+    let mut screen = at_item(&company, first);
+    assert!(
+        screen.text().contains("K seen  W why  Enter details"),
+        "{}",
+        screen.text()
+    );
+    screen.keys("<enter>");
+    assert!(
+        screen.text().contains("Linus · Senior Developer"),
+        "{}",
+        screen.text()
+    );
+    // One that was seen and is not over stands below what waits.
+    Arc::make_mut(&mut company.alerts[0]).acknowledged = Some(company.at);
+    let waiting = inbox::waiting(&company);
+    assert!(!waiting.contains(&first) && waiting.contains(&second));
+    let mut screen = Screen::new(company, 120, 40);
+    screen.keys("3");
+    let text = screen.text();
+    assert!(text.contains("Seen or answered"), "{text}");
+    assert!(text.contains("it does not respond"), "{text}");
+}
+
+#[test]
 fn each_press_of_stop_says_what_the_next_one_does() {
     let mut screen = screen();
     screen.keys("jx");
@@ -1090,7 +1127,7 @@ fn who_waits_for_an_answer_stands_first_in_the_inbox_then_what_is_down_failed_or
     let waiting = inbox::waiting(&company);
     let rank = |item: &Item| match item {
         Item::Request(_) => 0,
-        Item::Stuck(_) => 1,
+        Item::Alert(_) | Item::Stuck(_) => 1,
         Item::Failed(_) => 2,
         Item::Updates(_) => 3,
     };

@@ -3,11 +3,11 @@
 use super::rig::{Rig, role};
 use crate::domain::command::{Command, Outcome, Refusal};
 use crate::domain::effect::Effect;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Fact, TurnEnd};
 use crate::domain::exit::ExitStatus;
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
-use crate::domain::task::{Attempt, FileChange, NewTask, Target, TaskState, Work};
+use crate::domain::task::{Attempt, FileChange, NewTask, Target, TaskState, Tokens, Work};
 use crate::domain::worktree::{
     Aside, MergeMode, Merged, Switch, WorkDone, WorkOf, WorkOrder, WorkSummary, Worktree,
 };
@@ -144,6 +144,33 @@ fn nobody_gets_a_task_while_git_is_at_work_in_the_worktree() {
         said.ends_with("2 commits of headcount/ada brought home to main, now at abcdef0123"),
         "{said}"
     );
+}
+
+#[test]
+fn a_task_that_has_just_ended_is_brought_home_before_the_agent_says_that_it_is_idle() {
+    let mut rig = Rig::new();
+    let (id, run) = apart(&mut rig);
+    rig.add("busy", None);
+    let end = TurnEnd {
+        messages: vec![rig.message(run)],
+        conversation: None,
+        success: true,
+        interrupted: false,
+        retryable: true,
+        text: "done".to_owned(),
+        turns: 1,
+        cost_usd: 0.0,
+        tokens: Tokens::default(),
+        denials: Vec::new(),
+    };
+    rig.fact(run, Fact::TurnEnded(Box::new(end)));
+    let reply = work(&mut rig, WorkOf::Process(id), bring());
+    assert_eq!(rig.answer(reply), None, "git is at it");
+    // Who begins a turn by itself is at work again.
+    done(&mut rig, Err(Refusal::State("no".to_owned())));
+    rig.fact(run, Fact::TurnStarted { message: None });
+    let reply = work(&mut rig, WorkOf::Process(id), bring());
+    assert!(matches!(rig.answer(reply), Some(Err(Refusal::State(_)))));
 }
 
 #[test]
