@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -67,10 +68,12 @@ impl ClientError {
 }
 
 /// The way to one instance. A connection is made for each request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Client {
     socket: PathBuf,
     workspace: PathBuf,
+    // Made to see whether somebody listens: the first request goes that way.
+    reached: Arc<Mutex<Option<UnixStream>>>,
 }
 
 impl Client {
@@ -78,10 +81,32 @@ impl Client {
         Self {
             socket: socket.to_owned(),
             workspace: workspace.to_owned(),
+            reached: Arc::default(),
         }
     }
 
-    /// Whether somebody listens.
+    /// Whether both are the way to the same instance.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.socket == other.socket
+    }
+
+    /// Whether somebody listens; the connection is kept for the first request, which should follow at once.
+    pub(super) async fn is_reached(&self) -> bool {
+        if self.kept().is_some() {
+            return true;
+        }
+        let Ok(stream) = self.connect().await else {
+            return false;
+        };
+        *self.kept() = Some(stream);
+        true
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<UnixStream>> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody listens now.
     pub(super) async fn is_answered(&self) -> bool {
         self.connect().await.is_ok()
     }
@@ -178,7 +203,11 @@ impl Client {
         path: &str,
         document: Option<&impl Serialize>,
     ) -> Result<Answer, ClientError> {
-        let stream = self.connect().await?;
+        let kept = self.kept().take();
+        let stream = match kept {
+            Some(stream) => stream,
+            None => self.connect().await?,
+        };
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(ClientError::Http)?;

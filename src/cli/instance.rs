@@ -55,7 +55,7 @@ pub(super) async fn up(place: &Place, output: &mut Output) -> Result<(), CliErro
 pub(super) async fn started(place: &Place) -> Result<Client, CliError> {
     let client = place.client().await;
     // Where the demonstration is the only one that runs, it is meant.
-    if client == place.own_client() {
+    if client.is_same(&place.own_client()) && !(place.is_kept() && client.is_reached().await) {
         // Also where one answers: it is told to stay when the last terminal leaves.
         place.start().await?;
     }

@@ -125,11 +125,16 @@ impl Place {
     /// demonstration where that was asked for or is the only one that runs.
     pub(super) async fn client(&self) -> Client {
         let own = self.own_client();
-        if self.demo || own.is_answered().await {
+        if self.demo || own.is_reached().await {
             return own;
         }
         let demo = Client::new(&self.base.demo().api_socket(), self.workspace());
-        if demo.is_answered().await { demo } else { own }
+        if demo.is_reached().await { demo } else { own }
+    }
+
+    /// Whether an instance that runs knows that it is to stay without a terminal.
+    pub(super) fn is_kept(&self) -> bool {
+        self.state.keep_mark().exists()
     }
 
     /// The client of the instance that [`Place::start`] starts.
