@@ -337,7 +337,7 @@ async fn a_task_is_added_and_waited_for() {
             assert_eq!(new.target.role.as_deref(), Some("sre"));
             assert_eq!(new.target.process, Some(ProcessId(1)));
             assert_eq!(new.continues, Some(TaskId(3)));
-            snapshot.tasks.push(Arc::new(task(4, TaskState::Failed)));
+            snapshot.tasks.put(Arc::new(task(4, TaskState::Failed)));
             Some(Ok(Outcome::TaskAdded(TaskId(4))))
         }
         _ => panic!("{command:?}"),

@@ -213,8 +213,13 @@ pub fn waiting(snapshot: &Snapshot) -> Vec<Item> {
     };
     items.extend(alerts(AlertLevel::Critical));
     items.extend(stuck.into_iter().map(|view| Item::Stuck(view.id)));
-    let failed = snapshot.tasks.iter().filter(|task| is_unsettled(task));
-    let mut failed: Vec<&Task> = failed.rev().take(FAILED).map(AsRef::as_ref).collect();
+    let over = snapshot
+        .tasks
+        .rows()
+        .rev()
+        .filter(|row| row.state.is_final());
+    let failed = over.map(|row| &*row.task).filter(|task| is_unsettled(task));
+    let mut failed: Vec<&Task> = failed.take(FAILED).collect();
     failed.sort_by_key(|task| (task.since, task.id));
     items.extend(failed.into_iter().map(|task| Item::Failed(task.id)));
     items.extend(alerts(AlertLevel::Warning));

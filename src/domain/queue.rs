@@ -69,6 +69,11 @@ impl Queue {
             .filter_map(|(target, same)| Some((target, *same.first()?)))
     }
 
+    /// The targets of tasks that may be worked on, in no order.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.ready.keys()
+    }
+
     /// How many tasks of each target may be worked on, in the order of the first of each.
     #[must_use]
     pub fn waiting(&self) -> Vec<(&Target, usize)> {

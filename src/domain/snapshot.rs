@@ -1,5 +1,6 @@
 //! What people see: one immutable value, made by the fleet, shared by every front end.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,9 @@ use crate::domain::process::Conversation;
 use crate::domain::role::{Catalogue, Kind, PromptMode, Protocol, Range};
 use crate::domain::sandbox::Sandbox;
 use crate::domain::task::{Task, TaskState, Tokens};
+use crate::domain::task_list::TaskList;
 use crate::domain::updates::Updates;
+use crate::domain::waits::{self, Waits};
 use crate::domain::worktree::{WorkSummary, Worktree};
 
 /// Where a process stands.
@@ -402,6 +405,17 @@ impl TaskCounts {
             TaskState::Cancelled => {}
         }
     }
+
+    /// Takes back what [`TaskCounts::add`] counted.
+    pub const fn take(&mut self, state: TaskState) {
+        match state {
+            TaskState::Queued | TaskState::Held | TaskState::Blocked => self.queued -= 1,
+            TaskState::Assigned | TaskState::Running | TaskState::Waiting => self.active -= 1,
+            TaskState::Succeeded => self.succeeded -= 1,
+            TaskState::Failed | TaskState::TimedOut | TaskState::Parked => self.failed -= 1,
+            TaskState::Cancelled => {}
+        }
+    }
 }
 
 /// How loud a message is.
@@ -451,9 +465,9 @@ pub struct Snapshot {
     /// Grouped by department in the catalogue's order, then by id. Never reordered by itself.
     pub processes: Vec<Arc<ProcessView>>,
     /// By id.
-    pub tasks: Vec<Arc<Task>>,
-    /// Why each waiting task waits, by task id and in its order; only for queued, held and blocked ones.
-    pub waits: Vec<(TaskId, Arc<str>)>,
+    pub tasks: TaskList,
+    /// Why tasks wait; [`Snapshot::why`] says it of one.
+    pub waits: Waits,
     /// Open requests, longest waiting first, then up to 200 answered ones, newest first.
     pub requests: Vec<Arc<Request>>,
     /// Counts over all tasks.
@@ -502,10 +516,7 @@ impl Snapshot {
     /// The task of an id.
     #[must_use]
     pub fn task(&self, id: TaskId) -> Option<&Arc<Task>> {
-        self.tasks
-            .binary_search_by_key(&id, |task| task.id)
-            .ok()
-            .and_then(|at| self.tasks.get(at))
+        self.tasks.get(id)
     }
 
     /// The request of an id.
@@ -520,13 +531,24 @@ impl Snapshot {
         self.alerts.iter().find(|alert| alert.id == id)
     }
 
-    /// Why a queued task waits.
+    /// Why a task that is queued, held or blocked waits.
     #[must_use]
-    pub fn why(&self, id: TaskId) -> Option<&str> {
-        self.waits
-            .binary_search_by_key(&id, |(task, _)| *task)
-            .ok()
-            .and_then(|at| self.waits.get(at))
-            .map(|(_, why)| why.as_ref())
+    pub fn why(&self, id: TaskId) -> Option<Cow<'_, str>> {
+        let task = self.tasks.get(id)?;
+        let succeeded = |parent: &TaskId| {
+            let parent = self.tasks.get(*parent);
+            parent.is_some_and(|parent| parent.state == TaskState::Succeeded)
+        };
+        match (task.state, task.not_before) {
+            (TaskState::Queued, Some(at)) => Some(self.waits.later(at, self.at).into()),
+            (TaskState::Queued, None) => self.waits.target(&task.target).map(Cow::Borrowed),
+            (TaskState::Blocked, _) => {
+                let by = *task.after.iter().find(|id| !succeeded(id))?;
+                let parent = self.tasks.get(by).map(|parent| parent.state);
+                Some(waits::blocked(by, parent).into())
+            }
+            (TaskState::Held, _) => Some(waits::held(task.error.as_deref())),
+            _ => None,
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::{Add, Sub};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// A point of the machine's monotonic clock, in milliseconds since its boot (`CLOCK_MONOTONIC`).
@@ -66,5 +67,14 @@ impl Add<Duration> for Now {
             mono: self.mono + wait,
             wall,
         }
+    }
+}
+/// A time of day for a person, with the weekday if it is not today.
+pub(super) fn hour(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let at = zone.to_datetime(at);
+    if at.date() == zone.to_datetime(now).date() {
+        at.strftime("%H:%M").to_string()
+    } else {
+        at.strftime("%a %H:%M").to_string()
     }
 }

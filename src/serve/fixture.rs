@@ -18,12 +18,13 @@ use crate::domain::role::{
 };
 use crate::domain::sandbox::{Sandbox, SandboxRule};
 use crate::domain::snapshot::{
-    Activity, Condition, Evidence, Health, Machine, ProcessView, Snapshot, Status, TaskCounts,
-    Usage,
+    Activity, Condition, Evidence, Health, Machine, ProcessView, Snapshot, Status, Usage,
 };
 use crate::domain::task::{
     Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens, Work,
 };
+use crate::domain::task_list::TaskList;
+use crate::domain::waits::Waits;
 use crate::domain::worktree::WorktreeRule;
 
 /// 2026-11-23 10:40:00 UTC and so many seconds.
@@ -353,7 +354,7 @@ fn over(mut alert: Alert) -> Alert {
 
 /// All of it.
 pub(crate) fn company() -> Snapshot {
-    let tasks: Vec<Arc<Task>> = [
+    let tasks: TaskList = [
         task(1, TaskState::Running),
         task(2, TaskState::Queued),
         task(3, TaskState::Succeeded),
@@ -361,8 +362,7 @@ pub(crate) fn company() -> Snapshot {
     .into_iter()
     .map(Arc::new)
     .collect();
-    let mut counts = TaskCounts::default();
-    tasks.iter().for_each(|task| counts.add(task.state));
+    let counts = tasks.counts();
     Snapshot {
         at: at(0),
         workspace: "/home/me/shop".into(),
@@ -370,7 +370,10 @@ pub(crate) fn company() -> Snapshot {
         catalogue: Arc::new(catalogue()),
         processes: vec![Arc::new(ada()), Arc::new(ken())],
         tasks,
-        waits: vec![(TaskId(2), Arc::from("Ada is busy"))],
+        waits: Waits {
+            targets: [(task(2, TaskState::Queued).target, "Ada is busy".into())].into(),
+            ..Waits::default()
+        },
         requests: vec![Arc::new(request())],
         alerts: vec![Arc::new(alert(1)), Arc::new(over(alert(2)))],
         counts,

@@ -319,7 +319,7 @@ async fn a_task_is_answered_when_it_is_there_and_a_known_key_with_the_first() {
         if new.key.is_some() {
             return Some(Ok(Outcome::TaskKnown(TaskId(3))));
         }
-        snapshot.tasks.push(Arc::new(task(4, TaskState::Queued)));
+        snapshot.tasks.put(Arc::new(task(4, TaskState::Queued)));
         Some(Ok(Outcome::TaskAdded(TaskId(4))))
     });
     let body =
@@ -357,7 +357,7 @@ async fn a_wait_holds_until_the_task_is_over_or_the_time_is() {
     let finish = async {
         served.view.send_modify(|snapshot| {
             let snapshot = Arc::make_mut(snapshot);
-            snapshot.tasks[0] = Arc::new(task(1, TaskState::Failed));
+            snapshot.tasks.put(Arc::new(task(1, TaskState::Failed)));
         });
     };
     let (answer, ()) = tokio::join!(served.ask("GET /api/tasks/task_0001/wait", ""), finish);

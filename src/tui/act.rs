@@ -50,6 +50,7 @@ impl View {
                 }
             }
             Verb::Back => self.back(snapshot),
+            Verb::Remove if self.is_on_a_task() => return self.handle_task(verb, snapshot),
             Verb::Start | Verb::Stop | Verb::Kill | Verb::Restart | Verb::Remove => {
                 return self.control(verb, snapshot);
             }
@@ -133,7 +134,15 @@ impl View {
                 let dialog = TaskDialog::new(process, snapshot);
                 self.dialogs.push(Dialog::Task(Box::new(dialog)));
             }
-            Verb::Cancel | Verb::Retry | Verb::Release => return self.handle_task(verb, snapshot),
+            Verb::Cancel
+            | Verb::Retry
+            | Verb::Release
+            | Verb::Edit
+            | Verb::Around
+            | Verb::Sooner
+            | Verb::Behind
+            | Verb::More
+            | Verb::Fewer => return self.handle_task(verb, snapshot),
             Verb::Palette => {
                 let dialog = PaletteDialog::new(self.place(), snapshot);
                 self.dialogs.push(Dialog::Palette(Box::new(dialog)));
@@ -476,7 +485,8 @@ impl View {
                 self.processes.filter = Filter::default();
             }
             Tab::Processes => self.processes.order = None,
-            Tab::Tasks => self.tasks.filter = Filter::default(),
+            Tab::Tasks if !self.tasks.filter.is_empty() => self.tasks.filter = Filter::default(),
+            Tab::Tasks => self.tasks.order = None,
             Tab::Inbox | Tab::Roles => {}
         }
         self.settle(snapshot);
@@ -494,6 +504,10 @@ impl View {
     /// Sorts by the next column, or the other way round.
     fn sort(&mut self, verb: Verb, scene: Scene<'_>) {
         let (snapshot, now) = (scene.snapshot, scene.now.wall);
+        if self.tab == Tab::Tasks {
+            self.sort_tasks(verb, scene);
+            return;
+        }
         let order = self.processes.order.as_ref();
         match (verb, order) {
             (Verb::Sort, order) => {

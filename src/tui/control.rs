@@ -1,4 +1,4 @@
-//! Verbs that become orders: control of processes, answers to requests, what becomes of tasks.
+//! Verbs that become orders: control of processes, answers to requests.
 //! What cannot be taken back asks first.
 
 use crate::domain::command::{Command, UpdateWhen};
@@ -14,10 +14,10 @@ use crate::tui::dialogs::line::LineDialog;
 use crate::tui::dialogs::{Dialog, Order};
 use crate::tui::format;
 use crate::tui::keys::Verb;
-use crate::tui::offer::{can_cancel, can_hold, can_release, can_retry, can_start, can_stop};
+use crate::tui::offer::{can_start, can_stop};
 use crate::tui::screens::inbox::Inbox;
 use crate::tui::view::View;
-use crate::tui::widgets::{request, status};
+use crate::tui::widgets::request;
 
 impl View {
     /// Says that an alert was seen: the one that is selected in the inbox, else the first.
@@ -251,49 +251,6 @@ impl View {
         }
         let dialog = AlikeDialog::new(asked, &alike, snapshot);
         self.dialogs.push(Dialog::Alike(dialog));
-    }
-
-    /// Takes a task back, tries it again, holds or releases it.
-    pub(crate) fn handle_task(&mut self, verb: Verb, snapshot: &Snapshot) -> Vec<Action> {
-        let Some(task) = self.task(snapshot) else {
-            return Vec::new();
-        };
-        let id = task.id;
-        match verb {
-            Verb::Cancel if can_cancel(task) => {
-                let consequence = match task.lease.and_then(|_| self.subject(snapshot)) {
-                    Some(process) => format!("{} works on it and is interrupted.", process.name),
-                    None => "Nobody will work on it; R puts it back into the queue.".to_owned(),
-                };
-                let question = format!("Cancel {id}, {}?", task.title());
-                let orders = vec![Order::new(format!("cancel {id}"), Command::CancelTask(id))];
-                let dialog = Confirm::new(question, consequence, orders);
-                self.dialogs.push(Dialog::Confirm(dialog));
-                Vec::new()
-            }
-            Verb::Retry if can_retry(task) => self.give(vec![Order::new(
-                format!("retry {id}"),
-                Command::RetryTask(id),
-            )]),
-            Verb::Release if can_release(task) => {
-                let order = Order::new(format!("release {id}"), Command::ReleaseTask(id));
-                self.give(vec![order])
-            }
-            Verb::Release if can_hold(task) => {
-                let order = Order::new(format!("hold {id}"), Command::HoldTask(id));
-                self.give(vec![order])
-            }
-            _ => {
-                let state = status::task_word(task.state);
-                let hint = match verb {
-                    Verb::Cancel => "there is nothing to take back",
-                    Verb::Retry => "only what ended without success is tried again",
-                    _ => "only what waits is held or released",
-                };
-                self.note(Level::Info, format!("{id} is {state}: {hint}."));
-                Vec::new()
-            }
-        }
     }
 }
 

@@ -95,6 +95,10 @@ pub(crate) enum Verb {
     Cancel,
     Retry,
     Release,
+    Edit,
+    Around,
+    Sooner,
+    Behind,
     More,
     Fewer,
     Send,
@@ -245,6 +249,9 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Retry [letter('R')] &[Tasks, Task, Inbox], "retry", "put a task that failed back into the queue";
     Release [letter('h')] &[Tasks, Task], "release", "release a held task, or hold one that waits";
     Answer [letter('A')] &[Tasks, Task], "answer", "answer its result: a task that goes on in its conversation";
+    Edit [letter('e')] &[Tasks, Task], "edit", "change a task that waits: its text, for whom it is, how urgent";
+    Around [letter('a')] &[Tasks, Task], "around", "what it waits for, and what waits for it";
+    Around [letter('a')] &[Reader], "", "back";
     Open [key(KeyCode::Enter)] &[Tasks], "whole", "the whole task: text, attempts, result";
     Open [key(KeyCode::Enter)] &[Inbox], "whole", "the whole of it; where settings changed: what is to become of that";
     Open [key(KeyCode::Enter)] &[Roles], "hire", "hire for the role";
@@ -265,6 +272,13 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Sort [letter('S')] &[Processes], "sort", "sort by the next column, as it is at this moment; Esc: as usual";
     Reverse [letter('o')] &[Processes], "reverse", "sort anew, the other way round";
     Remove [key(KeyCode::Delete)] &[Processes, Details], "remove", "remove a process that is down";
+    Sort [letter('S')] &[Tasks], "sort", "sort by the next column, as it is at this moment; Esc: as usual";
+    Reverse [letter('o')] &[Tasks], "reverse", "sort anew, the other way round";
+    Sooner [letter('<')] &[Tasks, Task], "", "before the one that stands above it in the queue";
+    Behind [letter('>')] &[Tasks, Task], "", "behind the one that stands below it in the queue";
+    More [letter('+'), letter('=')] &[Tasks, Task], "", "more urgent";
+    Fewer [letter('-')] &[Tasks, Task], "", "less urgent";
+    Remove [key(KeyCode::Delete)] &[Tasks, Task], "", "delete a task that nobody works on";
     Filter [letter('/')] &[Processes, Tasks], "filter", "show only what holds these words";
     Mistakes [letter('E')] SCREENS, "what is wrong", "what is wrong in the configuration or with the agent";
 

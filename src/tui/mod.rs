@@ -17,8 +17,10 @@ mod look;
 mod notice;
 mod offer;
 mod order;
+mod queue;
 mod scene;
 mod screens;
+mod task_order;
 #[cfg(test)]
 mod tests;
 mod text;

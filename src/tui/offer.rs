@@ -192,8 +192,13 @@ impl View {
             ),
             Verb::Message => subject.is_some_and(can_be_told),
             Verb::Kill | Verb::Restart => subject.is_some_and(ProcessView::is_up),
+            Verb::Remove if self.is_on_a_task() => self
+                .task(snapshot)
+                .is_some_and(|task| !task.state.is_leased()),
             Verb::Remove => subject.is_some_and(|process| !process.is_up()),
             Verb::Log | Verb::Why | Verb::Mark | Verb::MarkRange => subject.is_some(),
+            Verb::Sort if self.tab == Tab::Tasks => snapshot.tasks.len() > 1,
+            Verb::Reverse if self.tab == Tab::Tasks => self.tasks.order.is_some(),
             Verb::Sort => snapshot.processes.len() > 1,
             Verb::Reverse => self.processes.order.is_some(),
             Verb::Open => match self.tab {
@@ -209,6 +214,12 @@ impl View {
                 Tab::Roles => self.roles.selected(snapshot).is_some(),
             },
             Verb::Cancel => self.task(snapshot).is_some_and(can_cancel),
+            Verb::Edit | Verb::More | Verb::Fewer | Verb::Sooner | Verb::Behind => {
+                self.task(snapshot).is_some_and(Task::is_waiting)
+            }
+            Verb::Around => self
+                .task(snapshot)
+                .is_some_and(|task| is_knit(task, snapshot)),
             Verb::Retry => self.task(snapshot).is_some_and(can_retry),
             Verb::Release => match self.task(snapshot) {
                 Some(task) if can_hold(task) => return Some("hold"),
@@ -275,6 +286,16 @@ pub(crate) fn can_stop(process: &ProcessView) -> bool {
 /// Whether it has a turn that a message can join.
 pub(crate) fn can_be_told(process: &ProcessView) -> bool {
     process.is_up() && process.protocol.is_read() && process.task.is_some()
+}
+
+/// Whether it waits for others or others wait for it still.
+fn is_knit(task: &Task, snapshot: &Snapshot) -> bool {
+    !task.after.is_empty()
+        || snapshot
+            .tasks
+            .rows()
+            .filter(|row| !row.state.is_final())
+            .any(|row| row.task.after.contains(&task.id))
 }
 
 /// Whether it can be taken back.

@@ -681,10 +681,19 @@ impl View {
             Tab::Tasks => &self.tasks.filter,
             Tab::Inbox | Tab::Roles => return String::new(),
         };
-        let order = self.processes.order.as_ref();
-        let order = order.filter(|_| self.tab == Tab::Processes).map(|order| {
-            let taken = scene.now.clock(order.taken);
-            format!("by {} at {taken}", order.column.as_str())
+        let taken = match self.tab {
+            Tab::Tasks => {
+                let order = self.tasks.order.as_ref();
+                order.map(|order| (order.column.as_str(), order.taken))
+            }
+            _ => {
+                let order = self.processes.order.as_ref();
+                order.map(|order| (order.column.as_str(), order.taken))
+            }
+        };
+        let order = taken.map(|(column, taken)| {
+            let taken = scene.now.clock(taken);
+            format!("by {column} at {taken}")
         });
         match (filter.is_empty(), order) {
             (true, None) => String::new(),
@@ -749,9 +758,12 @@ impl View {
         let open = snapshot.requests.iter().take_while(|one| one.is_open());
         let ages = ages.chain(open.map(|request| request.asked));
         // Of tasks the age of those at work is enough: the others are read at leisure.
-        let tasks = (self.tab == Tab::Tasks).then_some(&snapshot.tasks);
-        let tasks = tasks.into_iter().flatten();
-        let ages = ages.chain(tasks.filter(|t| !t.state.is_final()).map(|task| task.since));
+        let tasks = (self.tab == Tab::Tasks).then(|| snapshot.tasks.rows());
+        let open = tasks
+            .into_iter()
+            .flatten()
+            .filter(|row| !row.state.is_final());
+        let ages = ages.chain(open.map(|row| row.task.since));
         let ages = ages.filter_map(|then| now.next_age(then));
         let page = match self.pages.last() {
             Some(Page::Details(page)) => snapshot.process(page.process),

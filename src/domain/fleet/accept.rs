@@ -100,10 +100,12 @@ impl Fleet {
             .collect();
         // A known task waits for none of these, so a circle lies among the new ones.
         let after = |id: TaskId| parents.get(&id).copied().unwrap_or_default();
+        let knotted = graph::knotted(&parents);
         let mut told = BTreeSet::new();
         for (index, id, first, _) in &accepted {
-            if let Some(way) = graph::circle(*id, first, after)
+            if knotted.contains(id)
                 && !told.contains(id)
+                && let Some(way) = graph::circle(*id, first, after)
             {
                 let called = |one: &TaskId| {
                     let at = ids.iter().position(|(id, _)| id == one).unwrap_or(0);

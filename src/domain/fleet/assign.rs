@@ -11,7 +11,7 @@ use crate::domain::process::{Process, Record};
 use crate::domain::role::LoadBalancing;
 use crate::domain::snapshot::{Activity, Status};
 use crate::domain::task::Target;
-use crate::domain::time::Mono;
+use crate::domain::time::hour;
 
 /// What was done this long ago counts half for how busy somebody is.
 const HALF: f64 = 3600.0;
@@ -99,11 +99,6 @@ impl Fleet {
                         .iter()
                         .all(|skill| role.skills.contains(skill))
                 }))
-    }
-
-    /// Why a task waits for its next try.
-    pub(super) fn why_later(&self, at: Mono) -> String {
-        format!("waits for its next try at {}", self.clock(self.wall_of(at)))
     }
 
     /// Why a task of this target waits, in words for a person.
@@ -212,13 +207,7 @@ impl Fleet {
     }
 
     fn clock(&self, at: Timestamp) -> String {
-        let at = self.options.zone.to_datetime(at);
-        let today = self.options.zone.to_datetime(self.now.wall).date();
-        if at.date() == today {
-            at.strftime("%H:%M").to_string()
-        } else {
-            at.strftime("%a %H:%M").to_string()
-        }
+        hour(at, self.now.wall, &self.options.zone)
     }
 }
 

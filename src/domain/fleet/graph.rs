@@ -86,30 +86,12 @@ impl Fleet {
     }
 
     /// The first of those that a task waits for which has not succeeded.
-    pub(super) fn obstacle(&self, task: &Task) -> Option<TaskId> {
+    fn obstacle(&self, task: &Task) -> Option<TaskId> {
         let succeeded = |id: &TaskId| {
             let parent = self.tasks.get(id);
             parent.is_some_and(|parent| parent.state == TaskState::Succeeded)
         };
         task.after.iter().copied().find(|id| !succeeded(id))
-    }
-
-    /// Why a task does not let those go that wait for it, in words for a person.
-    pub(super) fn why_blocked(&self, by: TaskId) -> Arc<str> {
-        let Some(parent) = self.tasks.get(&by) else {
-            return format!("{by}, which it waits for, was deleted: edit what it waits for").into();
-        };
-        match parent.state {
-            TaskState::Failed => format!("after {by}, which failed: retry that one"),
-            TaskState::TimedOut => format!("after {by}, which ran out of time: retry that one"),
-            TaskState::Parked => {
-                format!("after {by}, which is parked, its retries used up: retry that one")
-            }
-            TaskState::Cancelled => format!("after {by}, which was cancelled: retry that one"),
-            TaskState::Held => format!("after {by}, which is held: release that one"),
-            state => format!("after {by}, which is {}", state.as_str()),
-        }
-        .into()
     }
 
     /// The task that somebody means: by its name in the list in hand, by its id, or by its key.
@@ -229,6 +211,57 @@ pub(super) fn circle<'a>(
     None
 }
 
+/// Those that stand on circles or between two; there are none in a list as it should be, and that is
+/// told in one walk over it.
+pub(super) fn knotted(after: &HashMap<TaskId, &[TaskId]>) -> BTreeSet<TaskId> {
+    let mut children: HashMap<TaskId, Vec<TaskId>> = HashMap::new();
+    for (id, parents) in after {
+        for parent in *parents {
+            children.entry(*parent).or_default().push(*id);
+        }
+    }
+    let children_of = |id: TaskId| children.get(&id).map_or(&[][..], Vec::as_slice);
+    let parents_of = |id: TaskId| after.get(&id).copied().unwrap_or_default();
+    let all = after.keys().copied().collect();
+    let behind = unravelled(all, parents_of, children_of);
+    unravelled(behind, children_of, parents_of)
+}
+
+/// What is left when whoever has nobody before it goes, again and again.
+fn unravelled<'a>(
+    of: BTreeSet<TaskId>,
+    before: impl Fn(TaskId) -> &'a [TaskId],
+    behind: impl Fn(TaskId) -> &'a [TaskId],
+) -> BTreeSet<TaskId> {
+    let mut left = of;
+    let mut counts: HashMap<TaskId, usize> = left
+        .iter()
+        .map(|id| {
+            (
+                *id,
+                before(*id).iter().filter(|one| left.contains(one)).count(),
+            )
+        })
+        .collect();
+    let mut free: Vec<TaskId> = left
+        .iter()
+        .copied()
+        .filter(|id| counts.get(id) == Some(&0))
+        .collect();
+    while let Some(id) = free.pop() {
+        left.remove(&id);
+        for next in behind(id) {
+            if let Some(count) = counts.get_mut(next).filter(|count| **count > 0) {
+                *count -= 1;
+                if *count == 0 {
+                    free.push(*next);
+                }
+            }
+        }
+    }
+    left
+}
+
 fn short(text: &str) -> String {
     if text.len() <= MOST_RESULT {
         return text.to_owned();
@@ -268,6 +301,28 @@ mod tests {
         assert_eq!(
             circle(TaskId(9), &[TaskId(9)], after),
             Some([9, 9].map(TaskId).to_vec())
+        );
+    }
+
+    #[test]
+    fn only_what_stands_on_circles_is_knotted() {
+        let check = |edges: &[(u64, &[u64])], expected: &[u64]| {
+            let graph: Vec<(TaskId, Vec<TaskId>)> = edges
+                .iter()
+                .map(|(id, after)| (TaskId(*id), after.iter().copied().map(TaskId).collect()))
+                .collect();
+            let after = graph.iter().map(|(id, after)| (*id, after.as_slice()));
+            let expected = expected.iter().copied().map(TaskId).collect();
+            assert_eq!(knotted(&after.collect()), expected, "{edges:?}");
+        };
+        check(&[(1, &[]), (2, &[1]), (3, &[1, 2]), (4, &[2, 3])], &[]);
+        // One before, one behind, and one that waits for a task that is there already.
+        check(&[(1, &[9]), (2, &[1, 3]), (3, &[2]), (4, &[3])], &[2, 3]);
+        check(&[(1, &[1])], &[1]);
+        // What lies between two circles may be on none.
+        check(
+            &[(1, &[2]), (2, &[1]), (3, &[2]), (4, &[3, 5]), (5, &[4])],
+            &[1, 2, 3, 4, 5],
         );
     }
 

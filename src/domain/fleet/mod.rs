@@ -61,6 +61,7 @@ use crate::domain::queue::Queue;
 use crate::domain::role::Catalogue;
 use crate::domain::snapshot::{Health, Level, Machine, Member, Message, ProcessView, Usage};
 use crate::domain::task::Task;
+use crate::domain::task_list::TaskList;
 use crate::domain::time::{Mono, Now};
 
 pub use saved::Saved;
@@ -287,6 +288,9 @@ pub struct Fleet {
     // Views that are out of date.
     stale: BTreeSet<ProcessId>,
     views: BTreeMap<ProcessId, Arc<ProcessView>>,
+    // Tasks as the last snapshot had them, and those that changed since.
+    listed: TaskList,
+    unlisted: BTreeSet<TaskId>,
     changed: bool,
     // Of the call in hand.
     now: Now,

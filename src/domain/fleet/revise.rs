@@ -182,6 +182,7 @@ impl Fleet {
         }
         self.queue.remove(id);
         self.dirty.tasks.insert(id);
+        self.unlisted.insert(id);
         self.void_question(id);
         self.changed = true;
         self.reply_durably(reply, Ok(Outcome::Done));

@@ -20,6 +20,7 @@ use crate::domain::queue::Queue;
 use crate::domain::role::Catalogue;
 use crate::domain::snapshot::{Level, Machine};
 use crate::domain::task::Task;
+use crate::domain::task_list::TaskList;
 use crate::domain::time::{Mono, Now};
 
 /// How long a new instance takes at most to read what was said before it came.
@@ -123,6 +124,7 @@ impl Fleet {
             .map(|alert| (alert.id, Arc::new(alert)))
             .collect();
         let stale: BTreeSet<ProcessId> = processes.keys().copied().collect();
+        let unlisted = tasks.keys().copied().collect();
         let mut fleet = Self {
             options,
             catalogue,
@@ -172,6 +174,8 @@ impl Fleet {
             by: ITSELF,
             stale,
             views: BTreeMap::new(),
+            listed: TaskList::default(),
+            unlisted,
             changed: true,
             now,
             fx: Vec::new(),
@@ -335,6 +339,7 @@ impl Fleet {
             {
                 Arc::make_mut(task).stored = true;
                 self.queue.update(task);
+                self.unlisted.insert(*id);
                 self.changed = true;
             }
         }
@@ -417,6 +422,7 @@ impl Fleet {
             }
         }
         self.queue.remove(id);
+        self.unlisted.insert(id);
         pending.dirty.tasks.remove(&id);
         pending.dirty.entries.retain(|one| one.task != Some(id));
     }

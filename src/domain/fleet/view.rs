@@ -1,6 +1,6 @@
 //! Snapshots: what the company looks like to people.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::domain::alert::Alert;
@@ -12,10 +12,8 @@ use crate::domain::inbox::Request;
 use crate::domain::process::{Live, Phase, Process};
 use crate::domain::role::{Range, Role};
 use crate::domain::sandbox::Sandbox;
-use crate::domain::snapshot::{
-    Activity, Condition, Health, ProcessView, Snapshot, Status, TaskCounts,
-};
-use crate::domain::task::TaskState;
+use crate::domain::snapshot::{Activity, Condition, Health, ProcessView, Snapshot, Status};
+use crate::domain::waits::Waits;
 
 /// Conversations that a snapshot lists of a process.
 const SESSIONS: usize = 10;
@@ -42,37 +40,20 @@ impl Fleet {
                 .unwrap_or(usize::MAX)
         };
         processes.sort_by_key(|view| (place(view), view.id));
-        let mut counts = TaskCounts::default();
-        let mut tasks = Vec::with_capacity(self.tasks.len());
-        let mut waits = Vec::new();
-        // Thousands of tasks have few targets, and a reason looks at every process.
-        let mut reasons = HashMap::new();
-        let mut obstacles: HashMap<TaskId, Arc<str>> = HashMap::new();
-        let held: Arc<str> = "held until you release it".into();
-        for task in self.tasks.values().filter(|task| task.stored) {
-            counts.add(task.state);
-            let reason = match (task.state, task.not_before) {
-                (TaskState::Queued, Some(at)) => Some(self.why_later(at).into()),
-                (TaskState::Queued, None) => Some(Arc::clone(
-                    reasons
-                        .entry(&task.target)
-                        .or_insert_with(|| self.why_waiting(&task.target)),
-                )),
-                (TaskState::Blocked, _) => self.obstacle(task).map(|by| {
-                    let reason = obstacles.entry(by).or_insert_with(|| self.why_blocked(by));
-                    Arc::clone(reason)
-                }),
-                (TaskState::Held, _) => Some(match &task.error {
-                    Some(error) => format!("{error}; {held}").into(),
-                    None => Arc::clone(&held),
-                }),
-                _ => None,
-            };
-            if let Some(reason) = reason {
-                waits.push((task.id, reason));
+        for id in std::mem::take(&mut self.unlisted) {
+            match self.tasks.get(&id).filter(|task| task.stored) {
+                Some(task) => self.listed.put(Arc::clone(task)),
+                None => self.listed.remove(id),
             }
-            tasks.push(Arc::clone(task));
         }
+        // A reason looks at every process.
+        let targets = self.queue.targets();
+        let targets = targets.map(|target| (target.clone(), self.why_waiting(target)));
+        let waits = Waits {
+            targets: targets.collect(),
+            at: self.now.mono,
+            zone: self.options.zone.clone(),
+        };
         let today = self.options.zone.to_datetime(self.now.wall).date();
         let same_day = self.meta.cost_day == today;
         Snapshot {
@@ -84,10 +65,10 @@ impl Fleet {
             configuration_mistakes: self.mistakes.clone(),
             catalogue: Arc::clone(&self.catalogue),
             processes,
-            tasks,
+            tasks: self.listed.clone(),
             waits,
             requests: self.listed_requests(),
-            counts,
+            counts: self.listed.counts(),
             machine: self.machine,
             alerts: self.listed_alerts(),
             cost_today_usd: if same_day {

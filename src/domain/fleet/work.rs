@@ -34,6 +34,7 @@ impl Fleet {
         let turned = task.state != before;
         self.queue.update(task);
         self.dirty.tasks.insert(id);
+        self.unlisted.insert(id);
         self.changed = true;
         if let Some(process) = task.process() {
             self.stale.insert(process);

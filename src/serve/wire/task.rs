@@ -1,5 +1,6 @@
 //! A task, its attempts and its result, as a document.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -236,7 +237,7 @@ impl TaskDoc {
             created_at: task.created,
             since: task.since,
             after: task.after.clone(),
-            waits_because: snapshot.why(task.id).map(str::to_owned),
+            waits_because: snapshot.why(task.id).map(Cow::into_owned),
             cancelling: task.cancelling,
             attempts: task
                 .attempts

@@ -12,6 +12,7 @@ use crate::tui::scene::Scene;
 
 pub(crate) mod alike;
 pub(crate) mod answer;
+mod around;
 pub(crate) mod away;
 pub(crate) mod bring;
 pub(crate) mod confirm;

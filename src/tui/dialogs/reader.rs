@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::domain::id::{ProcessId, RequestId};
+use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::inbox::Request;
-use crate::tui::dialogs::{Heard, why};
+use crate::tui::dialogs::{Heard, around, why};
 use crate::tui::keys::{self, Place, Verb};
 use crate::tui::look::Palette;
 use crate::tui::scene::Scene;
@@ -26,6 +26,8 @@ enum Content {
     Request(RequestId),
     /// Why a process is as it is.
     Why(ProcessId),
+    /// What a task waits for, and what waits for it.
+    Around(TaskId),
 }
 
 /// A text, and how far it is scrolled.
@@ -52,6 +54,10 @@ impl Reader {
         Self::of(Content::Why(id))
     }
 
+    pub(crate) fn around(id: TaskId) -> Self {
+        Self::of(Content::Around(id))
+    }
+
     fn of(content: Content) -> Self {
         Self {
             content,
@@ -61,7 +67,9 @@ impl Reader {
 
     pub(crate) fn key(&mut self, verb: Option<Verb>) -> Heard {
         match verb {
-            Some(Verb::Back | Verb::Help | Verb::Detach | Verb::Why) => return Heard::Closed,
+            Some(Verb::Back | Verb::Help | Verb::Detach | Verb::Why | Verb::Around) => {
+                return Heard::Closed;
+            }
             Some(Verb::Down) => self.scroll.step(1),
             Some(Verb::Up) => self.scroll.step(-1),
             Some(Verb::PageDown) => self.scroll.page(1),
@@ -92,6 +100,7 @@ impl Reader {
             Content::Mistakes => ("What is wrong".to_owned(), wrong(width, scene)),
             Content::Request(id) => whole(*id, width, scene),
             Content::Why(id) => why::page(*id, width, scene),
+            Content::Around(id) => around::page(*id, width, scene),
         };
         Pen::new(buffer, area).title(0, &title, "Esc back", palette);
         self.scroll.draw(lines, body, buffer, palette);

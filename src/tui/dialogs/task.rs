@@ -1,4 +1,4 @@
-//! Writes a task: its text in a small editor, for whom, how urgent.
+//! Writes a task, or changes one: its text in a small editor, from a template perhaps, for whom, how urgent.
 
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
@@ -9,9 +9,9 @@ use ratatui_textarea::{TextArea, WrapMode};
 
 use crate::domain::command::Command;
 use crate::domain::id::{ProcessId, TaskId};
-use crate::domain::role::Protocol;
+use crate::domain::role::{Protocol, Template};
 use crate::domain::snapshot::Snapshot;
-use crate::domain::task::{NewTask, Priority, Target, Task};
+use crate::domain::task::{NewTask, Priority, Target, Task, TaskChange};
 use crate::tui::dialogs::{Heard, Order};
 use crate::tui::keys::Verb;
 use crate::tui::scene::Scene;
@@ -22,6 +22,7 @@ use crate::tui::widgets::task_facts;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Focus {
     Text,
+    Template,
     Target,
     Priority,
 }
@@ -36,6 +37,11 @@ pub(crate) struct TaskDialog {
     priority: Priority,
     /// The task whose result this one answers.
     continues: Option<TaskId>,
+    /// The task that is changed.
+    edits: Option<TaskId>,
+    templates: Vec<Template>,
+    /// Which of them it was begun with.
+    template: Option<usize>,
     /// The order that is on its way, or the request for the person's editor.
     pub(crate) ticket: Option<u64>,
     error: Option<String>,
@@ -53,6 +59,9 @@ impl TaskDialog {
             target: 0,
             priority: Priority::Normal,
             continues: None,
+            edits: None,
+            templates: snapshot.catalogue.templates.clone(),
+            template: None,
             ticket: None,
             error: None,
             leaving: false,
@@ -72,6 +81,33 @@ impl TaskDialog {
             target: 0,
             priority: task.priority,
             continues: Some(task.id),
+            edits: None,
+            templates: Vec::new(),
+            template: None,
+            ticket: None,
+            error: None,
+            leaving: false,
+        }
+    }
+
+    /// Opens for a task that waits, as it is.
+    pub(crate) fn edit(task: &Task, snapshot: &Snapshot) -> Self {
+        let mut targets = targets(None, snapshot);
+        let target = targets.iter().position(|one| *one == task.target);
+        if target.is_none() {
+            targets.insert(0, task.target.clone());
+        }
+        let lines = text::clean_lines(&task.text).map(std::borrow::Cow::into_owned);
+        Self {
+            area: editor(lines.collect()),
+            focus: Focus::Text,
+            targets,
+            target: target.unwrap_or(0),
+            priority: task.priority,
+            continues: None,
+            edits: Some(task.id),
+            templates: Vec::new(),
+            template: None,
             ticket: None,
             error: None,
             leaving: false,
@@ -130,8 +166,8 @@ impl TaskDialog {
                 self.error = Some("this terminal cannot open an editor".to_owned());
                 return Heard::Kept;
             }
-            Some(Verb::Next) => self.focus = self.turn(1),
-            Some(Verb::Previous) => self.focus = self.turn(2),
+            Some(Verb::Next) => self.focus = self.turn(true),
+            Some(Verb::Previous) => self.focus = self.turn(false),
             _ if self.focus == Focus::Text => {
                 self.area.input(key);
             }
@@ -142,10 +178,59 @@ impl TaskDialog {
         Heard::Kept
     }
 
-    fn turn(&self, by: usize) -> Focus {
-        const ALL: [Focus; 3] = [Focus::Text, Focus::Target, Focus::Priority];
-        let at = ALL.iter().position(|focus| *focus == self.focus);
-        ALL[(at.unwrap_or(0) + by) % ALL.len()]
+    /// The fields below the text, in their order.
+    fn fields(&self) -> &'static [Focus] {
+        if self.templates.is_empty() {
+            &[Focus::Target, Focus::Priority]
+        } else {
+            &[Focus::Template, Focus::Target, Focus::Priority]
+        }
+    }
+
+    fn turn(&self, forward: bool) -> Focus {
+        let fields = self.fields();
+        let at = fields.iter().position(|focus| *focus == self.focus);
+        let next = match (at, forward) {
+            (None, true) => Some(0),
+            (None, false) => Some(fields.len() - 1),
+            (Some(at), true) => Some(at + 1),
+            (Some(at), false) => at.checked_sub(1),
+        };
+        next.and_then(|at| fields.get(at))
+            .copied()
+            .unwrap_or(Focus::Text)
+    }
+
+    /// Begins anew with a template, or with nothing: also for whom it is and how urgent.
+    fn take_template(&mut self, which: Option<usize>) {
+        let before = self.present().map(|template| template.text.clone());
+        if !self.text().trim().is_empty() && before.as_deref() != Some(self.text().as_str()) {
+            self.error = Some("there is a text already: take it out first".to_owned());
+            return;
+        }
+        self.template = which;
+        let Some(template) = self.present().cloned() else {
+            self.area = editor(Vec::new());
+            return;
+        };
+        self.area = editor(template.text.lines().map(str::to_owned).collect());
+        self.priority = template.priority;
+        let target = Target {
+            role: template.role,
+            skills: template.skills,
+            ..Target::default()
+        };
+        if target != Target::default() {
+            let known = self.targets.iter().position(|one| *one == target);
+            self.target = known.unwrap_or(self.targets.len());
+            if known.is_none() {
+                self.targets.push(target);
+            }
+        }
+    }
+
+    fn present(&self) -> Option<&Template> {
+        self.templates.get(self.template?)
     }
 
     fn choose(&mut self, by: isize) {
@@ -156,6 +241,12 @@ impl TaskDialog {
         };
         match self.focus {
             Focus::Text => {}
+            Focus::Template => {
+                // None of them stands before the first.
+                let at = self.template.map_or(0, |at| at + 1);
+                let at = turn(at, self.templates.len() + 1);
+                self.take_template(at.checked_sub(1));
+            }
             Focus::Target => self.target = turn(self.target, self.targets.len()),
             Focus::Priority => {
                 let at = Priority::ALL.iter().position(|one| *one == self.priority);
@@ -171,10 +262,44 @@ impl TaskDialog {
             self.error = Some("a task needs a text".to_owned());
             return Heard::Kept;
         }
+        let target = self.targets.get(self.target).cloned().unwrap_or_default();
+        if let Some(task) = self.edits {
+            let change = Box::new(TaskChange {
+                text: Some(text),
+                priority: Some(self.priority),
+                target: Some(target),
+                ..TaskChange::default()
+            });
+            let command = Command::EditTask { task, change };
+            return Heard::Submitted(Order::new(format!("change {task}"), command));
+        }
+        let template = self.present();
+        if let Some(template) = template {
+            let written = Template {
+                text: text.clone(),
+                ..template.clone()
+            };
+            // What is in braces still and was in the template is to be filled in.
+            let names = template.variables();
+            let open = written
+                .variables()
+                .into_iter()
+                .filter(|name| names.contains(name));
+            let open: Vec<String> = open.map(|name| format!("{{{{{name}}}}}")).collect();
+            if !open.is_empty() {
+                self.error = Some(format!(
+                    "write something in the place of {}",
+                    open.join(", ")
+                ));
+                return Heard::Kept;
+            }
+        }
         let new = NewTask {
             text,
             priority: self.priority,
-            target: self.targets.get(self.target).cloned().unwrap_or_default(),
+            target,
+            timeout: template.and_then(|template| template.timeout),
+            retries: template.and_then(|template| template.retries),
             continues: self.continues,
             ..NewTask::default()
         };
@@ -191,10 +316,13 @@ impl TaskDialog {
         } else {
             "Ctrl-S sends"
         };
-        let title = match self.continues {
-            Some(task) => format!("Answer to {task}"),
-            None => "New task".to_owned(),
+        let title = match (self.continues, self.edits) {
+            (Some(task), _) => format!("Answer to {task}"),
+            (None, Some(task)) => format!("Change {task}"),
+            (None, None) => "New task".to_owned(),
         };
+        let fields = self.fields();
+        let below = u16::try_from(fields.len()).unwrap_or(0);
         pen.title(0, &title, state, &palette);
         let editor = Rect {
             x: area.x + 2.min(area.width),
@@ -202,18 +330,23 @@ impl TaskDialog {
             width: area.width.saturating_sub(4),
             height: area
                 .height
-                .saturating_sub(5)
+                .saturating_sub(3 + below)
                 .max(1)
                 .min(area.height.saturating_sub(1)),
         };
         let target = self.targets.get(self.target);
         let target = target.map_or_else(String::new, |target| named(target, scene.snapshot));
-        let base = height.saturating_sub(3);
-        for (row, which, label, value) in [
-            (0, Focus::Target, "For", target.as_str()),
-            (1, Focus::Priority, "Priority", self.priority.as_str()),
-        ] {
-            let focused = self.focus == which;
+        let template = self.present();
+        let template = template.map_or("none", |template| template.key.as_str());
+        let base = height.saturating_sub(fields.len() + 1);
+        for (row, which) in fields.iter().enumerate() {
+            let (label, value) = match which {
+                Focus::Text => continue,
+                Focus::Template => ("Template", template),
+                Focus::Target => ("For", target.as_str()),
+                Focus::Priority => ("Priority", self.priority.as_str()),
+            };
+            let focused = self.focus == *which;
             let style = if focused {
                 palette.accent
             } else {
@@ -236,7 +369,7 @@ impl TaskDialog {
             (None, false) => (self.promise(scene.snapshot), palette.dim),
         };
         pen.put(
-            base + 2,
+            base + fields.len(),
             2,
             width.saturating_sub(3),
             &text::clean(&line),
@@ -261,6 +394,9 @@ impl TaskDialog {
 
     /// What will happen to it.
     fn promise(&self, snapshot: &Snapshot) -> String {
+        if self.edits.is_some() {
+            return "It keeps its place; another priority gives it another.".to_owned();
+        }
         let Some(target) = self.targets.get(self.target) else {
             return String::new();
         };

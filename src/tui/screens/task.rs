@@ -72,7 +72,7 @@ fn write(task: &Task, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
     );
     sheet.field("State", &state, style);
     if let Some(why) = snapshot.why(task.id) {
-        sheet.field("Waits as", why, palette.warn);
+        sheet.field("Waits as", &why, palette.warn);
     }
     if let Some(error) = &task.error {
         sheet.field("Error", error, palette.bad);
@@ -122,6 +122,10 @@ fn write(task: &Task, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
         for (number, attempt) in task.attempts.iter().enumerate() {
             let (line, failed) = line(number + 1, attempt, scene);
             sheet.text(&line, 0, if failed { palette.warn } else { palette.plain });
+            if let Some(conversation) = attempt.conversation {
+                let line = format!("conversation {conversation}");
+                sheet.text(&line, 3, palette.dim);
+            }
             if !attempt.work.tools.is_empty() {
                 let tools = attempt.work.tools.iter();
                 let tools: Vec<String> = tools.map(|(tool, n)| format!("{tool} {n}")).collect();

@@ -1,5 +1,7 @@
 //! The queue: what is worked on, what waits, what ended.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -9,6 +11,7 @@ use crate::domain::task::{Place, Priority, Task, TaskState};
 use crate::tui::filter::Filter;
 use crate::tui::format;
 use crate::tui::scene::Scene;
+use crate::tui::task_order::TaskOrder;
 use crate::tui::text;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::pen::Pen;
@@ -22,6 +25,8 @@ const NARROW: usize = 60;
 pub(crate) struct Tasks {
     pub(crate) cursor: Cursor<TaskId>,
     pub(crate) filter: Filter,
+    /// How a person sorted the list; `None` is by groups.
+    pub(crate) order: Option<TaskOrder>,
     drawn: Vec<(u16, TaskId)>,
 }
 
@@ -31,17 +36,25 @@ enum Group {
     Working,
     Queue,
     Failed,
+    Parked,
     Ended,
 }
 
 impl Group {
-    const ALL: [Self; 4] = [Self::Working, Self::Queue, Self::Failed, Self::Ended];
+    const ALL: [Self; 5] = [
+        Self::Working,
+        Self::Queue,
+        Self::Failed,
+        Self::Parked,
+        Self::Ended,
+    ];
 
     const fn of(state: TaskState) -> Self {
         match state {
             TaskState::Assigned | TaskState::Running | TaskState::Waiting => Self::Working,
             TaskState::Queued | TaskState::Held | TaskState::Blocked => Self::Queue,
-            TaskState::Failed | TaskState::TimedOut | TaskState::Parked => Self::Failed,
+            TaskState::Failed | TaskState::TimedOut => Self::Failed,
+            TaskState::Parked => Self::Parked,
             TaskState::Succeeded | TaskState::Cancelled => Self::Ended,
         }
     }
@@ -51,6 +64,7 @@ impl Group {
             Self::Working => "Working",
             Self::Queue => "Queue",
             Self::Failed => "Failed",
+            Self::Parked => "Parked",
             Self::Ended => "Done",
         }
     }
@@ -66,33 +80,45 @@ struct Listed {
 impl Tasks {
     /// One walk over all tasks: there may be very many. What waits stands in the order of work.
     fn listed(&self, snapshot: &Snapshot) -> Listed {
+        if let Some(order) = &self.order {
+            let shown = order
+                .arranged(snapshot)
+                .filter(|task| self.filter.is_empty() || self.admits(snapshot, task));
+            return Listed {
+                keys: shown.map(|task| task.id).collect(),
+                groups: Vec::new(),
+            };
+        }
         let mut queue: Vec<(Place, TaskId)> = Vec::new();
-        let mut buckets: [Vec<TaskId>; 3] = Default::default();
-        for task in &snapshot.tasks {
-            if !self.filter.is_empty() && !self.admits(snapshot, task) {
+        let mut buckets: [Vec<TaskId>; 4] = Default::default();
+        for row in snapshot.tasks.rows() {
+            if !self.filter.is_empty() && !self.admits(snapshot, &row.task) {
                 continue;
             }
-            let bucket = match Group::of(task.state) {
+            let bucket = match Group::of(row.state) {
                 Group::Queue => {
-                    queue.push((task.place(), task.id));
+                    queue.push((row.task.place(), row.id));
                     continue;
                 }
                 Group::Working => 0,
                 Group::Failed => 1,
-                Group::Ended => 2,
+                Group::Parked => 2,
+                Group::Ended => 3,
             };
             if let Some(bucket) = buckets.get_mut(bucket) {
-                bucket.push(task.id);
+                bucket.push(row.id);
             }
         }
-        let [working, mut failed, mut ended] = buckets;
+        let [working, mut failed, mut parked, mut ended] = buckets;
         // The newest of what is over is what a person looks for.
         failed.reverse();
+        parked.reverse();
         ended.reverse();
         queue.sort_unstable();
         let queue = queue.into_iter().map(|(_, id)| id).collect();
         let (mut keys, mut groups) = (Vec::new(), Vec::new());
-        for (group, ids) in Group::ALL.into_iter().zip([working, queue, failed, ended]) {
+        let all = [working, queue, failed, parked, ended];
+        for (group, ids) in Group::ALL.into_iter().zip(all) {
             if !ids.is_empty() {
                 groups.push((group, keys.len()));
                 keys.extend(ids);
@@ -346,9 +372,9 @@ impl Columns {
         };
         let end = pen.put(row, at + 2, room, &title, style);
         let beside = task_facts::waits(task, scene.snapshot)
-            .or_else(|| task_facts::progress(task, scene.snapshot));
+            .or_else(|| task_facts::progress(task, scene.snapshot).map(Cow::Borrowed));
         if let Some(why) = beside {
-            let why = format!(" · {}", text::clean(why));
+            let why = format!(" · {}", text::clean(&why));
             pen.put(row, end, width.saturating_sub(end + 1), &why, palette.dim);
         }
     }

@@ -261,20 +261,20 @@ fn what_came_of_it_is_said() {
 #[test]
 fn a_task_has_a_diff_of_its_own_and_says_where_git_and_tools_differ() {
     let mut company = apart();
-    let at = company
-        .tasks
-        .iter()
-        .position(|task| task.process() == Some(LINUS) && !task.attempts.is_empty())
-        .expect("a task of Linus");
-    let task = Arc::make_mut(&mut company.tasks[at]);
-    let id = task.id;
-    let attempt = task.attempts.last_mut().expect("an attempt");
-    attempt.work.files = vec![FileChange {
-        path: "src/draft.rs".to_owned(),
-        added: 1,
-        removed: 0,
-    }];
-    attempt.work.by_git = Some(vec!["src/login.rs".to_owned()]);
+    let mut tasks = company.tasks.iter();
+    let id = tasks
+        .find(|task| task.process() == Some(LINUS) && !task.attempts.is_empty())
+        .expect("a task of Linus")
+        .id;
+    company.tasks.change(id, |task| {
+        let attempt = task.attempts.last_mut().expect("an attempt");
+        attempt.work.files = vec![FileChange {
+            path: "src/draft.rs".to_owned(),
+            added: 1,
+            removed: 0,
+        }];
+        attempt.work.by_git = Some(vec!["src/login.rs".to_owned()]);
+    });
     let mut screen = Screen::new(company.clone(), 80, 24);
     screen.keys(&format!(":{id}<enter>p"));
     let text = screen.text();
@@ -297,7 +297,9 @@ fn a_task_has_a_diff_of_its_own_and_says_where_git_and_tools_differ() {
     );
     // With a branch of its own it is brought home alone.
     let linus = company.processes[1].worktree.clone().expect("a worktree");
-    Arc::make_mut(&mut company.tasks[at]).worktree = Some(Box::new(linus));
+    company
+        .tasks
+        .change(id, |task| task.worktree = Some(Box::new(linus)));
     let mut screen = Screen::new(company, 80, 24);
     let given = orders(screen.keys(&format!(":{id}<enter>pm<enter>")));
     assert!(
@@ -328,7 +330,7 @@ fn every_state_of_a_diff_has_something_to_say() {
     let mut screen = screen();
     let mut queued = crate::tui::tests::fixture::task(99, "later", TaskState::Queued);
     queued.created = ago(1);
-    screen.snapshot.tasks.push(Arc::new(queued));
+    screen.snapshot.tasks.put(Arc::new(queued));
     screen.keys(":task_0099<enter>p");
     assert!(
         screen.text().contains("task_0099 was not worked on yet"),

@@ -38,7 +38,9 @@ use crate::domain::snapshot::{
 use crate::domain::task::{
     Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens, Work,
 };
+use crate::domain::task_list::TaskList;
 use crate::domain::updates::{Fingerprint, Updates};
+use crate::domain::waits::Waits;
 use crate::domain::worktree::{
     ChangedFile, Changes, WorkSummary, WorkText, Worktree, WorktreeRule,
 };
@@ -585,10 +587,13 @@ pub(crate) fn company() -> Snapshot {
             .map(Arc::new)
             .collect(),
         tasks: tasks.into_iter().map(Arc::new).collect(),
-        waits: vec![(
-            TaskId(32),
-            Arc::from("every SRE is blocked: Radia until 14:30"),
-        )],
+        waits: waits(
+            Target {
+                role: Some("sre".to_owned()),
+                ..Target::default()
+            },
+            "every SRE is blocked: Radia until 14:30",
+        ),
         requests: vec![Arc::new(ask), Arc::new(answered)],
         counts,
         machine: Machine {
@@ -605,12 +610,20 @@ pub(crate) fn company() -> Snapshot {
     }
 }
 
+/// Why whatever is for these waits.
+pub(crate) fn waits(target: Target, why: &str) -> Waits {
+    Waits {
+        targets: [(target, why.into())].into(),
+        ..Waits::default()
+    }
+}
+
 /// A company without anybody.
 pub(crate) fn empty() -> Snapshot {
     Snapshot {
         processes: vec![],
-        tasks: vec![],
-        waits: vec![],
+        tasks: TaskList::default(),
+        waits: Waits::default(),
         requests: vec![],
         counts: TaskCounts::default(),
         cost_today_usd: 0.0,

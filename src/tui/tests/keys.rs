@@ -85,16 +85,13 @@ fn a_key_that_cannot_act_says_why() {
 #[test]
 fn a_task_shows_what_it_waits_for_and_what_was_done_and_opens_its_part_of_the_log() {
     use crate::domain::id::RunId;
-    use crate::domain::task::{Attempt, AttemptEnd, FileChange, LogSpan, TaskState, Work};
+    use crate::domain::task::{Attempt, AttemptEnd, FileChange, LogSpan, Task, TaskState, Work};
     let mut screen = screen();
-    let at = screen
-        .snapshot
-        .tasks
-        .iter()
-        .position(|task| task.state == TaskState::Queued)
-        .unwrap();
-    let (parent, child) = (screen.snapshot.tasks[0].id, screen.snapshot.tasks[at].id);
-    let task = Arc::make_mut(&mut screen.snapshot.tasks[at]);
+    let mut tasks = screen.snapshot.tasks.iter();
+    let parent = tasks.next().unwrap().id;
+    let queued = tasks.find(|task| task.state == TaskState::Queued);
+    let mut task = Task::clone(queued.unwrap());
+    let child = task.id;
     task.after = vec![parent, TaskId(999)];
     task.attempts = vec![Attempt {
         process: LINUS,
@@ -119,6 +116,7 @@ fn a_task_shows_what_it_waits_for_and_what_was_done_and_opens_its_part_of_the_lo
             to: Some(5000),
         }),
     }];
+    screen.snapshot.tasks.put(Arc::new(task));
     screen.keys("2");
     while screen.view.task(&screen.snapshot).map(|task| task.id) != Some(child) {
         screen.keys("j");
@@ -1055,8 +1053,8 @@ fn pushing() -> Screen {
     }
     company.requests.insert(1, Arc::new(edit(2, 2)));
     // Nothing but requests waits.
-    for task in &mut company.tasks {
-        Arc::make_mut(task).dismissed = true;
+    for task in &company.tasks.clone() {
+        company.tasks.change(task.id, |task| task.dismissed = true);
     }
     for process in &mut company.processes {
         Arc::make_mut(process).updates_available = false;
@@ -1144,7 +1142,7 @@ fn a_task_that_failed_is_retried_let_be_or_all_are_at_once() {
     let first = Arc::clone(failed.expect("a task that failed"));
     let mut second = fixture::task(90, "Another one", TaskState::Parked);
     second.since = company.at;
-    company.tasks.push(Arc::new(second));
+    company.tasks.put(Arc::new(second));
     let item = Item::Failed(first.id);
     let given = |keys: &str| orders(at_item(&company, item).keys(keys));
     assert_eq!(given("R"), [Command::RetryTask(first.id)]);
@@ -1154,8 +1152,8 @@ fn a_task_that_failed_is_retried_let_be_or_all_are_at_once() {
     assert_eq!(given("bd"), both.map(Command::DismissTask));
     assert_eq!(given("b<esc>"), []);
     // What was let be is listed no more.
-    for task in &mut company.tasks {
-        Arc::make_mut(task).dismissed = true;
+    for task in &company.tasks.clone() {
+        company.tasks.change(task.id, |task| task.dismissed = true);
     }
     assert!(!inbox::waiting(&company).contains(&item));
 }

@@ -5,6 +5,7 @@ mod fixture;
 mod keys;
 mod logs;
 mod pictures;
+mod queue;
 mod screens;
 mod sizes;
 mod why;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::domain::id::{RequestId, TaskId};
 use crate::domain::snapshot::{Activity, Member, ProcessView, Snapshot, Status, TaskCounts};
-use crate::domain::task::TaskState;
+use crate::domain::task::{Target, TaskState};
 use crate::tui::tests::fixture::{
-    MEBI, Screen, company, crowd, down, empty, permission, process, task,
+    MEBI, Screen, company, crowd, down, empty, permission, process, task, waits,
 };
 use crate::tui::text;
 
@@ -102,12 +102,7 @@ fn staffed(count: u64) -> Snapshot {
         Arc::new(task(number, &text, state))
     });
     snapshot.tasks = tasks.collect();
-    snapshot.waits = snapshot
-        .tasks
-        .iter()
-        .filter(|task| task.state == TaskState::Queued)
-        .map(|task| (task.id, Arc::from("all who fit are busy")))
-        .collect();
+    snapshot.waits = waits(Target::default(), "all who fit are busy");
     snapshot.counts = counts;
     snapshot
 }

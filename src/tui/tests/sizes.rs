@@ -17,8 +17,10 @@ fn hostile_text_reaches_no_cell() {
         process.role_title.push_str(evil);
         process.environment.push((evil.to_owned(), evil.to_owned()));
     }
-    for task in &mut company.tasks {
-        Arc::make_mut(task).text.insert_str(0, evil);
+    for task in &company.tasks.clone() {
+        company
+            .tasks
+            .change(task.id, |task| task.text.insert_str(0, evil));
     }
     company
         .requests
@@ -112,7 +114,7 @@ proptest! {
             screen.draw();
             if at == 0 && !snapshot.processes.is_empty() {
                 snapshot.processes.remove(0);
-                snapshot.tasks.clear();
+                snapshot.tasks = crate::domain::task_list::TaskList::default();
                 snapshot.requests.clear();
                 screen.snapshot = snapshot.clone();
                 screen.view.observe(&snapshot);

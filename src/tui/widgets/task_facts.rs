@@ -1,5 +1,7 @@
 //! What lists and pages say of a task.
 
+use std::borrow::Cow;
+
 use crate::domain::id::ProcessId;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::task::{Target, Task, TaskState};
@@ -51,9 +53,9 @@ pub(crate) fn time(task: &Task, now: &Present) -> String {
 }
 
 /// Why it is not worked on.
-pub(crate) fn waits<'a>(task: &'a Task, snapshot: &'a Snapshot) -> Option<&'a str> {
+pub(crate) fn waits<'a>(task: &'a Task, snapshot: &'a Snapshot) -> Option<Cow<'a, str>> {
     if task.state.is_final() {
-        return task.error.as_deref();
+        return task.error.as_deref().map(Cow::Borrowed);
     }
     snapshot.why(task.id)
 }

@@ -231,7 +231,7 @@ fn a_follow_up_of_a_process_that_was_removed_says_so() {
     rig.order(Command::Remove(id));
     let snapshot = rig.snapshot();
     assert_eq!(
-        snapshot.why(more),
+        snapshot.why(more).as_deref(),
         Some("proc_001 was removed: take the task back")
     );
 }

@@ -61,7 +61,7 @@ impl Rig {
     }
 
     fn why(&mut self, id: TaskId) -> String {
-        self.snapshot().why(id).unwrap_or("").to_owned()
+        self.snapshot().why(id).unwrap_or_default().into_owned()
     }
 
     /// Lets a process do what it has until its task is over.

@@ -28,7 +28,7 @@ use crate::domain::role::{
     WhenChanged, WhenCut,
 };
 use crate::domain::sandbox::SandboxRule;
-use crate::domain::snapshot::{Snapshot, Status};
+use crate::domain::snapshot::{Snapshot, Status, TaskCounts};
 use crate::domain::task::{NewTask, Target, Task, Tokens};
 use crate::domain::time::{Mono, Now};
 use crate::domain::updates::Fingerprint;
@@ -518,8 +518,18 @@ impl Rig {
         self.fact(run, Fact::Idle);
     }
 
+    /// What people see; that its list of tasks is kept piece by piece must not show.
     pub(super) fn snapshot(&mut self) -> Snapshot {
-        self.fleet.snapshot()
+        let snapshot = self.fleet.snapshot();
+        let stored = self.fleet.tasks.values().filter(|task| task.stored);
+        assert!(
+            snapshot.tasks.iter().eq(stored.clone()),
+            "the list is stale"
+        );
+        let mut counts = TaskCounts::default();
+        stored.for_each(|task| counts.add(task.state));
+        assert_eq!(snapshot.counts, counts);
+        snapshot
     }
 
     pub(super) fn status(&mut self, id: ProcessId) -> Status {
