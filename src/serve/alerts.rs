@@ -9,7 +9,6 @@ use crate::domain::id::{AlertId, IdError};
 use crate::runtime::handle::Handle;
 use crate::serve::body::Params;
 use crate::serve::error::ApiError;
-use crate::serve::fresh::settled;
 use crate::serve::wire::AlertDoc;
 
 /// Which alerts are listed.
@@ -44,13 +43,7 @@ pub(super) async fn acknowledge(
         .parse()
         .map_err(|error: IdError| ApiError::Invalid(error.to_string()))?;
     handle.order(origin, Command::Acknowledge(id)).await?;
-    settled(
-        &handle,
-        |snapshot| snapshot.alert(id).is_none_or(|alert| !alert.is_new()),
-        |snapshot| {
-            let alert = snapshot.alert(id).ok_or(Refusal::UnknownAlert(id))?;
-            Ok(Json(AlertDoc::from(alert.as_ref())))
-        },
-    )
-    .await
+    let snapshot = handle.snapshot();
+    let alert = snapshot.alert(id).ok_or(Refusal::UnknownAlert(id))?;
+    Ok(Json(AlertDoc::from(alert.as_ref())))
 }

@@ -9,7 +9,6 @@ use crate::domain::id::{IdError, RequestId};
 use crate::runtime::handle::Handle;
 use crate::serve::body::{self, Body, Params};
 use crate::serve::error::ApiError;
-use crate::serve::fresh::settled;
 use crate::serve::wire::{AnswerRequest, ApprovalDoc, ApproveRequest, DenyRequest};
 
 /// Which requests are listed.
@@ -85,19 +84,9 @@ async fn settle(
     id: RequestId,
 ) -> Result<Json<ApprovalDoc>, ApiError> {
     handle.order(origin, command).await?;
-    settled(
-        handle,
-        |snapshot| {
-            snapshot
-                .request(id)
-                .is_none_or(|request| !request.is_open())
-        },
-        |snapshot| {
-            let request = snapshot.request(id).ok_or(Refusal::UnknownRequest(id))?;
-            Ok(Json(ApprovalDoc::new(request, snapshot)))
-        },
-    )
-    .await
+    let snapshot = handle.snapshot();
+    let request = snapshot.request(id).ok_or(Refusal::UnknownRequest(id))?;
+    Ok(Json(ApprovalDoc::new(request, &snapshot)))
 }
 
 fn request_id(text: &str) -> Result<RequestId, ApiError> {

@@ -12,7 +12,6 @@ mod error;
 mod events;
 #[cfg(test)]
 pub(crate) mod fixture;
-mod fresh;
 mod gate;
 mod hire;
 mod instance;

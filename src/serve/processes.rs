@@ -10,11 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::command::{Command, Origin, Outcome, Refusal, UpdateWhen};
 use crate::domain::exit::Exit;
 use crate::domain::id::ProcessId;
-use crate::domain::snapshot::Status;
 use crate::runtime::handle::Handle;
 use crate::serve::body::{self, Body, OneOrMany};
 use crate::serve::error::ApiError;
-use crate::serve::fresh::settled;
 use crate::serve::hire::new_process;
 use crate::serve::wire::{
     ErrorDoc, ExitDoc, HealthDoc, HireRequest, ProcessDoc, ProcessStatusDoc, RemovedDoc, SaidDoc,
@@ -142,15 +140,6 @@ async fn hire_one(
         Ok(outcome) => return Err(unexpected(&outcome)),
         Err(refusal) => return Err(refusal.into()),
     };
-    settled(
-        handle,
-        |snapshot| {
-            let view = snapshot.process(id);
-            view.is_some_and(|view| view.status != Status::Starting)
-        },
-        |_| (),
-    )
-    .await;
     document(handle, id)
 }
 
@@ -203,15 +192,6 @@ async fn up(
     id: ProcessId,
 ) -> Result<Json<ProcessDoc>, ApiError> {
     handle.order(origin, command).await?;
-    settled(
-        handle,
-        |snapshot| {
-            let view = snapshot.process(id);
-            view.is_none_or(|view| !matches!(view.status, Status::Starting | Status::Stopped))
-        },
-        |_| (),
-    )
-    .await;
     document(handle, id).map(Json)
 }
 
@@ -243,12 +223,6 @@ async fn down(
         Outcome::Stopped(_, exit) => exit,
         _ => None,
     };
-    settled(
-        handle,
-        |snapshot| snapshot.process(id).is_none_or(|view| !view.is_up()),
-        |_| (),
-    )
-    .await;
     let left = handle.left_open(id).await;
     Ok(Json(StoppedDoc {
         left: left.as_ref().map(WorkDoc::from),
@@ -270,7 +244,6 @@ pub(super) async fn remove(
         Outcome::Removed { saved, left } => (saved, left),
         _ => (None, None),
     };
-    settled(&handle, |snapshot| snapshot.process(id).is_none(), |_| ()).await;
     Ok(Json(RemovedDoc {
         process: last,
         saved: saved.map(|saved| SavedDoc::from(*saved)),

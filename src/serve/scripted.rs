@@ -103,12 +103,12 @@ impl Scripted {
                         let mut snapshot = Snapshot::clone(&shown.borrow());
                         let answer = script(&command, &mut snapshot);
                         said.lock().unwrap().push((origin, command));
+                        // Before the answer, as the hub does.
+                        shown.send_replace(Arc::new(snapshot));
                         match answer {
                             Some(answer) => drop(reply.send(answer)),
                             None => unanswered.push(reply),
                         }
-                        // After the answer, as the real one may do.
-                        shown.send_replace(Arc::new(snapshot));
                     }
                     Mail::Fact(event) => told.lock().unwrap().push(event),
                 }

@@ -17,7 +17,6 @@ use crate::domain::task::{Move, NewTask, Target, Task, TaskChange};
 use crate::runtime::handle::Handle;
 use crate::serve::body::{self, Body, OneOrMany, Params};
 use crate::serve::error::ApiError;
-use crate::serve::fresh::settled;
 use crate::serve::processes::unexpected;
 use crate::serve::wire::{EditRequest, MoveRequest, TaskDoc, TaskRequest};
 
@@ -150,13 +149,7 @@ async fn add_one(
         Outcome::TaskKnown(id) => (StatusCode::OK, id),
         outcome => return Err(unexpected(&outcome)),
     };
-    let document = settled(
-        handle,
-        |snapshot| snapshot.task(id).is_some(),
-        |snapshot| document(snapshot, id),
-    )
-    .await?;
-    Ok((code, document))
+    Ok((code, document(&handle.snapshot(), id)?))
 }
 
 /// All of them or none, in one batch on disk.
@@ -169,12 +162,8 @@ async fn add_all(
         Outcome::TasksAdded(tasks) => tasks.into_iter().map(|(id, _)| id).collect(),
         outcome => return Err(unexpected(&outcome)),
     };
-    settled(
-        handle,
-        |snapshot| ids.iter().all(|id| snapshot.task(*id).is_some()),
-        |snapshot| ids.iter().map(|id| document(snapshot, *id)).collect(),
-    )
-    .await
+    let snapshot = handle.snapshot();
+    ids.iter().map(|id| document(&snapshot, *id)).collect()
 }
 
 /// How long a wait may take.
@@ -350,21 +339,8 @@ async fn change(
     command: Command,
     id: TaskId,
 ) -> Result<Json<TaskDoc>, ApiError> {
-    let before = handle
-        .snapshot()
-        .task(id)
-        .map(|task| (task.since, task.cancelling));
     handle.order(origin, command).await?;
-    settled(
-        handle,
-        |snapshot| {
-            let now = snapshot.task(id).map(|task| (task.since, task.cancelling));
-            now != before
-        },
-        |snapshot| document(snapshot, id),
-    )
-    .await
-    .map(Json)
+    document(&handle.snapshot(), id).map(Json)
 }
 
 pub(super) fn task_id(text: &str) -> Result<TaskId, ApiError> {

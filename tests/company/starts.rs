@@ -73,6 +73,31 @@ async fn b12_an_agent_that_ends_at_its_start_is_tried_again_and_then_left_down()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_is_in_the_snapshot() -> Done {
+    let company = Company::open();
+    let ada = company.hire("senior_developer").await;
+    let view = |id| company.handle.snapshot().process(id).cloned();
+    for _ in 0..10 {
+        company.order(Command::Stop(ada)).await?;
+        assert!(view(ada).is_some_and(|view| !view.is_up()));
+        let task = company.add("SAY so", ada).await;
+        assert!(company.handle.snapshot().task(task).is_some());
+        company.order(Command::CancelTask(task)).await?;
+        let state = company.handle.snapshot().task(task).map(|task| task.state);
+        assert_eq!(state, Some(TaskState::Cancelled));
+        company.order(Command::RemoveTask(task)).await?;
+        assert!(company.handle.snapshot().task(task).is_none());
+        company.order(Command::Start(ada)).await?;
+        assert!(view(ada).is_some_and(|view| view.is_up()));
+    }
+    company.order(Command::Kill(ada)).await?;
+    company.order(Command::Remove(ada)).await?;
+    assert!(view(ada).is_none());
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_look_at_a_hire_says_everything_that_is_wrong_and_starts_nothing() -> Done {
     let company = Company::with(Setup::default());
     let new = NewProcess {

@@ -1,5 +1,6 @@
 //! Faults as a person meets them: the built program, its instance, and what goes wrong around them.
 
+mod churn;
 mod configuration;
 mod disk;
 mod employee;
