@@ -82,10 +82,13 @@ pub(super) fn is_nothing(database: &Path) -> bool {
 }
 
 /// Puts the copy in the place of a database that cannot be used, which is kept aside. `None` if there is no
-/// copy that can.
-pub(super) fn recover(database: &Path) -> io::Result<Option<Recovery>> {
+/// copy that can: one that passes SQLite's own check, and is `whole`.
+pub(super) fn recover(
+    database: &Path,
+    whole: impl Fn(&Connection) -> bool,
+) -> io::Result<Option<Recovery>> {
     let copy = path_of(database);
-    if !is_sound(&copy) {
+    if !is_sound(&copy, whole) {
         return Ok(None);
     }
     let of = fs::metadata(&copy)?.modified()?;
@@ -101,15 +104,16 @@ pub(super) fn recover(database: &Path) -> io::Result<Option<Recovery>> {
     Ok(Some(Recovery { aside, of }))
 }
 
-/// Whether a copy is there and passes SQLite's own check.
-fn is_sound(copy: &Path) -> bool {
+/// Whether a copy is there and can be used.
+fn is_sound(copy: &Path, whole: impl Fn(&Connection) -> bool) -> bool {
     // For writing: then the files that SQLite makes beside it go when it is closed.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let check = || -> rusqlite::Result<String> {
-        Connection::open_with_flags(copy, flags)?
-            .query_row("pragma quick_check(1)", [], |row| row.get(0))
+    let check = || -> rusqlite::Result<bool> {
+        let copy = Connection::open_with_flags(copy, flags)?;
+        let said: String = copy.query_row("pragma quick_check(1)", [], |row| row.get(0))?;
+        Ok(said == "ok" && whole(&copy))
     };
-    !is_nothing(copy) && check().is_ok_and(|said| said == "ok")
+    !is_nothing(copy) && check().unwrap_or(false)
 }
 
 /// Moves a database away with the files that belong to it, under the first name that is free.

@@ -101,6 +101,12 @@ impl OpenError {
 /// listen to none that is not newer.
 const LEFT_OUT: u64 = 1000;
 
+/// Numbers of events that are left out likewise, for those who read on from one that is lost.
+const EVENTS_LEFT_OUT: i64 = 100_000;
+
+/// The key under which it stands that a copy was taken.
+pub(super) const RECOVERED: &str = "recovered";
+
 /// Opens the database, making it if it is not there, and reads what it holds. One that is bad is kept aside,
 /// and its last good copy taken; without a copy it is left as it is, and nothing is begun over it.
 pub(super) fn open(path: &Path, boot: &str) -> Result<(Connection, Saved), OpenError> {
@@ -116,22 +122,17 @@ pub(super) fn open(path: &Path, boot: &str) -> Result<(Connection, Saved), OpenE
     let reason = cause
         .as_ref()
         .map_or_else(|| "it is empty or gone".to_owned(), OpenError::reason);
-    match backup::recover(path) {
+    match backup::recover(path, whole) {
         Ok(Some(recovery)) => {
             let (connection, saved) = open_there(path, boot)?;
             let text = told(&recovery, &reason, &saved);
             tracing::error!("{text}");
-            let saved = leave_out(&connection, saved).map_err(|source| OpenError::Database {
-                path: path.to_owned(),
-                source,
-            })?;
-            Ok((
-                connection,
-                Saved {
-                    recovered: Some(text),
-                    ..saved
-                },
-            ))
+            let saved =
+                leave_out(&connection, saved, text).map_err(|source| OpenError::Database {
+                    path: path.to_owned(),
+                    source,
+                })?;
+            Ok((connection, saved))
         }
         Ok(None) => match cause {
             Some(error) => Err(error),
@@ -166,17 +167,52 @@ fn told(recovery: &Recovery, reason: &str, saved: &Saved) -> String {
     )
 }
 
-/// Goes on with a generation that no shim has seen.
-fn leave_out(connection: &Connection, saved: Saved) -> rusqlite::Result<Saved> {
+/// Goes on with a generation that no shim has seen, and with numbers of events that no reader has. That
+/// a copy was taken stands in the database until the fleet has written what it makes of it.
+fn leave_out(connection: &Connection, saved: Saved, text: String) -> rusqlite::Result<Saved> {
     let generation = saved.generation + LEFT_OUT;
+    let mut put = connection.prepare("insert or replace into meta values (?1, ?2)")?;
+    put.execute(("generation", generation.to_string()))?;
+    put.execute((RECOVERED, &text))?;
+    // No row is there as long as there was no event.
+    connection.execute_batch(
+        "insert into sqlite_sequence (name, seq) select 'event', 0
+         where not exists (select 1 from sqlite_sequence where name = 'event')",
+    )?;
     connection.execute(
-        "insert or replace into meta values ('generation', ?1)",
-        [generation.to_string()],
+        "update sqlite_sequence set seq = seq + ?1 where name = 'event'",
+        [EVENTS_LEFT_OUT],
     )?;
     Ok(Saved {
         generation,
+        recovered: Some(text),
         ..saved
     })
+}
+
+/// Whether what a copy holds is all there.
+fn whole(copy: &Connection) -> bool {
+    documents(copy).is_ok_and(|saved| torn(&saved).is_none())
+}
+
+/// The first document that is none.
+fn torn(saved: &Saved) -> Option<String> {
+    let of = |kind: &str, document: &String| {
+        let parsed = serde_json::from_str::<serde::de::IgnoredAny>(document);
+        let error = parsed.err()?;
+        Some(format!("the document of a {kind} is torn ({error})"))
+    };
+    let processes = saved.processes.iter().map(|one| of("process", one));
+    let tasks = saved.tasks.iter().map(|one| of("task", one));
+    let requests = saved.requests.iter().map(|one| of("request", one));
+    let meta = saved.meta.iter().map(|one| of("fleet", one));
+    let alerts = saved.alerts.iter().map(|one| of("list of alerts", one));
+    processes
+        .chain(tasks)
+        .chain(requests)
+        .chain(meta)
+        .chain(alerts)
+        .find_map(|found| found)
 }
 
 fn open_there(path: &Path, boot: &str) -> Result<(Connection, Saved), OpenError> {
@@ -199,7 +235,14 @@ fn open_there(path: &Path, boot: &str) -> Result<(Connection, Saved), OpenError>
     prepare(&connection).map_err(failed)?;
     check(&connection, path)?;
     migrate(&mut connection, path, STEPS)?;
-    let saved = read(&connection, boot).map_err(failed)?;
+    let saved = documents(&connection).map_err(failed)?;
+    if let Some(finding) = torn(&saved) {
+        return Err(OpenError::Damaged {
+            path: path.to_owned(),
+            finding,
+        });
+    }
+    let saved = read(&connection, saved, boot).map_err(failed)?;
     Ok((connection, saved))
 }
 
@@ -310,13 +353,12 @@ fn documents(connection: &Connection) -> rusqlite::Result<Saved> {
             .and_then(|text| text.parse().ok())
             .unwrap_or(0),
         rebooted: false,
-        recovered: None,
+        recovered: meta(RECOVERED)?,
     })
 }
 
-/// Reads everything for a new instance, and notes that there is one.
-fn read(connection: &Connection, boot: &str) -> rusqlite::Result<Saved> {
-    let saved = documents(connection)?;
+/// Notes that there is a new instance, which goes on with this.
+fn read(connection: &Connection, saved: Saved, boot: &str) -> rusqlite::Result<Saved> {
     let before: Option<String> = connection
         .prepare("select document from meta where key = 'boot'")?
         .query_map([], |row| row.get(0))?
@@ -416,9 +458,62 @@ mod tests {
             // Newer than any instance that wrote what is lost.
             assert!(saved.generation > LEFT_OUT, "{}", saved.generation);
             drop(_open);
+            // Until the fleet has made something of it.
             let (_, again) = open(&path, "boot").unwrap();
-            assert_eq!((again.recovered, again.tasks.len()), (None, 1));
+            assert_eq!((again.recovered, again.tasks.len()), (Some(told), 1));
         }
+    }
+
+    #[test]
+    fn d8_a_document_that_is_torn_is_damage_wherever_it_stands() {
+        for (table, key) in [
+            ("process", "1"),
+            ("task", "1"),
+            ("request", "1"),
+            ("meta", "'fleet'"),
+            ("meta", "'alerts'"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = with_a_copy(folder.path());
+            let tear = || {
+                let connection = Connection::open(&path).unwrap();
+                let torn = format!("insert or replace into {table} values ({key}, '{{\"id\":1,')");
+                connection.execute(&torn, []).unwrap();
+                connection
+            };
+            drop(tear());
+            let (_, saved) = open(&path, "boot").unwrap();
+            assert_eq!(saved.tasks, ["{\"id\":1}"], "{table} {key}");
+            let told = saved.recovered.unwrap();
+            assert!(
+                told.contains("is torn") && told.contains(".bad-1"),
+                "{told}"
+            );
+            // One that is as torn as the database is no good copy.
+            backup::copy(&tear(), &backup::path_of(&path)).unwrap();
+            let error = open(&path, "boot").unwrap_err();
+            assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+            assert!(!folder.path().join("headcount.db.bad-2").exists());
+        }
+    }
+
+    #[test]
+    fn d8_numbers_of_events_are_not_given_out_twice_after_a_recovery() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headcount.db");
+        let add = |connection: &Connection| {
+            let text = "insert into event (at, document) values (0, '{}') returning number";
+            let number: i64 = connection.query_row(text, [], |row| row.get(0)).unwrap();
+            number
+        };
+        let (connection, _) = open(&path, "boot").unwrap();
+        backup::copy(&connection, &backup::path_of(&path)).unwrap();
+        add(&connection);
+        let lost = add(&connection);
+        drop(connection);
+        std::fs::write(&path, "garbage ".repeat(999)).unwrap();
+        let (connection, _) = open(&path, "boot").unwrap();
+        assert!(add(&connection) > lost);
     }
 
     #[test]

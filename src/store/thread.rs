@@ -211,6 +211,10 @@ fn write(
             transaction
                 .prepare_cached("insert or replace into meta values ('fleet', ?1)")?
                 .execute([meta])?;
+            // It knows of it by now, and so does whoever reads its alerts.
+            transaction
+                .prepare_cached("delete from meta where key = ?1")?
+                .execute([schema::RECOVERED])?;
         }
         if let Some(alerts) = &batch.alerts {
             transaction
@@ -275,6 +279,29 @@ mod tests {
         let (_store, saved, _) = open(&path);
         assert_eq!(saved.tasks.len(), 49);
         assert_eq!(saved.tasks[0], "{\"n\":2}");
+    }
+
+    #[test]
+    fn d8_a_recovery_is_told_until_the_fleet_has_written_what_it_makes_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headcount.db");
+        let (store, ..) = open(&path);
+        store.write(1, batch(1, Some("{\"n\":1}")));
+        drop(store);
+        std::fs::remove_file(&path).unwrap();
+        let (store, saved, _) = open(&path);
+        assert!(saved.recovered.is_some());
+        store.write(2, batch(2, Some("{\"n\":2}")));
+        drop(store);
+        let (store, saved, _) = open(&path);
+        assert!(saved.recovered.is_some() && saved.tasks.len() == 2);
+        let meta = Batch {
+            meta: Some("{}".to_owned()),
+            ..Batch::default()
+        };
+        store.write(3, meta);
+        drop(store);
+        assert_eq!(open(&path).1.recovered, None);
     }
 
     #[test]

@@ -171,24 +171,75 @@ fn d8_a_database_that_is_none_is_named_and_left_alone_where_there_is_no_copy() {
     instance.until_nothing_is_left();
 }
 
+/// Tears a document of each process; returns the database, which is not in use.
+fn tear(path: &Path) -> rusqlite::Connection {
+    let database = rusqlite::Connection::open(path).expect("a database");
+    let torn = database.execute("update process set document = ?1", [TORN]);
+    assert_ne!(torn.expect("is changed"), 0);
+    database
+}
+
+const TORN: &str = "{\"id\":1,\"name\":";
+
 #[test]
-fn d8_a_database_whose_documents_are_torn_is_named_and_left_alone() {
+fn d8_a_database_whose_documents_are_torn_gives_way_and_no_id_is_given_out_twice() {
+    let instance = Instance::demo();
+    instance.ok(&["create", "senior_developer", "--name", "Ada", "--no-start"]);
+    instance.ok(&["down"]);
+    // What is done now is in no copy when the instance is killed.
+    instance.ok(&["create", "senior_developer", "--name", "Bob", "--no-start"]);
+    let task = instance.json(&["task", "add", "SAY lost", "--process", "bob"]);
+    assert_eq!(task["id"], "task_0001");
+    let path = instance.state().join("headcount.db");
+    instance.kill_instance();
+    drop(tear(&path));
+    instance.ok(&["up"]);
+    let processes = instance.json(&["ps"]);
+    let names: Vec<_> = processes.as_array().expect("a list").iter().collect();
+    assert_eq!(names.len(), 1, "{processes:#}");
+    assert_eq!(names[0]["id"], "proc_001", "{processes:#}");
+    let alerts = instance.json(&["alerts"]);
+    let told = alerts[0]["text"].as_str().expect("an alert");
+    let aside = format!("{}.bad-1", path.display());
+    assert!(told.contains("is torn") && told.contains(&aside), "{told}");
+    let kept: String = rusqlite::Connection::open(&aside)
+        .and_then(|kept| kept.query_row("select document from process", [], |row| row.get(0)))
+        .expect("is kept");
+    assert_eq!(kept, TORN);
+    // Nothing that Bob, his task or his alerts were known by is another's.
+    instance.ok(&["create", "senior_developer", "--name", "Cleo", "--no-start"]);
+    let cleo = instance.json(&["inspect", "cleo"]);
+    assert_eq!(
+        (&cleo["id"], &cleo["employee"]),
+        (&"proc_1002".into(), &"emp_1002".into()),
+        "{cleo:#}"
+    );
+    let task = instance.json(&["task", "add", "SAY later", "--process", "cleo"]);
+    assert_eq!(task["id"], "task_100001");
+    // The gap is on disk: it comes once.
+    instance.kill_instance();
+    instance.ok(&["up"]);
+    let task = instance.json(&["task", "add", "SAY more", "--process", "cleo"]);
+    assert_eq!(task["id"], "task_100002");
+    instance.close();
+}
+
+#[test]
+fn d8_a_database_whose_documents_are_torn_is_named_and_left_alone_where_there_is_no_copy() {
     let instance = Instance::demo();
     instance.ok(&["create", "senior_developer", "--no-start"]);
     let path = instance.state().join("headcount.db");
     instance.ok(&["down"]);
-    let database = rusqlite::Connection::open(&path).expect("a database");
-    let torn = "{\"id\":1,\"name\":";
-    database
-        .execute("update process set document = ?1", [torn])
-        .expect("is changed");
+    fs::remove_file(format!("{}.good", path.display())).expect("a copy");
+    let database = tear(&path);
     let refused = instance.run(&["up"]);
     let said = errors(&refused);
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains(&*path.to_string_lossy()), "{said}");
+    assert!(said.contains("the document of a process is torn"), "{said}");
     let kept: String = database
         .query_row("select document from process", [], |row| row.get(0))
         .expect("is there");
-    assert_eq!(kept, torn);
+    assert_eq!(kept, TORN);
     instance.until_nothing_is_left();
 }

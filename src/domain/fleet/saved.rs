@@ -12,7 +12,9 @@ use crate::domain::chronicle::{Entry, What};
 use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::{Batch, Effect, ReplyId};
 use crate::domain::fleet::graph::Graph;
-use crate::domain::fleet::{Again, Dirty, Fleet, ITSELF, Meta, Options, Pending, Undo};
+use crate::domain::fleet::{
+    Again, Dirty, Fleet, ITSELF, Meta, Options, Pending, STAFF_LEFT_OUT, Undo,
+};
 use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::inbox::Request;
 use crate::domain::process::{Ending, Phase, Process, Stage, Turn};
@@ -97,7 +99,7 @@ impl Fleet {
             let request: Request = serde_json::from_str(document)?;
             requests.insert(request.id, Arc::new(request));
         }
-        let meta = match &saved.meta {
+        let mut meta = match &saved.meta {
             Some(document) => serde_json::from_str(document)?,
             None => Meta {
                 seed: options.seed,
@@ -114,11 +116,18 @@ impl Fleet {
                 left: None,
             },
         };
+        let is_recovered = saved.recovered.is_some();
+        let mut left_out = 0;
+        if is_recovered {
+            meta.leave_out(options.seed);
+            left_out = STAFF_LEFT_OUT;
+        }
         let kept: Vec<Alert> = match &saved.alerts {
             Some(document) => serde_json::from_str(document)?,
             None => Vec::new(),
         };
-        let alert_count = kept.iter().map(|alert| alert.id.0).max().unwrap_or(0);
+        let last_alert = kept.iter().map(|alert| alert.id.0).max().unwrap_or(0);
+        let alert_count = last_alert + left_out;
         let alerts = kept
             .into_iter()
             .map(|alert| (alert.id, Arc::new(alert)))
@@ -158,7 +167,7 @@ impl Fleet {
             messages: VecDeque::new(),
             message_count: 0,
             dirty: Dirty {
-                meta: saved.meta.is_none(),
+                meta: saved.meta.is_none() || is_recovered,
                 entries: vec![Entry::new(now.wall, What::InstanceStarted, &begins(saved))],
                 ..Dirty::default()
             },
