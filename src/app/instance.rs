@@ -225,6 +225,8 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, InstanceError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("headcount")
+        // Longer than the sampler pauses: where no thread can be made there is one for what blocks.
+        .thread_keep_alive(Duration::from_secs(120))
         .build()
         .map_err(InstanceError::Setup)
 }

@@ -46,6 +46,8 @@ pub enum AlertKind {
     Configuration,
     /// An employee tried what it may not do. Over when it is acknowledged.
     Trespass,
+    /// The system has too little of what a start takes, so that some are put off.
+    Resources,
     /// An older copy of the state had to be taken. Over when it is acknowledged.
     State,
     /// What a monitoring employee found. Over when it is acknowledged.
@@ -65,6 +67,7 @@ impl AlertKind {
             Self::Held => "held",
             Self::Configuration => "configuration",
             Self::Trespass => "trespass",
+            Self::Resources => "resources",
             Self::State => "state",
             Self::Finding => "finding",
         }

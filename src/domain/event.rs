@@ -252,6 +252,13 @@ pub enum Event {
         /// Why.
         failure: LaunchFailure,
     },
+    /// Nothing was started, as the system has too little of what every start takes.
+    LaunchPutOff {
+        /// Which run.
+        run: RunId,
+        /// What it lacks.
+        fault: Fault,
+    },
     /// A run of an earlier instance is ours again.
     Adopted {
         /// Which run.

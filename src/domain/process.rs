@@ -367,6 +367,9 @@ pub struct Process {
     /// How often it was looked in vain whether the cause of a block is gone.
     #[serde(default)]
     pub looks: u32,
+    /// Its start waits until the system has enough of what it takes.
+    #[serde(default)]
+    pub put_off: bool,
     /// The last fault, until a good start.
     pub fault: Option<Fault>,
     /// Append-only, oldest first.

@@ -89,6 +89,13 @@ impl Shim {
         self.children.reaped(self.pid);
         status
     }
+
+    /// Kills it before it was told what to run, and reaps it.
+    pub async fn give_up(mut self) {
+        // Gone already is as good as killed.
+        let _ = self.child.kill().await;
+        self.children.reaped(self.pid);
+    }
 }
 
 /// Starts a shim for the run folder, and returns when it can be connected to.

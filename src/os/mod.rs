@@ -7,6 +7,7 @@
 //! - [`cgroup`], [`tree`], [`leftovers`], [`orphans`]: finding every process of a run, and ending it.
 //! - [`identity`], [`ancestry`], [`usage`], [`machine`], [`oom`]: who a process is, whose it is, what it
 //!   consumes, and whether it was killed for that.
+//! - [`scarcity`]: whether there is enough of what every start takes.
 //! - [`replace`]: files that are written as a whole.
 //! - [`folder_lock`], [`detach`]: one instance a state folder, started without a terminal.
 //!
@@ -34,6 +35,7 @@ mod proc;
 pub(crate) mod replace;
 pub mod run_folder;
 pub mod sandbox;
+pub mod scarcity;
 pub mod segments;
 pub mod shim;
 pub mod signal;

@@ -20,6 +20,7 @@ use crate::domain::worktree::Worktree;
 use crate::os::cgroup::Leaf;
 use crate::os::link::{LinkError, Shim};
 use crate::os::run_folder::RunFolder;
+use crate::os::scarcity::Scarcity;
 use crate::os::spec::{EndedBy, ExitReport, Outcome};
 use crate::os::wire::{FromShim, InputRefusal, ToShim};
 use crate::runtime::context::Context;
@@ -386,14 +387,21 @@ impl Actor {
         run.over = true;
         if let Outcome::NotLaunched(failure) = &report.outcome {
             let shown = run.details.as_ref().map(|details| details.command.clone());
-            let failure = exits::not_launched(failure, shown.as_deref().unwrap_or("the agent"));
             let id = run.id;
+            let event = match Scarcity::of_launch(failure) {
+                Some(lack) => Event::LaunchPutOff {
+                    run: id,
+                    fault: exits::put_off(&lack),
+                },
+                None => Event::LaunchFailed {
+                    run: id,
+                    failure: exits::not_launched(failure, shown.as_deref().unwrap_or("the agent")),
+                },
+            };
             // The output of a run before it stays the log: this one has none.
             self.release(id).await;
             self.remove_folder(id).await;
-            self.context
-                .tell(Event::LaunchFailed { run: id, failure })
-                .await;
+            self.context.tell(event).await;
             return;
         }
         run.ended_itself = report.by == EndedBy::Itself;

@@ -12,6 +12,7 @@ use crate::domain::id::ProcessId;
 use crate::domain::role::Catalogue;
 use crate::os::cgroup::Cgroups;
 use crate::os::orphans::Children;
+use crate::os::scarcity::Starts;
 use crate::runtime::git::Worktrees;
 use crate::runtime::handle::{Growth, Mail};
 use crate::runtime::journal::Rotation;
@@ -66,6 +67,8 @@ pub(crate) struct Context {
     pub(crate) adopt_within: std::time::Duration,
     pub(crate) rotation: Rotation,
     pub(crate) open_files: Option<u64>,
+    /// The starts that are under way.
+    pub(crate) starts: Starts,
     pub(crate) cgroups: Option<Cgroups>,
     pub(crate) logs: Arc<Logs>,
     pub(crate) growth: Growth,
@@ -106,6 +109,7 @@ impl Context {
             adopt_within: parts.adopt_within,
             rotation: parts.rotation,
             open_files: parts.open_files,
+            starts: Starts::default(),
             cgroups: Cgroups::detect(),
             logs: Arc::new(logs),
             growth: Growth::default(),

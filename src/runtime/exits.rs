@@ -16,6 +16,7 @@ use crate::os::leftovers::{self, LeftoversError};
 use crate::os::link::{Link, LinkError};
 use crate::os::oom::{self, Kill, Suspects};
 use crate::os::run_folder::RunFolder;
+use crate::os::scarcity::Scarcity;
 use crate::os::segments::Stream;
 use crate::os::spec::{EndedBy, ExitReport, LaunchStage, Outcome};
 use crate::os::tree::Member;
@@ -254,14 +255,6 @@ pub(crate) fn failure(
 
 /// Nothing was launched: what the shim said, for a person.
 pub(crate) fn not_launched(failure: &crate::os::spec::LaunchFailure, shown: &str) -> LaunchFailure {
-    let errno = nix::errno::Errno::from_raw(failure.errno);
-    let scarce = matches!(
-        errno,
-        nix::errno::Errno::EAGAIN
-            | nix::errno::Errno::ENOMEM
-            | nix::errno::Errno::EMFILE
-            | nix::errno::Errno::ENFILE
-    );
     let cause = format!("{failure}: {shown}");
     let fault = match failure.stage {
         LaunchStage::WorkingDirectory => Fault::new(
@@ -279,11 +272,6 @@ pub(crate) fn not_launched(failure: &crate::os::spec::LaunchFailure, shown: &str
             cause,
             "see that the agent's command is a program for this machine",
         ),
-        _ if scarce => Fault::new(
-            FaultCode::LimitsExceeded,
-            cause,
-            "the machine is out of processes, memory or file descriptors: stop something",
-        ),
         _ => Fault::new(
             FaultCode::EnvironmentSetupFailed,
             cause,
@@ -292,6 +280,11 @@ pub(crate) fn not_launched(failure: &crate::os::spec::LaunchFailure, shown: &str
     };
     LaunchFailure {
         fault,
-        permanent: !scarce,
+        permanent: true,
     }
+}
+
+/// What a start lacks, for a person.
+pub(crate) fn put_off(lack: &Scarcity) -> Fault {
+    Fault::new(FaultCode::LimitsExceeded, lack.to_string(), lack.remedy())
 }

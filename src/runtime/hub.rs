@@ -17,10 +17,12 @@ use crate::domain::fleet::{Fleet, Input};
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::process::{Phase, Process, Stage};
 use crate::domain::snapshot::Snapshot;
+use crate::os::scarcity::Scarcity;
 use crate::runtime::actor::{Actor, Adoption, Told};
 use crate::runtime::alarm::Alarm;
 use crate::runtime::clock::Clock;
 use crate::runtime::context::Context;
+use crate::runtime::exits;
 use crate::runtime::handle::{Mail, ReplySender};
 use crate::runtime::place::Moving;
 use crate::runtime::preview::preview;
@@ -446,10 +448,14 @@ impl Hub {
 
 /// Nobody could be told to launch it: out of descriptors, mostly.
 fn not_launched(run: RunId, error: &std::io::Error) -> Event {
+    if let Some(lack) = Scarcity::of(error) {
+        let fault = exits::put_off(&lack);
+        return Event::LaunchPutOff { run, fault };
+    }
     let fault = Fault::new(
         FaultCode::FailedToStart,
         format!("its log cannot be opened: {error}"),
-        "see that the state folder can be read and that descriptors are left; it is tried again",
+        "see that the state folder can be read and written; it is tried again",
     );
     let permanent = false;
     Event::LaunchFailed {

@@ -12,11 +12,15 @@ use crate::domain::updates::Fingerprint;
 use crate::os::link::{Link, LinkError, SpawnError, spawn_shim};
 use crate::os::oom;
 use crate::os::run_folder::{RunFolder, RunFolderError};
+use crate::os::scarcity::{Scarcity, Start};
 use crate::os::wire::{RunState, ToShim};
 use crate::runtime::actor::{Actor, Adoption};
 use crate::runtime::exits;
 use crate::runtime::prepare::{Prepared, launch_spec, prepare};
-use crate::runtime::run::Run;
+use crate::runtime::run::{AGAIN, Run};
+
+/// Tries after which a run that cannot be taken up is spoken of: others may just have been first.
+const LONG: u32 = 5;
 
 /// Why there is no shim to talk to.
 #[derive(Debug, thiserror::Error)]
@@ -37,15 +41,30 @@ impl Actor {
             self.launch_failed(run, cancelled()).await;
             return;
         }
-        match self.try_launch(&plan).await {
-            Ok(()) => {}
-            Err(failure) => {
-                // Nothing of it runs: a shim without a spec has run nothing.
-                let folder = self.context.folders.runs.join(run.to_string());
-                drop(tokio::fs::remove_dir_all(folder).await);
-                self.launch_failed(run, failure).await;
+        let _under_way = match self.context.starts.begin() {
+            Ok(start) => start,
+            Err(lack) => {
+                self.put_off(run, &lack).await;
+                return;
             }
+        };
+        let Err(failure) = self.try_launch(&plan).await else {
+            return;
+        };
+        // Nothing of it runs: a shim without a spec has run nothing.
+        let folder = self.context.folders.runs.join(run.to_string());
+        drop(tokio::fs::remove_dir_all(folder).await);
+        match Scarcity::look() {
+            // Whatever it looked like: a prompt that cannot be opened for want of descriptors is there.
+            Some(lack) => self.put_off(run, &lack).await,
+            None => self.launch_failed(run, failure).await,
         }
+    }
+
+    async fn put_off(&mut self, run: RunId, lack: &Scarcity) {
+        tracing::warn!(%run, %lack, "a start is put off");
+        let fault = exits::put_off(lack);
+        self.context.tell(Event::LaunchPutOff { run, fault }).await;
     }
 
     async fn launch_failed(&mut self, run: RunId, failure: LaunchFailure) {
@@ -79,9 +98,13 @@ impl Actor {
         let shim = spawn_shim(&self.context.exe, &folder, &self.context.children)
             .await
             .map_err(StartError::Spawn)?;
-        let (link, hello) = Link::connect(&folder, self.context.generation)
-            .await
-            .map_err(StartError::Link)?;
+        let (link, hello) = match Link::connect(&folder, self.context.generation).await {
+            Ok(connected) => connected,
+            Err(error) => {
+                shim.give_up().await;
+                return Err(StartError::Link(error));
+            }
+        };
         let mut spec = launch_spec(&self.context, plan, prepared);
         spec.cgroup = self.context.cgroups.as_ref().and_then(|groups| {
             // Without a group of its own the tree is found by way of /proc.
@@ -159,6 +182,7 @@ impl Actor {
                 return;
             }
         };
+        let _under_way = self.wait_for_descriptors().await;
         if !folder.is_served().unwrap_or(false) {
             self.adopt_dead(adoption, folder).await;
             return;
@@ -207,6 +231,27 @@ impl Actor {
             RunState::Exited(report) => self.ended(report).await,
             RunState::Waiting | RunState::Running { .. } => {}
         }
+    }
+
+    /// A run that cannot be connected to for want of descriptors lives all the same, and goes on below its
+    /// shim until there are some: one that is taken for dead would be ended.
+    async fn wait_for_descriptors(&self) -> Option<Start> {
+        let mut tries = 0;
+        while !self.told.is_closed() {
+            match self.context.starts.take_up() {
+                Ok(start) => return Some(start),
+                Err(lack) if tries == LONG => {
+                    let remedy = lack.remedy();
+                    let text = format!("its run is not taken up yet: {lack}; try: {remedy}");
+                    let process = Some(self.id);
+                    self.context.tell(Event::Trouble { process, text }).await;
+                }
+                Err(_) => {}
+            }
+            tries += 1;
+            tokio::time::sleep(AGAIN).await;
+        }
+        None
     }
 
     /// A run of an earlier instance; the logs are cut back to where that one had committed.

@@ -96,8 +96,9 @@ fn starts(count: usize) {
     assert!(after.files <= before.files + 4, "{seen}");
     // Threads that wait for work go after a while, so that there may be some more or less.
     assert!(after.threads <= before.threads + 8, "{seen}");
+    // The cache of the database fills, and now and then the database is copied.
     assert!(
-        after.resident_kib <= before.resident_kib + 8 * 1024,
+        after.resident_kib <= before.resident_kib + 12 * 1024,
         "{seen}"
     );
     // The output of its last run is the log of each.

@@ -7,6 +7,7 @@ mod employee;
 #[path = "../support/instance.rs"]
 mod instance;
 mod output;
+mod scarce;
 #[path = "../terminal_support/mod.rs"]
 mod terminal_support;
 mod why;

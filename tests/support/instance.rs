@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
@@ -22,6 +23,7 @@ pub(crate) struct Instance {
     folder: TempDir,
     environment: Vec<(String, String)>,
     demo: bool,
+    user: Option<u32>,
 }
 
 impl Instance {
@@ -41,7 +43,17 @@ impl Instance {
             folder,
             environment,
             demo,
+            user: None,
         }
+    }
+
+    /// All of it, commands and instance, is another user's from now on. For root alone.
+    pub(crate) fn owned_by(mut self, user: u32) -> Self {
+        for path in walk(self.folder.path()) {
+            std::os::unix::fs::chown(path, Some(user), Some(user)).expect("root may give away");
+        }
+        self.user = Some(user);
+        self
     }
 
     pub(crate) fn workspace(&self) -> PathBuf {
@@ -79,7 +91,32 @@ impl Instance {
         if self.demo {
             command.arg("--demo");
         }
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
         command.args(words);
+        command
+    }
+
+    /// A command under a limit of `ulimit`, which its instance has too if it starts one.
+    pub(crate) fn limited(&self, limit: &str, words: &[&str]) -> Command {
+        let wanted = self.command(words);
+        let mut command = Command::new("/bin/sh");
+        command
+            .arg("-c")
+            .arg(format!("ulimit {limit}; exec \"$0\" \"$@\""))
+            .arg(wanted.get_program())
+            .args(wanted.get_args())
+            .current_dir(self.workspace())
+            .env_clear();
+        for (name, value) in wanted.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
         command
     }
 
@@ -213,8 +250,9 @@ impl Drop for Instance {
     }
 }
 
+/// A folder with all that is in it.
 fn walk(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
+    let mut files = vec![folder.to_owned()];
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {

@@ -178,6 +178,13 @@ impl Fleet {
 
     /// Brings the alerts of the processes that this call changed in line with how they stand.
     pub(super) fn keep_alerts(&mut self) {
+        let is_short = |alert: &Alert| alert.is_open() && alert.kind == AlertKind::Resources;
+        if !self.touched.is_empty()
+            && self.alerts.values().any(|alert| is_short(alert))
+            && !self.processes.values().any(|process| process.put_off)
+        {
+            self.clear(AlertKind::Resources, None);
+        }
         for id in std::mem::take(&mut self.touched) {
             let wrong = self.wrong_with(id);
             for kind in [

@@ -58,6 +58,7 @@ impl Fleet {
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
+        process.put_off = false;
         process.evidence = Evidence {
             source: "launch".to_owned(),
             at: self.now.wall,
@@ -94,8 +95,12 @@ impl Fleet {
         match live.after {
             After::Start => self.launch(id),
             After::Stay => self.rest(id, rest, "stopped before it was started", self.by),
-            _ if failure.permanent => self.block(id, failure.fault, None),
-            _ => self.failed(id, failure.fault),
+            _ => match live.doom.clone() {
+                // Given up by us: what its actor says of that is not why.
+                Some(fault) => self.failed(id, fault),
+                None if failure.permanent => self.block(id, failure.fault, None),
+                None => self.failed(id, failure.fault),
+            },
         }
         self.enter_end(id, &live, "", place);
     }
@@ -285,6 +290,7 @@ impl Fleet {
         self.figures.remove(&id);
         self.end_checks(id);
         self.touch(id);
+        self.look_for_room();
         let effect = crate::domain::effect::Effect::Acknowledge { process: id, run };
         self.durable.push(effect);
         self.withdraw_all(id);

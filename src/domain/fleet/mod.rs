@@ -502,6 +502,7 @@ impl Fleet {
                 result,
             } => self.worked(reply, process, &worktree, *result),
             Event::LaunchFailed { run, failure } => self.launch_failed(run, failure),
+            Event::LaunchPutOff { run, fault } => self.put_off(run, fault),
             Event::Adopted {
                 run,
                 accepted,

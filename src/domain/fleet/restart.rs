@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use crate::domain::alert::{AlertKind, AlertLevel};
 use crate::domain::fault::Fault;
 use crate::domain::fleet::Fleet;
-use crate::domain::id::ProcessId;
+use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;
-use crate::domain::process::{Block, Phase};
+use crate::domain::process::{After, Block, Phase};
 use crate::domain::restart::{AutoRestart, Backoff, Next, SPACING, free_slot};
 use crate::domain::snapshot::Level;
 use crate::domain::time::Mono;
 
+/// How long after a start was put off for want of something it is tried again; sooner when a run ends.
+pub(super) const ROOM_AGAIN: Duration = Duration::from_secs(10);
 /// While everything ends nothing is started; it is looked after by the next instance.
 const SHUTTING_DOWN: Duration = Duration::from_secs(60);
 
@@ -53,6 +56,7 @@ impl Fleet {
         let name = process.name.clone();
         process.tries += 1;
         process.looks = 0;
+        process.put_off = false;
         process.fault = Some(fault.clone());
         let tries = process.tries;
         let next = policy.failed(&mut process.failures, tries, now.mono, chance);
@@ -143,11 +147,75 @@ impl Fleet {
             .map(|process| process.id)
             .collect();
         for id in blocked {
-            let at = self.slot(id, self.now.mono + SPACING);
-            if let Some(Phase::Blocked(block)) = self.processes.get_mut(&id).map(|p| &mut p.phase) {
-                block.look = Some(at);
-                self.touch(id);
-            }
+            self.look_soon(id);
+        }
+    }
+
+    /// The system has too little of something for this start: it waits, and no retry is used.
+    pub(super) fn put_off(&mut self, run: RunId, fault: Fault) {
+        let live = self.live_runs().find(|(_, live)| *live == run);
+        let Some((id, live)) =
+            live.and_then(|(process, _)| Some((process.id, process.live()?.clone())))
+        else {
+            return;
+        };
+        self.seen(id, "the launch");
+        self.withdraw_all(id);
+        let place = self.dirty.entries.len();
+        if live.after == After::Stay {
+            self.rest(
+                id,
+                live.shift.rest,
+                "stopped before it was started",
+                self.by,
+            );
+            self.enter_end(id, &live, "", place);
+            return;
+        }
+        let look = self.slot(id, self.now.mono + ROOM_AGAIN);
+        let Some(process) = self.processes.get_mut(&id) else {
+            return;
+        };
+        let is_news = !std::mem::replace(&mut process.put_off, true);
+        let text = format!("{} is not started yet: {fault}", process.name);
+        process.fault = Some(fault.clone());
+        process.phase = Phase::Blocked(Block {
+            look: Some(look),
+            ..Block::default()
+        });
+        self.touch(id);
+        if is_news {
+            self.enter_block(id);
+            self.note(id, LogKind::Error, &text);
+            self.say(Level::Error, Some(id), text);
+        }
+        self.raise(
+            AlertKind::Resources,
+            AlertLevel::Critical,
+            None,
+            fault.to_string(),
+        );
+        self.answer_waiters(id);
+    }
+
+    /// A run has ended, so that there may be enough for those that were put off.
+    pub(super) fn look_for_room(&mut self) {
+        let waiting: Vec<ProcessId> = self
+            .processes
+            .values()
+            .filter(|process| process.put_off && matches!(process.phase, Phase::Blocked(_)))
+            .map(|process| process.id)
+            .collect();
+        for id in waiting {
+            self.look_soon(id);
+        }
+    }
+
+    fn look_soon(&mut self, id: ProcessId) {
+        let at = self.slot(id, self.now.mono + SPACING);
+        if let Some(Phase::Blocked(block)) = self.processes.get_mut(&id).map(|p| &mut p.phase) {
+            block.look = Some(at);
+            self.touch(id);
         }
     }
 

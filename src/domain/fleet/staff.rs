@@ -82,6 +82,7 @@ impl Fleet {
             exits: VecDeque::new(),
             exits_ever: 0,
             turn_taken: 0,
+            put_off: false,
             renewing: None,
             offered: None,
             rejected: None,
@@ -524,6 +525,7 @@ impl Fleet {
         };
         process.phase = Phase::Down;
         process.upkeep.rest = rest;
+        process.put_off = false;
         process.fault = None;
         process.forget_failures();
         process.reason = reason.to_owned();
@@ -547,6 +549,7 @@ impl Fleet {
         let news = process.looks == 0 || process.fault.as_ref() != Some(&fault);
         let look = next_look(process.looks);
         process.looks = process.looks.saturating_add(1);
+        process.put_off = false;
         process.phase = Phase::Blocked(block.unwrap_or_default());
         process.fault = Some(fault);
         let look = self.slot(id, self.now.mono + look);

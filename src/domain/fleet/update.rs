@@ -342,6 +342,8 @@ impl Fleet {
 /// Whether a process came up after its run was ended for updates; `None` while that is open.
 fn came_up(process: &Process, before: RunId) -> Option<bool> {
     match &process.phase {
+        // For want of descriptors or processes: that says nothing of its configuration.
+        _ if process.put_off => None,
         Phase::Live(live) if live.run == before => None,
         Phase::Live(live) if live.blocked.is_some() => Some(false),
         Phase::Live(live) => (live.stage == Stage::Up).then_some(true),

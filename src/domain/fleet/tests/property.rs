@@ -39,6 +39,7 @@ enum Op {
     Retry(usize),
     Launched(usize),
     LaunchFails(usize, bool),
+    PutOff(usize),
     Ready(usize),
     Idle(usize),
     TurnEnds(usize, bool),
@@ -83,6 +84,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => n.clone().prop_map(Op::Retry),
         5 => n.clone().prop_map(Op::Launched),
         1 => (n.clone(), any::<bool>()).prop_map(|(n, permanent)| Op::LaunchFails(n, permanent)),
+        1 => n.clone().prop_map(Op::PutOff),
         5 => n.clone().prop_map(Op::Ready),
         2 => n.clone().prop_map(Op::Idle),
         4 => (n.clone(), any::<bool>()).prop_map(|(n, success)| Op::TurnEnds(n, success)),
@@ -205,6 +207,11 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
                 run,
                 failure: LaunchFailure { fault, permanent },
             });
+        }
+        Op::PutOff(n) => {
+            let run = launching(rig, n)?;
+            let fault = Fault::new(FaultCode::LimitsExceeded, "no descriptors", "stop one");
+            rig.event(Event::LaunchPutOff { run, fault });
         }
         Op::Ready(n) => {
             rig.fact(

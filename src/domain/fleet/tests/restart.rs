@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use super::rig::Rig;
+use crate::domain::alert::AlertKind;
 use crate::domain::command::{Command, NewProcess, Refusal};
 use crate::domain::effect::Begin;
 use crate::domain::event::{Event, LaunchFailure};
 use crate::domain::exit::ExitStatus;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::Input;
+use crate::domain::fleet::restart::ROOM_AGAIN;
 use crate::domain::id::ProcessId;
 use crate::domain::restart::{AutoRestart, Backoff, SPACING};
 use crate::domain::snapshot::Status;
+use crate::domain::task::TaskState;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -166,6 +169,76 @@ fn c5_a_permanent_cause_blocks_is_looked_at_rarely_and_comes_back_when_it_is_gon
     rig.comes_up();
     let view = rig.snapshot().process(id).cloned().unwrap();
     assert_eq!((view.status, &view.fault), (Status::Running, &None));
+}
+
+#[test]
+fn d10_a_start_that_lacks_something_waits_uses_no_retry_and_keeps_its_task() {
+    let mut rig = Rig::new();
+    let (ada, first) = rig.ready("developer");
+    let bob = rig.hire("developer");
+    let lack = Fault::new(FaultCode::LimitsExceeded, "no descriptors", "stop one");
+    let put_off = |rig: &mut Rig| {
+        let run = rig.launches.last().unwrap().run;
+        let fault = lack.clone();
+        rig.event(Event::LaunchPutOff { run, fault });
+    };
+    let open = |rig: &mut Rig| {
+        let alerts = rig.snapshot().alerts;
+        let open = alerts.iter().filter(|one| one.is_open());
+        open.map(|one| (one.kind, one.process, one.text.clone()))
+            .collect::<Vec<_>>()
+    };
+    put_off(&mut rig);
+    let refused = Refusal::Fault {
+        process: bob,
+        fault: lack.clone(),
+    };
+    assert!(rig.answers.values().any(|one| *one == Err(refused.clone())));
+    let task = rig.add("work", Some(bob));
+    let alert = [(AlertKind::Resources, None, lack.to_string())];
+    // Far more often than there are retries.
+    for _ in 0..20 {
+        let view = rig.snapshot().process(bob).cloned().unwrap();
+        assert_eq!((view.status, view.tries.0), (Status::Blocked, 0));
+        assert_eq!(rig.task(task).state, TaskState::Queued);
+        assert_eq!(open(&mut rig), alert);
+        let before = rig.launches.len();
+        rig.pass(ROOM_AGAIN);
+        assert_eq!(rig.launches.len(), before + 1);
+        assert_eq!(open(&mut rig), alert, "not over while it is tried");
+        put_off(&mut rig);
+    }
+    let messages = rig.snapshot().messages;
+    let said = messages
+        .iter()
+        .filter(|one| one.text.contains("is not started yet"));
+    assert_eq!(said.count(), 1, "it is said once");
+    // What was kept is what is looked at by the next instance.
+    let mut rig = rig.reborn();
+    assert_eq!(open(&mut rig), alert);
+    rig.order(Command::Kill(ada));
+    rig.exit(first, ExitStatus::Signal(9));
+    rig.pass(2 * SPACING);
+    assert_eq!(rig.launches.len(), 1, "an end makes room");
+    rig.comes_up();
+    assert_eq!(open(&mut rig), []);
+    assert_eq!(rig.status(bob), Status::Running);
+    assert_eq!(rig.task(task).state, TaskState::Assigned);
+}
+
+#[test]
+fn d10_a_start_that_waits_can_be_stopped_and_then_nothing_is_wrong() {
+    let mut rig = Rig::new();
+    let bob = rig.hire("developer");
+    let run = rig.launches.last().unwrap().run;
+    let fault = Fault::new(FaultCode::LimitsExceeded, "no processes", "end some");
+    rig.event(Event::LaunchPutOff { run, fault });
+    rig.order(Command::Stop(bob));
+    assert_eq!(rig.status(bob), Status::Stopped);
+    assert!(rig.snapshot().alerts.iter().all(|alert| !alert.is_open()));
+    let before = rig.launches.len();
+    rig.pass(3600 * SECOND);
+    assert_eq!(rig.launches.len(), before);
 }
 
 #[test]
