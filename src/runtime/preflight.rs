@@ -27,6 +27,7 @@ use crate::domain::role::{Catalogue, Protocol};
 use crate::os::disk::Room;
 use crate::os::orphans::Children;
 use crate::runtime::children;
+use crate::runtime::good::Good;
 use crate::runtime::prepare;
 use crate::runtime::sandbox;
 
@@ -72,6 +73,41 @@ pub(crate) struct Sight {
 }
 
 impl Sight {
+    /// Nothing is seen yet.
+    fn of(plan: &LaunchPlan) -> Self {
+        Self {
+            driver: prepare::driver(plan),
+            prompt: None,
+            tools: None,
+            variables: None,
+            program: None,
+            version: None,
+            login: None,
+            findings: Vec::new(),
+        }
+    }
+
+    /// What of its sandbox does not hold here.
+    fn look_at_sandbox(&mut self, plan: &LaunchPlan) {
+        let rule = &plan.role.sandbox;
+        if let Some(fault) = sandbox::weakness(rule) {
+            let weight = match rule.best_effort {
+                true => Weight::Drawback,
+                false => Weight::Obstacle,
+            };
+            self.find(Subject::Sandbox, weight, fault);
+        }
+    }
+
+    /// Where the program is depends on the variables.
+    fn find_program(&mut self, scene: &Scene<'_>, plan: &LaunchPlan) {
+        let program = self
+            .variables
+            .as_ref()
+            .map(|variables| prepare::find_program(scene, plan, variables));
+        self.program = program.and_then(|program| self.keep(Subject::Agent, program));
+    }
+
     /// What keeps it from starting.
     pub(crate) fn obstacles(&self) -> impl Iterator<Item = &Fault> {
         self.weighing(|weight| weight == Weight::Obstacle)
@@ -102,16 +138,7 @@ impl Sight {
 
 /// Reads what a process would be started with; asks no program and looks at nothing else.
 pub(crate) fn read(scene: &Scene<'_>, plan: &LaunchPlan) -> Sight {
-    let mut sight = Sight {
-        driver: prepare::driver(plan),
-        prompt: None,
-        tools: None,
-        variables: None,
-        program: None,
-        version: None,
-        login: None,
-        findings: Vec::new(),
-    };
+    let mut sight = Sight::of(plan);
     sight.keep(
         Subject::Folder,
         prepare::check_folder(&plan.working_directory),
@@ -121,26 +148,41 @@ pub(crate) fn read(scene: &Scene<'_>, plan: &LaunchPlan) -> Sight {
     sight.tools = sight.keep(Subject::Tools, prepare::read_tools(scene, plan));
     let variables = prepare::read_variables(scene, plan);
     sight.variables = sight.keep(Subject::Environment, variables);
-    let program = sight
-        .variables
-        .as_ref()
-        .map(|variables| prepare::find_program(scene, plan, variables));
-    sight.program = program.and_then(|program| sight.keep(Subject::Agent, program));
-    let rule = &plan.role.sandbox;
-    if let Some(fault) = sandbox::weakness(rule) {
-        let weight = match rule.best_effort {
-            true => Weight::Drawback,
-            false => Weight::Obstacle,
-        };
-        sight.find(Subject::Sandbox, weight, fault);
-    }
+    sight.find_program(scene, plan);
+    sight.look_at_sandbox(plan);
+    sight
+}
+
+/// The same with what was kept of the last good start in the place of prompt, tools and variables. The plan
+/// has the rest of it already; secrets and the program are of today.
+pub(crate) fn recall(scene: &Scene<'_>, plan: &LaunchPlan, good: Good) -> Sight {
+    let mut sight = Sight {
+        prompt: good.prompt.map(|text| Prompt::new("(kept)", text)),
+        tools: Some(good.tools),
+        ..Sight::of(plan)
+    };
+    sight.keep(
+        Subject::Folder,
+        prepare::check_folder(&plan.working_directory),
+    );
+    let variables = prepare::read_variables(scene, plan).map(|mut variables| {
+        variables.extend(good.variables);
+        variables
+    });
+    sight.variables = sight.keep(Subject::Environment, variables);
+    sight.find_program(scene, plan);
+    sight.look_at_sandbox(plan);
     sight
 }
 
 /// Reads all of it, asks the program for its version, and looks at what else it takes. Blocks, on a
 /// thread of the runtime that may.
 pub(crate) fn look(scene: &Scene<'_>, plan: &LaunchPlan) -> Sight {
-    let mut sight = read(scene, plan);
+    look_on(scene, plan, read(scene, plan))
+}
+
+/// The rest of a look at what was read.
+pub(crate) fn look_on(scene: &Scene<'_>, plan: &LaunchPlan, mut sight: Sight) -> Sight {
     if !plan.simulated {
         agent(scene, plan, &mut sight);
     }

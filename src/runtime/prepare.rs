@@ -103,19 +103,18 @@ pub(crate) fn prepare(
         .then(|| Good::read(&context.folders.good, plan.process))
         .flatten();
     let put_back = kept.is_some();
-    let mut warnings: Vec<String> = Vec::new();
-    let (plan, gathered) = match kept {
+    let scene = context.scene();
+    let (plan, sight) = match kept {
         Some(good) => {
             let plan = good.in_place_of(plan);
-            let gathered = gather_good(context, &plan, good).map_err(permanent)?;
-            (plan, gathered)
+            let read = preflight::recall(&scene, &plan, good);
+            let sight = preflight::look_on(&scene, &plan, read);
+            (plan, sight)
         }
-        None => {
-            let sight = preflight::look(&context.scene(), plan);
-            warnings.extend(sight.warnings().map(warning));
-            (plan.clone(), Gathered::of(sight).map_err(permanent)?)
-        }
+        None => (plan.clone(), preflight::look(&scene, plan)),
     };
+    let mut warnings: Vec<String> = sight.warnings().map(warning).collect();
+    let gathered = Gathered::of(sight).map_err(permanent)?;
     let plan = &plan;
     let fingerprint = fingerprint(context, plan, &gathered);
     let good = Good::of(
@@ -233,23 +232,6 @@ fn warning(fault: &Fault) -> String {
 /// Reads everything that a run would be started with now.
 pub(crate) fn gather(context: &Context, plan: &LaunchPlan) -> Result<Gathered, Fault> {
     Gathered::of(preflight::read(&context.scene(), plan))
-}
-
-/// The same with what was kept of the last good start. The plan has it in place already.
-fn gather_good(context: &Context, plan: &LaunchPlan, good: Good) -> Result<Gathered, Fault> {
-    check_folder(&plan.working_directory)?;
-    let scene = context.scene();
-    let mut variables = read_variables(&scene, plan)?;
-    variables.extend(good.variables);
-    let (program, prefix) = find_program(&scene, plan, &variables)?;
-    Ok(Gathered {
-        driver: driver(plan),
-        prompt: good.prompt.map(|text| Prompt::new("(kept)", text)),
-        tools: good.tools,
-        variables,
-        program,
-        prefix,
-    })
 }
 
 /// How its agent is driven.

@@ -6,7 +6,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use headcount::domain::command::{Command, NewProcess, Outcome, PromptOverride, Refusal};
+use headcount::domain::command::{
+    Command, NewProcess, Outcome, PromptOverride, Refusal, UpdateWhen,
+};
 use headcount::domain::fault::{Fault, FaultCode};
 use headcount::domain::preview::Preview;
 use headcount::domain::snapshot::Status;
@@ -103,6 +105,42 @@ async fn warns(
 
 fn same(roles: String) -> String {
     roles
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_good_configuration_is_looked_at_as_well_before_it_is_put_back() -> Done {
+    let company = open(same);
+    let ada = company.hire("worker").await;
+    let folder = company.folder.path();
+    let old = "[ \"$1\" = --version ] && echo '1.0.0 (a script)' && exit";
+    scripted::put(folder, old, "");
+    let roles = folder.join("roles.toml");
+    let text = fs::read_to_string(&roles)?;
+    let title = "title = \"Worker\"";
+    let new = text.replace(title, &format!("{title}\nenvironment = {{ NEW = \"1\" }}"));
+    assert_ne!(new, text);
+    fs::write(&roles, new)?;
+    company
+        .wait("there are updates", |snapshot| {
+            snapshot.process(ada).expect("Ada").updates_available
+        })
+        .await;
+    let update = Command::Update {
+        process: ada,
+        when: UpdateWhen::Now,
+    };
+    let answer = company.order(update).await;
+    assert!(matches!(answer, Err(Refusal::Fault { .. })), "{answer:?}");
+    company
+        .logged(ada, "starting with the last configuration that was good")
+        .await;
+    let fault = company.until(ada, Status::Blocked).await.fault.clone();
+    let fault = fault.expect("a fault");
+    assert!(fault.cause.contains("1.0.0"), "{fault:?}");
+    let begun = fs::read_to_string(folder.join("begun"))?;
+    assert_eq!(begun.lines().count(), 1, "it was never run: {begun}");
+    company.close().await;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
