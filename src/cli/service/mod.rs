@@ -83,6 +83,10 @@ fn unit_of(place: &Place) -> Result<Unit, CliError> {
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
         .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| match name.as_str() {
+            "PATH" => (name, unit::each_once(&value)),
+            _ => (name, value),
+        })
         .collect();
     let folder = place.state().file_name().unwrap_or_default();
     Ok(Unit {

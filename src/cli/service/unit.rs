@@ -103,6 +103,17 @@ fn shell_quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// A search path with each folder at its first place only: shells in shells add theirs again and again.
+pub(super) fn each_once(path: &str) -> String {
+    let mut folders: Vec<&str> = Vec::new();
+    for folder in path.split(':') {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders.join(":")
+}
+
 /// Where units of the user are.
 pub(super) fn folder(config: Option<&Path>, home: Option<&Path>) -> Option<PathBuf> {
     let config = config
@@ -115,6 +126,17 @@ pub(super) fn folder(config: Option<&Path>, home: Option<&Path>) -> Option<PathB
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_folder_of_a_path_stands_once_and_their_order_stays() {
+        for (path, once) in [
+            ("/b:/a:/b:/c:/a", "/b:/a:/c"),
+            ("/usr/bin", "/usr/bin"),
+            ("", ""),
+        ] {
+            assert_eq!(each_once(path), once);
+        }
+    }
 
     #[test]
     fn the_unit_says_what_it_runs_and_quotes_what_systemd_would_read() {
