@@ -1,10 +1,12 @@
 //! What is due for a process when a deadline comes.
 
+use std::time::Duration;
+
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::staff::READY;
 use crate::domain::id::ProcessId;
-use crate::domain::process::{Ending, Phase, Stage, Turn};
+use crate::domain::process::{Ending, Phase, Process, Stage, Turn};
 use crate::domain::snapshot::{Activity, Evidence};
 use crate::domain::time::Mono;
 
@@ -89,7 +91,19 @@ impl Fleet {
 
     fn stage_due(&mut self, id: ProcessId, stage: Stage) {
         match stage {
-            Stage::Launching { .. } | Stage::Readying { .. } => {
+            Stage::Launching { by } => {
+                let live = self.processes.get(&id).and_then(Process::live);
+                let time = live.map_or(Duration::ZERO, |live| by.since(live.started_mono));
+                self.fail_live(
+                    id,
+                    Fault::new(
+                        FaultCode::FailedToStart,
+                        format!("it was not launched within {} s", time.as_secs()),
+                        "see headcount.log, and whether the machine is overloaded",
+                    ),
+                );
+            }
+            Stage::Readying { .. } => {
                 self.fail_live(
                     id,
                     Fault::new(

@@ -2,7 +2,9 @@
 
 mod automation;
 mod chronicle;
+mod clock;
 mod continuing;
+mod cut;
 mod graph;
 mod health;
 mod hire;
