@@ -14,6 +14,7 @@ mod sandbox;
 mod scripted;
 mod simulated;
 mod starts;
+mod trouble;
 mod why;
 mod worktrees;
 
