@@ -31,6 +31,7 @@ fn process(number: u64, now: Timestamp) -> ProcessView {
         role: "senior_developer".to_owned(),
         role_title: "Senior Developer".to_owned(),
         department: format!("department{}", number / 50),
+        cluster: None,
         kind: Kind::Batch,
         protocol: Protocol::ClaudeStreamJson,
         agent: "claude".to_owned(),

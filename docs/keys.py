@@ -25,6 +25,7 @@ PLACES = {
     "Confirm": "Being asked whether",
     "Alike": "One answer for several",
     "Finder": "Finding an action",
+    "Sizes": "How many a cluster has",
     "Reader": "Reading",
 }
 NAMES = {"PageUp": "PgUp", "PageDown": "PgDn", "BackTab": "Shift-Tab", "Delete": "Del", "' '": "Space"}

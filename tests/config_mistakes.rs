@@ -284,6 +284,38 @@ fn each_mistake_is_named_with_its_place_and_its_cure() {
             "write for example { role = \"sre\", instances = 2 }",
         ),
         (
+            role("[clusters.c]\nload_balancing = \"fastest\""),
+            "7:11: the cluster `c` has no processes",
+            "add for example `processes = [{ role = \"sre\", instances = 2 }]`",
+        ),
+        (
+            role("[clusters.c]\nprocesses = []"),
+            "7:11: the cluster `c` has no processes",
+            "add for example `processes = [{ role = \"sre\", instances = 2 }]`",
+        ),
+        (
+            role("[clusters.c]\nprocesses = [{ role = \"a\" }, { role = \"a\", instances = 2 }]"),
+            "8:39: the cluster `c` has the role `a` twice",
+            "keep one of them, with `instances` for how many",
+        ),
+        (
+            role("[clusters.c]\nprocesses = [{ role = \"a\", instances = 0 }]"),
+            "8:40: `clusters.c.processes.instances` is out of range",
+            "write a whole number from 1 to 1000",
+        ),
+        (
+            role(
+                "[clusters.c]\nprocesses = [{ role = \"a\", memory = { min = \"3GB\", max = \"1GB\" } }]",
+            ),
+            "8:58: the minimum of `memory` is above its maximum",
+            "lower the minimum or raise the maximum",
+        ),
+        (
+            role("[automation.auto_start]\nsustained = \"0s\""),
+            "8:13: `automation.auto_start.sustained` is zero",
+            "write for example \"30s\"",
+        ),
+        (
             role("[automation.auto_start]\ntriggers = [\"noon\"]"),
             "8:13: `automation.auto_start.triggers` cannot be `noon`",
             "write `high_task_queue` or `employee_availability`",

@@ -478,4 +478,72 @@ auto_start = { triggers = ["high_task_queue"], max_processes = 3 }
     }
     let start = loaded.catalogue.auto_start;
     assert_eq!((start.on_demand, start.max_processes), (false, 3));
+    assert!(start.long_queue);
+}
+
+#[test]
+fn the_cluster_that_ships_is_a_development_team_of_seven() {
+    let shipped = load(&embedded()).catalogue;
+    let team = shipped.cluster("development").expect("it ships");
+    assert_eq!(team.load_balancing.as_str(), "round_robin");
+    let seconds = |seconds| Duration::from_secs(seconds);
+    assert_eq!(team.health(), Some((seconds(30), seconds(5))));
+    let members: Vec<(&str, u32)> = team
+        .members
+        .iter()
+        .map(|member| (member.role.key.as_str(), member.instances))
+        .collect();
+    assert_eq!(
+        members,
+        [
+            ("senior_developer", 2),
+            ("junior_developer", 3),
+            ("qa_engineer", 2)
+        ]
+    );
+}
+
+#[test]
+fn what_a_member_says_stands_over_its_cluster_and_that_over_its_role() {
+    let text = r#"
+[departments.support]
+[roles.one]
+department = "support"
+agent = "sh"
+model = "of the role"
+max_turns = 7
+health = { interval = "10s", timeout = "4s", silence = "2m" }
+[roles.two]
+department = "support"
+agent = "sh"
+[agents.sh]
+command = "sh"
+protocol = "plain"
+[clusters.team]
+load_balancing = "fastest"
+health = { interval = "20s" }
+processes = [{ role = "one", instances = 3, model = "of the member" }, { role = "two", health = { interval = "40s" } }]
+"#;
+    let loaded = config::load_text(&embedded(), Path::new("roles.toml"), text, &none)
+        .unwrap_or_else(|mistakes| panic!("{}", mistakes.plain()));
+    let team = loaded.catalogue.cluster("team").expect("the team");
+    let one = &team.member("one").expect("one").role;
+    assert_eq!(one.model.as_deref(), Some("of the member"));
+    assert_eq!(one.origin("model").as_str(), "cluster");
+    assert_eq!(
+        (one.max_turns, one.origin("max_turns").as_str()),
+        (Some(7), "role")
+    );
+    let health = |role: &str| {
+        let rule = team.member(role).expect("a member").role.health;
+        (rule.interval.as_secs(), rule.timeout.as_secs())
+    };
+    assert_eq!((health("one"), health("two")), ((20, 4), (40, 5)));
+    assert_eq!(team.health(), None);
+    assert_eq!(team.member("two").expect("two").instances, 1);
+    assert_eq!(team.load_balancing.as_str(), "fastest");
+    // Outside of the cluster the role is as it was.
+    let role = loaded.catalogue.role("one").expect("one");
+    assert_eq!(role.model.as_deref(), Some("of the role"));
+    assert_eq!(role.health.interval, Duration::from_secs(10));
 }

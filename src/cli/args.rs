@@ -8,6 +8,7 @@ use jiff::civil::DateTime;
 
 use crate::cli::{duration, since};
 use crate::domain::automation::Autostart;
+use crate::domain::cluster::MOST;
 use crate::domain::command::UpdateWhen;
 use crate::domain::limits;
 use crate::domain::role::{Kind, PromptMode, Range};
@@ -127,6 +128,9 @@ pub enum Verb {
     },
     /// List what was kept of worktrees that went, or bring one of it back.
     Restore(RestoreArgs),
+    /// Work with teams that `roles.toml` declares.
+    #[command(subcommand)]
+    Cluster(ClusterVerb),
     /// Work with the task queue.
     #[command(subcommand)]
     Task(TaskVerb),
@@ -189,6 +193,51 @@ pub enum Verb {
         /// One answer a question.
         #[arg(value_name = "TEXT", required = true)]
         answers: Vec<String>,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+}
+
+/// A command about clusters.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ClusterVerb {
+    /// List the clusters: who is up, who is wanted, and how that differs from roles.toml.
+    Ls(JsonArg),
+    /// Hire who is missing and start all of it; starts an instance if none runs.
+    Start {
+        /// Which one.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Stop all of it after their current tasks.
+    Stop {
+        /// Which one.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Stop those who are up and start them again with what is on disk now.
+    Restart {
+        /// Which one.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Of each role one when the one before is up again; answers at once.
+        #[arg(long)]
+        rolling: bool,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Bring roles of it to numbers: hires and starts, or stops, idle ones first.
+    Scale {
+        /// Which one.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// How many of a role; roles that are not named stay.
+        #[arg(value_name = "ROLE=N", required = true, value_parser = size)]
+        sizes: Vec<(String, u32)>,
         #[command(flatten)]
         json: JsonArg,
     },
@@ -322,9 +371,9 @@ pub struct CreateArgs {
     /// Whether the prompt extends the agent's own or stands in its place, as against the role.
     #[arg(long, value_name = "MODE")]
     pub prompt_mode: Option<PromptModeArg>,
-    /// Turns that a task may take.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_turns: Option<u32>,
+    /// Turns that a task may take, or `none` [default: the role's; 20 for several roles at once].
+    #[arg(long, value_name = "N")]
+    pub max_turns: Option<Turns>,
     /// The model.
     #[arg(long, value_name = "M")]
     pub model: Option<String>,
@@ -355,6 +404,24 @@ pub struct CreateArgs {
     /// Whether the answer is JSON.
     #[command(flatten)]
     pub json: JsonArg,
+}
+
+/// Turns that a task may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turns(pub Option<u32>);
+
+impl std::str::FromStr for Turns {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self(None)),
+            text => match text.parse() {
+                Ok(count) if count > 0 => Ok(Self(Some(count))),
+                _ => Err("a number from 1, or `none`".to_owned()),
+            },
+        }
+    }
 }
 
 /// What to tell of a process.
@@ -589,7 +656,10 @@ pub struct TaskEditArgs {
     /// Any process whose role has these skills, divided by commas; none: `--skills ""`.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub skills: Option<Vec<String>>,
-    /// Anyone, before what else is given of these three.
+    /// Anyone of this cluster.
+    #[arg(long, value_name = "C", conflicts_with = "process")]
+    pub cluster: Option<String>,
+    /// Anyone, before what else is given of these four.
     #[arg(long)]
     pub anyone: bool,
     /// How urgent.
@@ -680,6 +750,9 @@ pub struct TaskAddArgs {
     /// Any process whose role has this skill; may be given several times.
     #[arg(long = "skill", value_name = "S")]
     pub skills: Vec<String>,
+    /// Anyone of this cluster.
+    #[arg(long, value_name = "C", conflicts_with = "process")]
+    pub cluster: Option<String>,
     /// Go on in the conversation of this task; its process gets it.
     #[arg(long = "continue", value_name = "TASK", conflicts_with = "file")]
     pub continues: Option<String>,
@@ -830,6 +903,19 @@ impl From<PriorityArg> for Priority {
             PriorityArg::Low => Self::Low,
         }
     }
+}
+
+fn size(text: &str) -> Result<(String, u32), String> {
+    let wrong = || "write it as ROLE=N, for example qa_engineer=2".to_owned();
+    let (role, count) = text.split_once('=').ok_or_else(wrong)?;
+    let count: u32 = count.parse().map_err(|_| wrong())?;
+    if role.is_empty() {
+        return Err(wrong());
+    }
+    if count > MOST {
+        return Err(format!("at most {MOST} of a role"));
+    }
+    Ok((role.to_owned(), count))
 }
 
 fn variable(text: &str) -> Result<(String, String), &'static str> {

@@ -6,6 +6,7 @@
 mod alerts;
 mod args;
 mod client;
+mod cluster;
 mod doctor;
 mod duration;
 mod error;

@@ -23,6 +23,9 @@ use crate::serve::wire::{
     WorkDoc,
 };
 
+/// Turns that a task of each may take where several roles are hired at once and nothing else is said.
+const BATCH_TURNS: u32 = 20;
+
 /// One of several that were asked for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -47,13 +50,17 @@ pub(super) async fn create(
     let client = started(place).await?;
     let roles: Vec<RoleDoc> = client.get("/api/roles").await?;
     let mut requests = Vec::new();
+    let batch = args.roles.len() > 1 || args.department.is_some();
     for role in chosen(args, &roles)? {
-        for _ in 0..args.count {
-            requests.push(HireRequest {
-                role: role.clone(),
-                ..shape.clone()
-            });
+        let known = roles.iter().find(|one| one.key == role).filter(|_| batch);
+        let mut request = HireRequest {
+            role,
+            ..shape.clone()
+        };
+        if let Some(known) = known {
+            share(&mut request, known, args.max_turns.is_some());
         }
+        requests.extend(std::iter::repeat_n(request, args.count as usize));
     }
     let hired: Vec<Hired> = match requests.as_slice() {
         [request] => vec![Hired::Process(
@@ -113,6 +120,17 @@ pub(super) async fn send(
     ))
 }
 
+/// What several roles that are hired at once have in common, where nothing else is said.
+fn share(request: &mut HireRequest, role: &RoleDoc, turns_are_said: bool) {
+    if !turns_are_said && role.max_turns.is_none() {
+        request.max_turns = Some(BATCH_TURNS);
+    }
+    let environment = &mut request.environment;
+    environment
+        .entry("DEPARTMENT".to_owned())
+        .or_insert_with(|| role.department.clone());
+}
+
 /// The roles that are meant, by their keys.
 fn chosen(args: &CreateArgs, roles: &[RoleDoc]) -> Result<Vec<String>, CliError> {
     if let Some(text) = &args.department {
@@ -156,7 +174,7 @@ fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
         allowed_tools: args.tools.clone(),
         working_directory: Some(cwd),
         environment,
-        max_turns: args.max_turns,
+        max_turns: args.max_turns.and_then(|turns| turns.0),
         name: args.name.clone(),
         kind: args.kind.map(Into::into),
         model: args.model.clone(),

@@ -12,8 +12,8 @@ use crate::cli::exit::Code;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::{
-    alerts, doctor, events, inbox, init, instance, logs, process, ps, roles, service, task,
-    upgrade, why, work,
+    alerts, cluster, doctor, events, inbox, init, instance, logs, process, ps, roles, service,
+    task, upgrade, why, work,
 };
 
 /// Runs the command line of this process and returns its exit code.
@@ -112,6 +112,7 @@ pub(super) async fn carry_out(
             output: file,
         } => work::export(&process, file.as_deref(), place, output).await,
         Verb::Restore(args) => work::restore(&args, place, output).await,
+        Verb::Cluster(verb) => cluster::run(verb, place, output).await,
         Verb::Task(verb) => task::run(verb, place, output).await,
         Verb::Send {
             process,
@@ -191,6 +192,12 @@ mod tests {
             "headcount task cancel task_0001",
             "headcount task retry task_0001",
             "headcount task release task_0001",
+            "headcount cluster ls --json",
+            "headcount cluster start development --json",
+            "headcount cluster stop development",
+            "headcount cluster restart development --rolling",
+            "headcount cluster scale development senior_developer=3 qa_engineer=0",
+            "headcount task add text --cluster development",
             "headcount inbox --json",
             "headcount health ada grace --json",
             "headcount health --all",
@@ -219,6 +226,10 @@ mod tests {
             "headcount down --timeout 60",
             "headcount down --timeout=-5s",
             "headcount answer req_0001",
+            "headcount cluster start",
+            "headcount cluster scale development",
+            "headcount cluster scale development senior_developer",
+            "headcount cluster scale development senior_developer=-1",
         ] {
             let error = parse(line).expect_err(line);
             assert!(error.use_stderr(), "{line}");

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::cli::args::{JsonArg, TaskEditArgs, TaskMoveArgs, TaskVerb, TasksArgs};
 use crate::cli::client::Client;
+use crate::cli::cluster;
 use crate::cli::error::{CliError, Plain};
 use crate::cli::exit::Code;
 use crate::cli::fields::Fields;
@@ -170,6 +171,7 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
     fields.maybe("error", task.error.as_ref());
     fields.add("priority", task.priority.as_str());
     fields.maybe("role", task.role.as_ref());
+    fields.maybe("cluster", task.cluster.as_ref());
     fields.maybe("process", task.process);
     fields.maybe(
         "skills",
@@ -386,6 +388,7 @@ async fn edit(args: &TaskEditArgs, place: &Place, output: &mut Output) -> Result
         role: task_add::role(args.role.as_deref(), &client).await?,
         process: task_add::process(args.process.as_deref(), &client).await?,
         skills: args.skills.as_ref().map(given),
+        cluster: cluster::key(args.cluster.as_deref(), &client).await?,
         anyone: args.anyone,
         timeout_seconds: args.timeout.map(|time| Some(time.as_secs_f64())),
         retries: args.retries.map(Some),

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cli::args::{JsonArg, TaskAddArgs};
 use crate::cli::client::{Client, ClientError};
+use crate::cli::cluster;
 use crate::cli::error::CliError;
 use crate::cli::format::first_line;
 use crate::cli::instance::started;
@@ -59,6 +60,7 @@ pub(super) async fn add(
         None => request.role,
     };
     request.process = process(args.process.as_deref(), &client).await?;
+    request.cluster = cluster::key(args.cluster.as_deref(), &client).await?;
     request.key = args.key.clone();
     request.continues = match &args.continues {
         Some(text) => Some(task_id(text, &client).await?),
@@ -135,6 +137,7 @@ async fn add_file(
             Some(text) => Some(one(text, &processes)?.id),
             None => None,
         },
+        cluster: cluster::key(args.cluster.as_deref(), &client).await?,
         templates,
         processes,
     };
@@ -171,6 +174,7 @@ async fn add_file(
 struct Common {
     role: Option<String>,
     process: Option<ProcessId>,
+    cluster: Option<String>,
     templates: Vec<Template>,
     processes: Vec<ProcessDoc>,
 }
@@ -207,6 +211,7 @@ impl Common {
                 .or_else(|| self.role.clone()),
             process,
             skills,
+            cluster: task.cluster.clone().or_else(|| self.cluster.clone()),
             timeout_seconds: task
                 .timeout
                 .map(|time| time.as_secs_f64())

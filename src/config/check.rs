@@ -37,8 +37,11 @@ impl Resolver<'_> {
                 catalogue,
             );
         }
-        for member in &document.members {
-            self.check_layer(&member.layer, "a cluster's member", catalogue);
+        for cluster in &document.clusters {
+            let of = format!("cluster {}", shown(cluster.key.get_ref()));
+            for member in &cluster.members {
+                self.check_layer(&member.layer, &of, catalogue);
+            }
         }
     }
 
@@ -185,8 +188,9 @@ impl Resolver<'_> {
             .collect();
         let named = self
             .document
-            .members
+            .clusters
             .iter()
+            .flat_map(|cluster| &cluster.members)
             .filter_map(|member| member.role.as_ref());
         let templates = &self.document.templates;
         let named = named.chain(
@@ -196,6 +200,31 @@ impl Resolver<'_> {
         );
         for role in named.filter(|role| !roles.contains(&role.get_ref().as_str())) {
             self.unknown("role", role, roles.iter().copied());
+        }
+        for cluster in &self.document.clusters {
+            self.check_members_of(cluster);
+        }
+    }
+
+    /// `ROLE=N` must say which ones are meant.
+    fn check_members_of(&self, cluster: &document::Cluster) {
+        let mut known: BTreeMap<&str, &Spanned<String>> = BTreeMap::new();
+        for role in cluster.members.iter().filter_map(|one| one.role.as_ref()) {
+            let Some(first) = known.get(role.get_ref().as_str()) else {
+                known.insert(role.get_ref(), role);
+                continue;
+            };
+            let message = format!(
+                "the cluster `{}` has the role `{}` twice",
+                shown(cluster.key.get_ref()),
+                shown(role.get_ref())
+            );
+            self.report.add(
+                Mistake::at(role.span(), message)
+                    .label("here again")
+                    .also(first.span(), "here already")
+                    .help("keep one of them, with `instances` for how many"),
+            );
         }
     }
 

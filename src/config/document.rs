@@ -9,7 +9,9 @@ use toml::de::DeTable;
 
 use crate::domain::alert::AlertRule;
 use crate::domain::automation::{AutoStart, AutoStop};
+use crate::domain::cluster::MOST;
 use crate::domain::role::{LoadBalancing, Protocol};
+use crate::domain::scale::ScaleRule;
 use crate::domain::task::Priority;
 
 use super::layer::{self, Layer, Set};
@@ -25,7 +27,7 @@ pub(super) struct Document {
     pub(super) roles: Vec<Role>,
     pub(super) tools: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
     pub(super) agents: Vec<Agent>,
-    pub(super) members: Vec<Member>,
+    pub(super) clusters: Vec<Cluster>,
     pub(super) automation: Automatic,
     pub(super) alerts: AlertRule,
     pub(super) load_balancing: LoadBalancing,
@@ -85,10 +87,21 @@ pub(super) struct Agent {
     pub(super) environment: Option<BTreeMap<String, Spanned<String>>>,
 }
 
+/// A `[clusters.…]` table.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) key: Spanned<String>,
+    pub(super) load_balancing: Set<LoadBalancing>,
+    /// Of all its members: its health checks.
+    pub(super) layer: Layer,
+    pub(super) members: Vec<Member>,
+}
+
 /// A role that a cluster names.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) role: Set<String>,
+    pub(super) instances: Set<u32>,
     pub(super) layer: Layer,
 }
 
@@ -110,10 +123,9 @@ impl Document {
                 .map(|table| aliases(&table))
                 .unwrap_or_default(),
             agents: keyed(&root, "agents", report, agent),
-            members: keyed(&root, "clusters", report, |_, table| cluster(table))
-                .into_iter()
-                .flatten()
-                .collect(),
+            clusters: keyed(&root, "clusters", report, |key, table| {
+                cluster(key, table, report)
+            }),
             automation: root.table("automation").map(automation).unwrap_or_default(),
             alerts: root.table("alerts").map(alerts).unwrap_or_default(),
             load_balancing: root.table("tasks").map(tasks).unwrap_or_default(),
@@ -232,39 +244,59 @@ fn aliases(table: &Table<'_>) -> Vec<(Spanned<String>, Vec<Spanned<String>>)> {
     table.entries().into_iter().filter_map(read).collect()
 }
 
-/// Clusters are part of the format; of them only the roles that they name are looked at later.
-fn cluster(table: Table<'_>) -> Vec<Member> {
-    table.read("load_balancing", load_balancing);
+fn cluster(key: Spanned<String>, table: Table<'_>, report: &Report) -> Cluster {
+    let rule = table.read("load_balancing", load_balancing);
+    let mut layer = Layer::default();
     if let Some(health) = table.table("health") {
-        health.read("interval", Value::interval);
-        health.read("timeout", Value::interval);
+        layer.health_interval = health.read("interval", Value::interval);
+        layer.health_timeout = health.read("timeout", Value::interval);
         health.finish();
     }
-    let members = table.get("processes").and_then(|value| {
-        value.list(|item| {
-            let member = item.table()?;
-            member.read("instances", |value| value.whole(1..=1000));
-            let read = Member {
-                role: member.read("role", Value::text),
-                layer: Layer::read(&member),
-            };
-            if member.lacks("role") {
-                item.wrong::<()>(
-                    "names no role",
-                    "no role here",
-                    "write for example { role = \"sre\", instances = 2 }",
-                );
+    let none = || {
+        let message = format!("the cluster `{}` has no processes", shown(key.get_ref()));
+        report.add(
+            Mistake::at(key.span(), message)
+                .label("nobody in it")
+                .help("add for example `processes = [{ role = \"sre\", instances = 2 }]`"),
+        );
+    };
+    if table.lacks("processes") {
+        none();
+    }
+    let members = table
+        .get("processes")
+        .and_then(|value| value.list(member))
+        .map(|members| {
+            if members.is_empty() {
+                none();
             }
-            member.finish();
-            Some(read)
-        })
-    });
+            members.into_iter().map(Spanned::into_inner).collect()
+        });
     table.finish();
-    members
-        .unwrap_or_default()
-        .into_iter()
-        .map(Spanned::into_inner)
-        .collect()
+    Cluster {
+        key,
+        load_balancing: rule,
+        layer,
+        members: members.unwrap_or_default(),
+    }
+}
+
+fn member(item: &Value<'_>) -> Option<Member> {
+    let table = item.table()?;
+    let read = Member {
+        role: table.read("role", Value::text),
+        instances: table.read("instances", |value| value.whole(1..=MOST)),
+        layer: Layer::read(&table),
+    };
+    if table.lacks("role") {
+        item.wrong::<()>(
+            "names no role",
+            "no role here",
+            "write for example { role = \"sre\", instances = 2 }",
+        );
+    }
+    table.finish();
+    Some(read)
 }
 
 fn load_balancing(value: &Value<'_>) -> Option<LoadBalancing> {
@@ -333,20 +365,33 @@ fn automation(table: Table<'_>) -> Automatic {
 
 fn auto_start(table: Table<'_>) -> AutoStart {
     let standard = AutoStart::default();
-    // A long queue brings nobody yet: there is no scaling.
-    let triggers = [("high_task_queue", false), ("employee_availability", true)];
+    // Whether it is the one of a long queue.
+    let triggers = [("high_task_queue", true), ("employee_availability", false)];
     let triggers = table.read("triggers", |value| {
         value.list(|trigger| trigger.choice(&triggers))
     });
-    let on_demand = triggers.map_or(standard.on_demand, |triggers| {
-        triggers.get_ref().iter().any(|demand| *demand.get_ref())
-    });
+    let has = |long_queue: bool, standard: bool| {
+        triggers.as_ref().map_or(standard, |triggers| {
+            let mut all = triggers.get_ref().iter();
+            all.any(|one| *one.get_ref() == long_queue)
+        })
+    };
+    let rule = standard.rule;
     let read = AutoStart {
         enabled: value_or(table.read("enabled", Value::boolean), standard.enabled),
-        on_demand,
+        on_demand: has(false, standard.on_demand),
+        long_queue: has(true, standard.long_queue),
         max_processes: table
             .read("max_processes", |value| value.whole(1..=10_000))
             .map_or(standard.max_processes, |most| *most.get_ref() as usize),
+        rule: ScaleRule {
+            tasks_per_process: value_or(
+                table.read("tasks_per_process", |value| value.whole(1..=10_000)),
+                rule.tasks_per_process,
+            ),
+            sustained: value_or(table.read("sustained", Value::interval), rule.sustained),
+            wait: value_or(table.read("wait", Value::interval), rule.wait),
+        },
     };
     table.finish();
     read

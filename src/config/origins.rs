@@ -34,14 +34,15 @@ fn is_set<T>(bounds: &Bounds<T>) -> bool {
 /// The innermost layer that sets each key. A range of which two layers set an end each is the inner
 /// one's.
 pub(super) fn of(
-    role: &Layer,
+    [cluster, role]: [Option<&Layer>; 2],
     department: Option<&Layer>,
     defaults: &Layer,
 ) -> BTreeMap<String, domain::Layer> {
     let layers = [
         (Some(defaults), domain::Layer::Defaults),
         (department, domain::Layer::Department),
-        (Some(role), domain::Layer::Role),
+        (role, domain::Layer::Role),
+        (cluster, domain::Layer::Cluster),
     ];
     let mut origins = BTreeMap::new();
     for (layer, origin) in layers {

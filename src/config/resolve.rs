@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use toml::Spanned;
 
 use crate::domain::automation::{Automation, Autostart, Restarts};
+use crate::domain::cluster::{Cluster, Member};
 use crate::domain::health::HealthRule;
 use crate::domain::role::{self as domain, Catalogue, Protocol};
 use crate::domain::sandbox::{SandboxLevel, SandboxRule};
@@ -82,7 +83,33 @@ impl Resolver<'_> {
             .iter()
             .filter_map(|role| self.role(role, &catalogue))
             .collect();
+        catalogue.clusters = self
+            .document
+            .clusters
+            .iter()
+            .map(|cluster| self.cluster(cluster, &catalogue))
+            .collect();
         catalogue
+    }
+
+    /// A cluster with its members' roles as they are held in it. A member whose role is not there is
+    /// in the report already.
+    fn cluster(&self, cluster: &document::Cluster, catalogue: &Catalogue) -> Cluster {
+        let member = |member: &document::Member| {
+            let key = member.role.as_ref()?.get_ref();
+            let roles = &self.document.roles;
+            let role = roles.iter().find(|role| role.key.get_ref() == key)?;
+            let inner = member.layer.clone().over(&cluster.layer);
+            Some(Member {
+                role: self.role_as(role, Some(&inner), catalogue)?,
+                instances: value_or(member.instances.clone(), 1),
+            })
+        };
+        Cluster {
+            key: cluster.key.get_ref().clone(),
+            load_balancing: value_or(cluster.load_balancing.clone(), self.document.load_balancing),
+            members: cluster.members.iter().filter_map(member).collect(),
+        }
     }
 
     fn templates(&self) -> Vec<domain::Template> {
@@ -169,17 +196,31 @@ impl Resolver<'_> {
     }
 
     fn role(&self, role: &document::Role, catalogue: &Catalogue) -> Option<domain::Role> {
+        self.role_as(role, None, catalogue)
+    }
+
+    /// A role, as it is or with what a cluster says over it.
+    fn role_as(
+        &self,
+        role: &document::Role,
+        inner: Option<&Layer>,
+        catalogue: &Catalogue,
+    ) -> Option<domain::Role> {
         let department = self.department_of(role);
         let outer = match department {
             Some(department) => department.layer.clone().over(&self.document.defaults),
             None => self.document.defaults.clone(),
         };
         let origins = origins::of(
-            &role.layer,
+            [inner, Some(&role.layer)],
             department.map(|department| &department.layer),
             &self.document.defaults,
         );
-        let layer = role.layer.clone().over(&outer);
+        let of_role = role.layer.clone().over(&outer);
+        let layer = match inner {
+            Some(inner) => inner.clone().over(&of_role),
+            None => of_role,
+        };
         let automation = automation(role, &layer);
         self.check_run(role, &layer, catalogue);
         let agent = value_or(layer.agent, STANDARD_AGENT.to_owned());

@@ -43,6 +43,8 @@ pub struct FileTask {
     pub process: Option<String>,
     /// Any process whose role has all of these skills.
     pub skills: Vec<String>,
+    /// Anyone of this cluster.
+    pub cluster: Option<String>,
     /// How urgent.
     pub priority: Option<Priority>,
     /// How long one attempt may take.
@@ -184,6 +186,7 @@ fn table(value: &Value<'_>) -> Option<FileTask> {
         role: plain("role"),
         process: plain("process"),
         skills: list("skills"),
+        cluster: plain("cluster"),
         priority: table.read("priority", priority).map(Spanned::into_inner),
         timeout: table
             .read("timeout", Value::interval)
@@ -217,6 +220,7 @@ struct Object {
     process: Option<String>,
     #[serde(default)]
     skills: Vec<String>,
+    cluster: Option<String>,
     priority: Option<Priority>,
     timeout: Option<String>,
     retries: Option<u32>,
@@ -276,6 +280,7 @@ impl Object {
             role: self.role,
             process: self.process,
             skills: self.skills,
+            cluster: self.cluster,
             priority: self.priority,
             timeout,
             retries: self.retries,

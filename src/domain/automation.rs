@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::TaskId;
+use crate::domain::scale::ScaleRule;
 use crate::domain::schedule::{Due, Schedule};
 use crate::domain::time::Mono;
 
@@ -39,10 +40,20 @@ impl Autostart {
 pub struct AutoStart {
     /// Whether anything is started by itself at all: with the instance, for tasks, by schedule.
     pub enabled: bool,
-    /// Whether tasks that wait start somebody (`employee_availability` among the triggers).
+    /// Whether tasks that wait start or hire somebody (`employee_availability` among the triggers).
     pub on_demand: bool,
+    /// Whether a long queue does (`high_task_queue` among the triggers).
+    #[serde(default = "yes")]
+    pub long_queue: bool,
     /// With so many processes up, tasks start nobody.
     pub max_processes: usize,
+    /// When more than those who are there are hired.
+    #[serde(default)]
+    pub rule: ScaleRule,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Default for AutoStart {
@@ -50,7 +61,9 @@ impl Default for AutoStart {
         Self {
             enabled: true,
             on_demand: true,
+            long_queue: true,
             max_processes: 10,
+            rule: ScaleRule::default(),
         }
     }
 }
@@ -140,9 +153,17 @@ pub enum Rest {
     Instance,
     /// It has done what it was to do.
     Finished,
+    /// Its cluster was made smaller: nothing starts it until that is made larger, or a person does.
+    Scaled,
 }
 
 impl Rest {
+    /// Whether a person said so: then nothing starts it until a person does.
+    #[must_use]
+    pub const fn is_by_a_person(self) -> bool {
+        matches!(self, Self::Person | Self::Scaled)
+    }
+
     /// The word that is shown and documented.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -152,6 +173,7 @@ impl Rest {
             Self::Idle => "idle",
             Self::Instance => "instance",
             Self::Finished => "finished",
+            Self::Scaled => "scaled",
         }
     }
 }
@@ -168,6 +190,8 @@ pub struct Upkeep {
     pub restart_due: Option<Due>,
     /// The task of the run in hand, for a role with a `run`.
     pub standing: Option<TaskId>,
+    /// Whether the program hired it itself: it is the first to be stopped when there is nothing to do.
+    pub extra: bool,
 }
 
 /// What automation keeps of one run.
@@ -205,4 +229,7 @@ pub struct UpkeepView {
     pub idle_stop: Option<Duration>,
     /// Whether tasks that wait start it.
     pub on_demand: bool,
+    /// Whether the program hired it itself.
+    #[serde(default)]
+    pub extra: bool,
 }

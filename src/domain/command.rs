@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::automation::Overrides;
+use crate::domain::cluster::{ClusterDone, ToCluster};
 use crate::domain::exit::Exit;
 use crate::domain::fault::Fault;
 use crate::domain::id::{AlertId, ProcessId, RequestId, TaskId};
@@ -49,6 +50,9 @@ impl Origin {
 pub struct NewProcess {
     /// The role's key.
     pub role: String,
+    /// The cluster that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// The employee's name; one is chosen where it is not given.
     pub name: Option<String>,
     /// The kind.
@@ -192,6 +196,8 @@ pub enum Command {
         /// What.
         order: WorkOrder,
     },
+    /// Orders a whole cluster: answered when each of it has come to where it is to be, or has not.
+    Cluster(ToCluster),
     /// Stops everything gracefully and ends the instance.
     Shutdown,
     /// Kills everything and ends the instance.
@@ -253,6 +259,8 @@ pub enum Outcome {
         /// What came of it.
         done: Box<WorkDone>,
     },
+    /// What came of an order to a cluster.
+    Cluster(Box<ClusterDone>),
     /// Removed, and its worktree with it.
     Removed {
         /// What was kept of the worktree; `None` if there was nothing to keep.
@@ -280,6 +288,14 @@ pub enum Refusal {
     /// No role of that key.
     #[error("there is no role `{name}`{}", nearest(.near))]
     UnknownRole {
+        /// What was asked for.
+        name: String,
+        /// Keys that are close to it.
+        near: Vec<String>,
+    },
+    /// No cluster of that key.
+    #[error("there is no cluster `{name}`{}", nearest(.near))]
+    UnknownCluster {
         /// What was asked for.
         name: String,
         /// Keys that are close to it.
@@ -359,7 +375,11 @@ impl Refusal {
             Self::UnknownRole { near, .. } if near.is_empty() => {
                 Some("list the roles with `headcount roles`".to_owned())
             }
-            Self::UnknownRole { near, .. } => near.first().map(|key| format!("use `{key}`")),
+            Self::UnknownCluster { near, .. } if near.is_empty() => Some(
+                "`headcount cluster ls` lists them; write [clusters.NAME] into roles.toml for a new one"
+                    .to_owned(),
+            ),
+            Self::UnknownRole { near, .. } | Self::UnknownCluster { near, .. } => near.first().map(|key| format!("use `{key}`")),
             Self::NotStored(_) => {
                 Some("make room on the disk or mend its permissions, then try again".to_owned())
             }

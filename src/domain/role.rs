@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::alert::AlertRule;
 use crate::domain::automation::{AutoStart, AutoStop, Automation};
+use crate::domain::cluster::Cluster;
+use crate::domain::command::NewProcess;
 use crate::domain::health::HealthRule;
 use crate::domain::restart::AutoRestart;
 use crate::domain::sandbox::SandboxRule;
@@ -143,6 +145,8 @@ pub enum Layer {
     Department,
     /// The role itself.
     Role,
+    /// The cluster that it is held in.
+    Cluster,
 }
 
 impl Layer {
@@ -154,6 +158,7 @@ impl Layer {
             Self::Defaults => "defaults",
             Self::Department => "department",
             Self::Role => "role",
+            Self::Cluster => "cluster",
         }
     }
 }
@@ -312,6 +317,9 @@ pub struct Catalogue {
     /// Automatic stops.
     #[serde(default)]
     pub auto_stop: AutoStop,
+    /// Declared teams, in the order of the file.
+    #[serde(default)]
+    pub clusters: Vec<Cluster>,
 }
 
 impl Catalogue {
@@ -319,6 +327,22 @@ impl Catalogue {
     #[must_use]
     pub fn role(&self, key: &str) -> Option<&Role> {
         self.roles.iter().find(|role| role.key == key)
+    }
+
+    /// The cluster of a key.
+    #[must_use]
+    pub fn cluster(&self, key: &str) -> Option<&Cluster> {
+        self.clusters.iter().find(|cluster| cluster.key == key)
+    }
+
+    /// The role that a process holds: as its cluster has it, where it belongs to one that does.
+    #[must_use]
+    pub fn role_for(&self, spec: &NewProcess) -> Option<&Role> {
+        let cluster = spec.cluster.as_deref().and_then(|key| self.cluster(key));
+        let member = cluster.and_then(|cluster| cluster.member(&spec.role));
+        member
+            .map(|member| &member.role)
+            .or_else(|| self.role(&spec.role))
     }
 
     /// The department of a key.

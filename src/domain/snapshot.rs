@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::domain::alert::Alert;
 use crate::domain::automation::UpkeepView;
+use crate::domain::cluster::ClusterView;
 use crate::domain::exit::Exit;
 use crate::domain::fault::Fault;
 use crate::domain::flight::{Change, ExitNote, Flight};
@@ -19,6 +20,7 @@ use crate::domain::inbox::Request;
 use crate::domain::process::Conversation;
 use crate::domain::role::{Catalogue, Kind, PromptMode, Protocol, Range};
 use crate::domain::sandbox::Sandbox;
+use crate::domain::scale::ScalingView;
 use crate::domain::task::{Task, TaskState, Tokens};
 use crate::domain::task_list::TaskList;
 use crate::domain::updates::Updates;
@@ -190,6 +192,20 @@ pub struct Machine {
     pub memory_total: u64,
     /// Cores.
     pub cores: u32,
+    /// How much work waits for it, by the kernel's word; `None` where the kernel does not say.
+    #[serde(default)]
+    pub pressure: Option<Pressure>,
+}
+
+/// Shares of the last ten seconds in which something waited, 0 to 100 (PSI, `some avg10`).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+pub struct Pressure {
+    /// For a core.
+    pub cpu_percent: f64,
+    /// For memory.
+    pub memory_percent: f64,
+    /// For a disk.
+    pub io_percent: f64,
 }
 
 /// One process and the employee that it is.
@@ -207,6 +223,9 @@ pub struct ProcessView {
     pub role_title: String,
     /// The department's key.
     pub department: String,
+    /// The cluster that it belongs to.
+    #[serde(default)]
+    pub cluster: Option<String>,
     /// The kind.
     pub kind: Kind,
     /// How its agent is driven.
@@ -468,6 +487,10 @@ pub struct Snapshot {
     pub tasks: TaskList,
     /// Why tasks wait; [`Snapshot::why`] says it of one.
     pub waits: Waits,
+    /// Clusters, in the order of `roles.toml`; then those that stand there no more.
+    pub clusters: Vec<Arc<ClusterView>>,
+    /// What automatic scaling did last or why it does not, by cluster and role.
+    pub scaling: Vec<Arc<ScalingView>>,
     /// Open requests, longest waiting first, then up to 200 answered ones, newest first.
     pub requests: Vec<Arc<Request>>,
     /// Counts over all tasks.
@@ -529,6 +552,23 @@ impl Snapshot {
     #[must_use]
     pub fn alert(&self, id: AlertId) -> Option<&Arc<Alert>> {
         self.alerts.iter().find(|alert| alert.id == id)
+    }
+
+    /// The cluster of a key.
+    #[must_use]
+    pub fn cluster(&self, key: &str) -> Option<&Arc<ClusterView>> {
+        self.clusters.iter().find(|cluster| cluster.key == key)
+    }
+
+    /// What automatic scaling has to say at a time: why it holds first, else what it did lately.
+    #[must_use]
+    pub fn scaling_line(&self, now: Timestamp) -> Option<&ScalingView> {
+        let holds = self.scaling.iter().filter(|one| one.holds);
+        let lately = self.scaling.iter().filter(|one| one.is_news(now));
+        let newest = holds.max_by_key(|one| one.at);
+        newest
+            .or_else(|| lately.max_by_key(|one| one.at))
+            .map(AsRef::as_ref)
     }
 
     /// Why a task that is queued, held or blocked waits.

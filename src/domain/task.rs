@@ -122,6 +122,9 @@ pub struct Target {
     /// Any process whose role has all of these skills.
     #[serde(default)]
     pub skills: Vec<String>,
+    /// Anyone of this cluster (its key).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// Only one that has a git worktree, where the task gets a branch of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub own_branch: bool,

@@ -122,6 +122,8 @@ pub struct Aside {
 pub struct WorktreePlan {
     /// How its role makes them.
     pub rule: WorktreeRule,
+    /// Whether it belongs to a cluster: then the first of them has one too, where there is a repository.
+    pub team: bool,
     /// The one that the process has.
     pub known: Option<Worktree>,
     /// Folders of colleagues who work without one of their own.

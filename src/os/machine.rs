@@ -13,6 +13,9 @@ pub struct MachineUsage {
     pub memory_total_bytes: u64,
     /// Cores.
     pub cores: u32,
+    /// Shares of the last ten seconds in which something waited for a core, for memory, for a disk;
+    /// `None` where the kernel does not say.
+    pub pressure: Option<[f64; 3]>,
 }
 
 /// Samples the machine, and keeps what it saw last.
@@ -47,8 +50,23 @@ impl Machine {
             usage.memory_used_bytes =
                 total.saturating_sub(kilobytes(&text, "MemAvailable:")) * 1024;
         }
+        usage.pressure = pressure();
         usage
     }
+}
+
+fn pressure() -> Option<[f64; 3]> {
+    let of = |what: &str| some_avg10(&fs::read_to_string(format!("/proc/pressure/{what}")).ok()?);
+    Some([of("cpu")?, of("memory")?, of("io")?])
+}
+
+/// `some avg10=1.53 avg60=…`, in per cent.
+fn some_avg10(text: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("some "))?;
+    let share = line
+        .split_ascii_whitespace()
+        .find_map(|word| word.strip_prefix("avg10="))?;
+    share.parse().ok().filter(|share: &f64| share.is_finite())
 }
 
 #[expect(
@@ -96,5 +114,14 @@ mod tests {
             kilobytes("MemTotal:  100 kB\nMemAvailable: 60 kB\n", "MemAvailable:"),
             60
         );
+    }
+
+    #[test]
+    fn pressure_is_the_share_of_the_last_ten_seconds() {
+        let text = "some avg10=12.50 avg60=3.10 avg300=0.00 total=1\nfull avg10=1.00 avg60=0.00\n";
+        assert_eq!(some_avg10(text), Some(12.5));
+        for text in ["", "full avg10=1.00", "some avg60=1.00", "some avg10=lots"] {
+            assert_eq!(some_avg10(text), None, "{text}");
+        }
     }
 }

@@ -65,6 +65,7 @@ impl Actor {
             place: &place,
             name: &plan.name,
             rule: &plan.worktree.rule,
+            team: plan.worktree.team,
             known,
             others: &plan.worktree.others,
         });

@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::domain::event::Event;
 use crate::domain::id::ProcessId;
-use crate::domain::snapshot::{Machine, Member, Snapshot, Usage};
+use crate::domain::snapshot::{Machine, Member, Pressure, Snapshot, Usage};
 use crate::os::disk::Room;
 use crate::os::usage::{Sample, Sampler, Target, TreeUsage};
 use crate::runtime::context::{Context, Shims};
@@ -97,6 +97,11 @@ fn in_our_words(sample: &Sample, targets: &[(Target, ProcessId)], watched: &Watc
         memory_used: sample.machine.memory_used_bytes,
         memory_total: sample.machine.memory_total_bytes,
         cores: sample.machine.cores,
+        pressure: sample.machine.pressure.map(|[cpu, memory, io]| Pressure {
+            cpu_percent: cpu,
+            memory_percent: memory,
+            io_percent: io,
+        }),
     };
     let whose = |tree: &TreeUsage| {
         let found = targets.iter().find(|(target, _)| target.run == tree.run);

@@ -83,7 +83,8 @@ impl ApiError {
                 | Refusal::UnknownTask(_)
                 | Refusal::UnknownRequest(_)
                 | Refusal::UnknownAlert(_)
-                | Refusal::UnknownRole { .. } => ErrorKind::NotFound,
+                | Refusal::UnknownRole { .. }
+                | Refusal::UnknownCluster { .. } => ErrorKind::NotFound,
                 Refusal::State(_) | Refusal::Work { .. } => ErrorKind::Refused,
                 Refusal::Forbidden(_) => ErrorKind::Forbidden,
                 Refusal::Invalid(_) | Refusal::Tasks(_) => ErrorKind::Invalid,

@@ -41,6 +41,7 @@ pub(super) fn new_process(
     };
     Ok(NewProcess {
         role: role.key.clone(),
+        cluster: None,
         name: request.name,
         kind: request.kind,
         working_directory: request.working_directory,

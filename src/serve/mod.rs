@@ -7,6 +7,7 @@
 mod alerts;
 mod approvals;
 mod body;
+mod clusters;
 mod door;
 mod error;
 mod events;

@@ -14,7 +14,8 @@ use crate::runtime::handle::{Handle, Peer};
 use crate::serve::door::{Door, Judge};
 use crate::serve::error::ApiError;
 use crate::serve::{
-    alerts, approvals, body, events, gate, instance, logs, processes, roles, tasks, why, worktrees,
+    alerts, approvals, body, clusters, events, gate, instance, logs, processes, roles, tasks, why,
+    worktrees,
 };
 
 /// How long answers that are under way may take to leave once the instance ends.
@@ -110,6 +111,12 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .route("/api/tasks/{id}/discard", post(worktrees::discard_task))
         .route("/api/processes/{id}/logs", get(logs::page))
         .route("/api/processes/{id}/logs/follow", get(logs::follow))
+        .route("/api/clusters", get(clusters::list))
+        .route("/api/clusters/{name}", get(clusters::show))
+        .route("/api/clusters/{name}/start", post(clusters::start))
+        .route("/api/clusters/{name}/stop", post(clusters::stop))
+        .route("/api/clusters/{name}/restart", post(clusters::restart))
+        .route("/api/clusters/{name}/scale", post(clusters::scale))
         .route("/api/tasks", get(tasks::list).post(tasks::add))
         .route("/api/tasks/{id}", get(tasks::show).delete(tasks::remove))
         .route("/api/tasks/{id}/wait", get(tasks::wait))

@@ -118,6 +118,7 @@ fn new_task(request: TaskRequest) -> Result<NewTask, ApiError> {
             process: request.process,
             role: request.role.map(|role| role.replace('-', "_")),
             skills: request.skills,
+            cluster: request.cluster.map(|key| key.replace('-', "_")),
             own_branch: request.own_branch,
         },
         timeout: request
@@ -282,8 +283,11 @@ pub(super) async fn edit(
     let snapshot = handle.snapshot();
     let present = snapshot.task(task).ok_or(Refusal::UnknownTask(task))?;
     let anyone = request.anyone;
-    let targeted =
-        anyone || request.role.is_some() || request.process.is_some() || request.skills.is_some();
+    let targeted = anyone
+        || request.role.is_some()
+        || request.process.is_some()
+        || request.skills.is_some()
+        || request.cluster.is_some();
     let target = targeted.then(|| {
         let known = if anyone {
             Target::default()
@@ -292,9 +296,13 @@ pub(super) async fn edit(
         };
         Target {
             // Whoever names a role means anybody of it.
-            process: request
+            process: request.process.or(known
                 .process
-                .or(known.process.filter(|_| request.role.is_none())),
+                .filter(|_| request.role.is_none() && request.cluster.is_none())),
+            cluster: request
+                .cluster
+                .map(|key| key.replace('-', "_"))
+                .or(known.cluster),
             role: request
                 .role
                 .map(|role| role.replace('-', "_"))

@@ -205,6 +205,7 @@ async fn hiring_takes_the_documented_names_and_answers_with_the_process() {
     let orders = served.orders.lock().unwrap().clone();
     let expected = NewProcess {
         role: "qa_engineer".to_owned(),
+        cluster: None,
         name: Some("Grace".to_owned()),
         kind: Some(Kind::Utility),
         working_directory: Some("/tmp".into()),

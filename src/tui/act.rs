@@ -51,6 +51,17 @@ impl View {
             }
             Verb::Back => self.back(snapshot),
             Verb::Remove if self.is_on_a_task() => return self.handle_task(verb, snapshot),
+            Verb::Start | Verb::Stop | Verb::Restart | Verb::InTurn
+                if self.team(snapshot).is_some() =>
+            {
+                return self.control_team(verb, snapshot);
+            }
+            Verb::More | Verb::Fewer if self.is_on_a_task() => {
+                return self.handle_task(verb, snapshot);
+            }
+            Verb::More | Verb::Fewer | Verb::InTurn => self.scale(verb, snapshot),
+            Verb::Teams => self.turn_teams(snapshot),
+            Verb::Why if self.team(snapshot).is_some() => self.why_team(scene),
             Verb::Start | Verb::Stop | Verb::Kill | Verb::Restart | Verb::Remove => {
                 return self.control(verb, snapshot);
             }
@@ -131,7 +142,11 @@ impl View {
             Verb::Hire => self.hire(None, scene),
             Verb::AddTask => {
                 let process = self.subject(snapshot).map(|process| process.id);
-                let dialog = TaskDialog::new(process, snapshot);
+                let team = self.team(snapshot).map(|team| team.key.clone());
+                let dialog = match team {
+                    Some(team) => TaskDialog::for_team(team, snapshot),
+                    None => TaskDialog::new(process, snapshot),
+                };
                 self.dialogs.push(Dialog::Task(Box::new(dialog)));
             }
             Verb::Cancel
@@ -140,9 +155,7 @@ impl View {
             | Verb::Edit
             | Verb::Around
             | Verb::Sooner
-            | Verb::Behind
-            | Verb::More
-            | Verb::Fewer => return self.handle_task(verb, snapshot),
+            | Verb::Behind => return self.handle_task(verb, snapshot),
             Verb::Palette => {
                 let dialog = PaletteDialog::new(self.place(), snapshot);
                 self.dialogs.push(Dialog::Palette(Box::new(dialog)));
@@ -181,6 +194,10 @@ impl View {
                 self.turn_to(Tab::Processes);
                 let order = Order::take(column, snapshot, scene.now.wall);
                 self.processes.order = Some(order);
+            }
+            Choice::Cluster(number) => {
+                self.turn_to(Tab::Processes);
+                self.processes.go_to_cluster(number, snapshot);
             }
             Choice::Process(id) => {
                 self.turn_to(Tab::Processes);
@@ -257,6 +274,7 @@ impl View {
                 Some(Key::Folded(_)) => {
                     self.processes.fold(false, snapshot);
                 }
+                Some(Key::Cluster(_)) => self.processes.toggle(snapshot),
                 None => {}
             },
             Tab::Tasks => {

@@ -44,6 +44,8 @@ pub(crate) enum Place {
     Bring,
     /// What happened while nobody looked.
     Away,
+    /// A dialog with the sizes of a cluster.
+    Sizes,
 }
 
 /// What a key does. One key, one verb.
@@ -115,6 +117,7 @@ pub(crate) enum Verb {
     Patch,
     HandBack,
     InTurn,
+    Teams,
     Palette,
     Help,
     Leave,
@@ -189,14 +192,15 @@ pub(crate) struct Binding {
 
 use Place::{
     Alike, Away, Bring, Choices, Confirm, Details, Diff, Editor, Finder, Hire, Inbox, Line, Logs,
-    Processes, Reader, Roles, Task, Tasks, Updates,
+    Processes, Reader, Roles, Sizes, Task, Tasks, Updates,
 };
 
 const SCREENS: &[Place] = &[Processes, Tasks, Inbox, Roles, Details, Logs, Task, Diff];
 const ROWS: &[Place] = &[Processes, Tasks, Inbox, Roles];
 const ONE: &[Place] = &[Processes, Details, Logs];
 const MOVES: &[Place] = &[
-    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader, Updates, Diff, Away,
+    Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire, Choices, Reader, Updates, Diff,
+    Away, Sizes,
 ];
 
 macro_rules! bindings {
@@ -271,6 +275,10 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     MarkRange [letter('V')] &[Processes], "", "mark all from the last mark to here";
     Sort [letter('S')] &[Processes], "sort", "sort by the next column, as it is at this moment; Esc: as usual";
     Reverse [letter('o')] &[Processes], "reverse", "sort anew, the other way round";
+    More [letter('+'), letter('=')] &[Processes], "scale", "on the head of a cluster: how many of each role, one more first";
+    Fewer [letter('-')] &[Processes], "", "on the head of a cluster: how many of each role, one fewer first";
+    InTurn [letter('O')] &[Processes], "", "on the head of a cluster: restart it, of each role one when the one before is up again";
+    Teams [letter('T')] &[Processes], "clusters", "the list by cluster, or by department again";
     Remove [key(KeyCode::Delete)] &[Processes, Details], "remove", "remove a process that is down";
     Sort [letter('S')] &[Tasks], "sort", "sort by the next column, as it is at this moment; Esc: as usual";
     Reverse [letter('o')] &[Tasks], "reverse", "sort anew, the other way round";
@@ -285,7 +293,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Send [ctrl('s')] &[Hire], "hire", "hire";
     Open [key(KeyCode::Enter)] &[Hire], "", "on the roles and the button: hire; in a field: to the next one";
     Send [ctrl('s'), ctrl('d'), ctrl_enter()] &[Editor], "send", "send";
-    Send [key(KeyCode::Enter), ctrl('s')] &[Line], "ok", "done";
+    Send [key(KeyCode::Enter), ctrl('s')] &[Line, Sizes], "ok", "done";
     Send [key(KeyCode::Enter)] &[Finder, Bring], "do it", "do it";
     Editor [ctrl('e')] &[Editor], "$EDITOR", "write in your own editor";
     Editor [ctrl('e')] &[Hire], "prompt", "write a prompt text of this hire in your own editor";
@@ -305,11 +313,13 @@ pub(crate) const TABLE: &[Binding] = bindings! {
         &[Hire], "", "hire that many";
     Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9')]
         &[Choices], "", "take that choice";
-    More [letter('+'), letter('=')] &[Hire], "", "one more";
-    Fewer [letter('-')] &[Hire], "", "one fewer";
+    More [letter('+'), letter('=')] &[Hire, Sizes], "", "one more";
+    Fewer [letter('-')] &[Hire, Sizes], "", "one fewer";
+    Right [key(KeyCode::Right)] &[Sizes], "", "one more";
+    Left [key(KeyCode::Left)] &[Sizes], "", "one fewer";
     Mark [letter(' ')] &[Hire, Choices], "", "one, or none";
-    Left [key(KeyCode::Left)] &[Processes], "", "fold the department";
-    Right [key(KeyCode::Right)] &[Processes], "", "unfold the department";
+    Left [key(KeyCode::Left)] &[Processes], "", "fold the department or cluster";
+    Right [key(KeyCode::Right)] &[Processes], "", "unfold it";
     Left [key(KeyCode::Left)] &[Details], "", "the section before";
     Right [key(KeyCode::Right)] &[Details], "", "the next section";
     Left [key(KeyCode::Left)] &[Logs], "", "lines that are cut: to their beginning";
@@ -320,7 +330,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
 
     Back [key(KeyCode::Esc)] &[Away], "close", "back to the screen; any other key does the same";
     Back [key(KeyCode::Esc)] ROWS, "", "one back: marks, then the filter, then the order";
-    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Alike, Finder, Updates, Bring], "leave", "leave, nothing is done";
+    Back [key(KeyCode::Esc), ctrl('c')] &[Hire, Editor, Line, Choices, Confirm, Alike, Finder, Updates, Bring, Sizes], "leave", "leave, nothing is done";
 
     Down [key(KeyCode::Down)] &[Finder, Bring], "", "down";
     Up [key(KeyCode::Up)] &[Finder, Bring], "", "up";
@@ -374,8 +384,8 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 19] = [
-        Away, Diff, Bring, Alike, Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire,
+    const PLACES: [Place; 20] = [
+        Away, Sizes, Diff, Bring, Alike, Processes, Tasks, Inbox, Roles, Details, Logs, Task, Hire,
         Editor, Line, Choices, Confirm, Reader, Finder, Updates,
     ];
 

@@ -21,6 +21,7 @@ mod queue;
 mod scene;
 mod screens;
 mod task_order;
+mod teams;
 #[cfg(test)]
 mod tests;
 mod text;

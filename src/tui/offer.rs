@@ -124,6 +124,19 @@ impl View {
             let usable = verb != Verb::Editor || self.look.caps.editor;
             return usable.then_some(label);
         }
+        if let Some(team) = self.team(snapshot) {
+            let up = team.sum().up > 0;
+            let offered = match verb {
+                Verb::Stop | Verb::Restart | Verb::InTurn => Some(up),
+                Verb::Start => Some(team.declared && team.sum().up < team.sum().wanted),
+                Verb::More | Verb::Fewer | Verb::Why => Some(true),
+                Verb::Open => return Some("fold"),
+                _ => None,
+            };
+            if let Some(offered) = offered {
+                return offered.then_some(label);
+            }
+        }
         let subject = self.subject(snapshot);
         let asked = self.asked(snapshot);
         let permission = |request: &Request| matches!(request.ask, Ask::Permission { .. });
@@ -199,6 +212,17 @@ impl View {
             Verb::Log | Verb::Why | Verb::Mark | Verb::MarkRange => subject.is_some(),
             Verb::Sort if self.tab == Tab::Tasks => snapshot.tasks.len() > 1,
             Verb::Reverse if self.tab == Tab::Tasks => self.tasks.order.is_some(),
+            Verb::More | Verb::Fewer if self.is_on_a_task() => {
+                self.task(snapshot).is_some_and(Task::is_waiting)
+            }
+            Verb::More | Verb::Fewer | Verb::InTurn => false,
+            Verb::Teams => {
+                return (!snapshot.clusters.is_empty()).then_some(if self.processes.by_cluster {
+                    "departments"
+                } else {
+                    label
+                });
+            }
             Verb::Sort => snapshot.processes.len() > 1,
             Verb::Reverse => self.processes.order.is_some(),
             Verb::Open => match self.tab {
@@ -214,7 +238,7 @@ impl View {
                 Tab::Roles => self.roles.selected(snapshot).is_some(),
             },
             Verb::Cancel => self.task(snapshot).is_some_and(can_cancel),
-            Verb::Edit | Verb::More | Verb::Fewer | Verb::Sooner | Verb::Behind => {
+            Verb::Edit | Verb::Sooner | Verb::Behind => {
                 self.task(snapshot).is_some_and(Task::is_waiting)
             }
             Verb::Around => self

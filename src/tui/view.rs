@@ -397,7 +397,7 @@ impl View {
                 let lines = Processes::peek_lines(size.height);
                 let selected = match self.processes.cursor.id() {
                     Some(Key::Process(process)) => Some(process),
-                    Some(Key::Folded(_)) | None => None,
+                    Some(Key::Folded(_) | Key::Cluster(_)) | None => None,
                 };
                 let query = selected.map(|process| LogQuery {
                     process,
@@ -546,7 +546,8 @@ impl View {
                     | Outcome::Previewed(_)
                     | Outcome::Started(_)
                     | Outcome::Checked(_)
-                    | Outcome::Stopped(..) => {}
+                    | Outcome::Stopped(..)
+                    | Outcome::Cluster(_) => {}
                     Outcome::Removed { saved, left } => {
                         if let Some(saved) = saved {
                             self.note(Level::Info, kept(&saved.process, left.as_deref()));

@@ -2,6 +2,7 @@
 
 #[path = "../support/claude.rs"]
 mod claude;
+mod clusters;
 mod company;
 mod ends;
 #[path = "../support/fake_api.rs"]

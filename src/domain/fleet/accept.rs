@@ -230,6 +230,11 @@ impl Fleet {
                 name: role.clone(),
             });
         }
+        if let Some(cluster) = &new.target.cluster
+            && !self.is_cluster(cluster)
+        {
+            return Err(self.unknown_cluster(cluster));
+        }
         if new.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(Refusal::Invalid("the time-out is zero".to_owned()));
         }

@@ -61,10 +61,7 @@ impl Fleet {
             let next = self
                 .queue
                 .first_of_each()
-                .filter_map(|(target, first)| {
-                    let place = free.iter().position(|one| self.fits(target, *one))?;
-                    Some((first, place))
-                })
+                .filter_map(|(target, first)| Some((first, self.whose_turn(target, &free)?)))
                 .min();
             let Some(((_, task), place)) = next else {
                 return;
@@ -75,6 +72,29 @@ impl Fleet {
                 None => self.lease(task, process),
             }
         }
+    }
+
+    /// The place of the one of the free who gets a task of this target: these are in the order of the
+    /// rule that holds for all, and a cluster may have one of its own.
+    fn whose_turn(&self, target: &Target, free: &[ProcessId]) -> Option<usize> {
+        let rule = target.cluster.as_deref().and_then(|key| {
+            let rule = self.catalogue.cluster(key)?.load_balancing;
+            (rule != self.catalogue.load_balancing).then_some(rule)
+        });
+        let mut fitting = free
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| self.fits(target, **one));
+        let Some(rule) = rule else {
+            return fitting.next().map(|(place, _)| place);
+        };
+        let turn = |id| {
+            let process = self.processes.get(id);
+            process.map(|process| turn(process, rule, self.now.wall))
+        };
+        fitting
+            .min_by_key(|(_, id)| turn(*id))
+            .map(|(place, _)| place)
     }
 
     /// Whether a process is one that may do a task of this target, be it free or not.
@@ -88,12 +108,13 @@ impl Fleet {
         }
         target.process.is_none_or(|wanted| wanted == id)
             && (!target.own_branch || process.worktree.is_some())
+            && (target.cluster.is_none() || target.cluster == process.spec.cluster)
             && target
                 .role
                 .as_ref()
                 .is_none_or(|role| *role == process.spec.role)
             && (target.skills.is_empty()
-                || self.catalogue.role(&process.spec.role).is_some_and(|role| {
+                || self.catalogue.role_for(&process.spec).is_some_and(|role| {
                     target
                         .skills
                         .iter()
@@ -110,6 +131,10 @@ impl Fleet {
             .collect();
         let who = match (&target.process, &target.role) {
             (Some(process), _) => self.name_of(*process),
+            (None, role) if target.cluster.is_some() => {
+                let cluster = target.cluster.as_deref().unwrap_or_default();
+                format!("{} of {cluster}", role.as_deref().unwrap_or("member"))
+            }
             (None, Some(role)) => role.clone(),
             (None, None) if !target.skills.is_empty() => {
                 format!("somebody with {}", target.skills.join(", "))
@@ -131,6 +156,25 @@ impl Fleet {
                     .into();
             }
         }
+        if let Some(cluster) = target.cluster.as_deref()
+            && target.process.is_none()
+            && fitting.iter().all(|process| process.live().is_none())
+        {
+            let start = format!("`headcount cluster start {cluster}`");
+            let team = |one: &&Process| one.spec.cluster.as_deref() == Some(cluster);
+            return match self.processes.values().find(team) {
+                None => format!("{cluster} has nobody yet: {start}").into(),
+                Some(_) if fitting.is_empty() => format!("nobody of {cluster} fits").into(),
+                Some(_) => {
+                    let counted: Vec<String> = self
+                        .counted_words(&fitting)
+                        .into_iter()
+                        .map(|(words, count)| format!("{count} {words}"))
+                        .collect();
+                    format!("nobody of {cluster} is up, {}: {start}", counted.join(", ")).into()
+                }
+            };
+        }
         if fitting.is_empty() {
             return match target.process {
                 Some(id) if self.processes.contains_key(&id) => {
@@ -140,7 +184,7 @@ impl Fleet {
                 None => format!("nobody fits: hire {}", with_article(&who)).into(),
             };
         }
-        let counted = self.counted(&fitting);
+        let counted = self.counted_words(&fitting);
         if target.process.is_some() {
             let state = counted.first().map_or("", |(words, _)| words.as_str());
             return format!("{who} is {state}").into();
@@ -151,7 +195,7 @@ impl Fleet {
             .collect();
         let counted = counted.join(", ");
         if fitting.iter().any(|process| process.live().is_some()) {
-            let whom = if target.role.is_some() {
+            let whom = if target.role.is_some() || target.cluster.is_some() {
                 who
             } else {
                 format!("{who} that fits")
@@ -168,7 +212,7 @@ impl Fleet {
     }
 
     /// What those who fit are at, the most frequent first.
-    fn counted(&self, processes: &[&Process]) -> Vec<(String, usize)> {
+    fn counted_words(&self, processes: &[&Process]) -> Vec<(String, usize)> {
         let mut counted: Vec<(String, usize)> = Vec::new();
         for process in processes {
             let words = self.at_present(process);
@@ -206,7 +250,7 @@ impl Fleet {
         }
     }
 
-    fn clock(&self, at: Timestamp) -> String {
+    pub(super) fn clock(&self, at: Timestamp) -> String {
         hour(at, self.now.wall, &self.options.zone)
     }
 }

@@ -21,13 +21,13 @@ impl Fleet {
     // What holds for a process: its own, else its role's.
 
     pub(super) fn kind_of(&self, process: &Process) -> Kind {
-        let role = self.catalogue.role(&process.spec.role);
+        let role = self.catalogue.role_for(&process.spec);
         let of_role = role.map(|role| role.kind);
         process.spec.kind.or(of_role).unwrap_or_default()
     }
 
-    fn autostart_of(&self, process: &Process) -> Autostart {
-        let role = self.catalogue.role(&process.spec.role);
+    pub(super) fn autostart_of(&self, process: &Process) -> Autostart {
+        let role = self.catalogue.role_for(&process.spec);
         let of_role = role.map(|role| role.automation.autostart);
         let own = process.spec.automation.autostart;
         own.or(of_role).unwrap_or_default()
@@ -35,7 +35,7 @@ impl Fleet {
 
     /// How long it may be idle; `None` if it is not stopped for that.
     fn idle_of(&self, process: &Process) -> Option<Duration> {
-        let role = self.catalogue.role(&process.spec.role);
+        let role = self.catalogue.role_for(&process.spec);
         let of_role = role.and_then(|role| role.automation.idle);
         match process.spec.automation.idle.or(of_role) {
             _ if !self.catalogue.auto_stop.enabled => None,
@@ -69,6 +69,7 @@ impl Fleet {
             on_demand: process.protocol == Protocol::ClaudeStreamJson
                 && self.starts_on_demand(process)
                 && self.standing_text(process).is_none(),
+            extra: process.upkeep.extra,
         }
     }
 
@@ -85,7 +86,7 @@ impl Fleet {
             .values()
             .filter(|process| {
                 matches!(process.phase, Phase::Down)
-                    && process.upkeep.rest != Rest::Person
+                    && !process.upkeep.rest.is_by_a_person()
                     && self.autostart_of(process) == Autostart::Boot
             })
             .map(|process| process.id)
@@ -127,8 +128,8 @@ impl Fleet {
             .filter(|process| is_coming(process))
             .map(|process| process.id)
             .collect();
-        let up = self.live_runs().count();
-        let mut room = self.catalogue.auto_start.max_processes.saturating_sub(up);
+        let most = self.catalogue.auto_start.max_processes;
+        let mut room = most.saturating_sub(self.running());
         let mut starts = Vec::new();
         for (target, count) in self.queue.waiting() {
             for _ in 0..count {
@@ -162,9 +163,9 @@ impl Fleet {
     }
 
     /// Whether another of the same agent cannot work at present: then this one could not either.
-    fn account_is_blocked(&self, process: &Process) -> bool {
+    pub(super) fn account_is_blocked(&self, process: &Process) -> bool {
         let agent = |process: &Process| {
-            let role = self.catalogue.role(&process.spec.role);
+            let role = self.catalogue.role_for(&process.spec);
             role.map(|role| role.agent.clone())
         };
         let ours = agent(process);
@@ -201,12 +202,12 @@ impl Fleet {
     fn may_idle_out(&self, process: &Process) -> bool {
         process.protocol == Protocol::ClaudeStreamJson
             && self.kind_of(process) != Kind::Interactive
-            && self.starts_on_demand(process)
+            && (self.starts_on_demand(process) || process.upkeep.extra)
             && self.standing_text(process).is_none()
     }
 
-    /// Who is to be stopped for being idle, and when: the longest idle first, and so many of them
-    /// that enough stay up.
+    /// Who is to be stopped for being idle, and when: whom the program hired itself first, then the
+    /// longest idle, and so many of them that enough stay up.
     fn idle_ones(&self) -> impl Iterator<Item = (Mono, ProcessId)> {
         let counts = |process: &&Process| {
             process.live().is_some_and(|live| live.stage == Stage::Up)
@@ -215,7 +216,7 @@ impl Fleet {
         };
         let up = self.processes.values().filter(counts).count();
         let spare = up.saturating_sub(self.catalogue.auto_stop.min_processes);
-        let mut idle: Vec<(Mono, Reverse<ProcessId>)> = Vec::new();
+        let mut idle: Vec<(bool, Mono, Reverse<ProcessId>)> = Vec::new();
         if spare > 0 && self.shutdown.is_none() {
             idle.extend(self.processes.values().filter_map(|process| {
                 let since = process
@@ -224,19 +225,22 @@ impl Fleet {
                     .shift
                     .idle_since?;
                 let after = self.idle_of(process)?;
-                self.may_idle_out(process)
-                    .then_some((since + after, Reverse(process.id)))
+                self.may_idle_out(process).then_some((
+                    !process.upkeep.extra,
+                    since + after,
+                    Reverse(process.id),
+                ))
             }));
             idle.sort_unstable();
         }
         idle.into_iter()
             .take(spare)
-            .map(|(at, Reverse(id))| (at, id))
+            .map(|(_, at, Reverse(id))| (at, id))
     }
 
     /// When the next one has been idle for long enough.
     pub(super) fn idle_due(&self) -> Option<Mono> {
-        self.idle_ones().map(|(at, _)| at).next()
+        self.idle_ones().map(|(at, _)| at).min()
     }
 
     /// Stops those that have been idle for long enough.
@@ -244,13 +248,14 @@ impl Fleet {
         let now = self.now.mono;
         let due: Vec<ProcessId> = self
             .idle_ones()
-            .take_while(|(at, _)| *at <= now)
+            .filter(|(at, _)| *at <= now)
             .map(|(_, id)| id)
             .collect();
         for id in due {
             let after = self.processes.get(&id).and_then(|one| self.idle_of(one));
             let minutes = after.unwrap_or_default().as_secs().div_ceil(60);
             let reason = format!("idle for {minutes} min; a task starts it");
+            self.tell_retired(id, minutes);
             self.end_by_itself(id, Rest::Idle, reason);
         }
     }
@@ -279,7 +284,7 @@ impl Fleet {
 }
 
 /// Whether it will be free soon without being told anything.
-fn is_coming(process: &Process) -> bool {
+pub(super) fn is_coming(process: &Process) -> bool {
     process.protocol == Protocol::ClaudeStreamJson
         && match &process.phase {
             Phase::Live(live) => {

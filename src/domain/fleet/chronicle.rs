@@ -3,7 +3,7 @@
 use crate::domain::chronicle::{Entry, What};
 use crate::domain::command::{Command, UpdateWhen};
 use crate::domain::event::TurnEnd;
-use crate::domain::fleet::{Fleet, ITSELF};
+use crate::domain::fleet::{Fleet, ITSELF, cluster};
 use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::inbox::{Answer, Request};
 use crate::domain::process::{Live, Phase};
@@ -28,6 +28,9 @@ impl Fleet {
     /// What an order will have been, if it is carried out; `None` for those that tell of themselves
     /// by what follows.
     pub(super) fn entry_of(&self, command: &Command) -> Option<Entry> {
+        if let Command::Cluster(to) = command {
+            return Some(self.entry(What::Ordered, None, &cluster::in_words(to)));
+        }
         let (process, task, what, text) = match command {
             Command::Start(id) => (Some(*id), None, What::Ordered, "to be started"),
             Command::Stop(id) => (Some(*id), None, What::Ordered, "to be stopped"),
@@ -156,7 +159,7 @@ impl Fleet {
         };
         let text = match &process.phase {
             Phase::Backoff { .. } => format!("after a failure, try {}", process.tries),
-            Phase::Live(_) if process.renewing.is_some() => "with its updates".to_owned(),
+            Phase::Live(_) if process.offered.is_some() => "with its updates".to_owned(),
             Phase::Live(_) => "it is started again".to_owned(),
             Phase::Down | Phase::Failed | Phase::Blocked(_) => return,
         };

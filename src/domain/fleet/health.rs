@@ -21,7 +21,7 @@ const RECENT: Duration = Duration::from_secs(3600);
 impl Fleet {
     fn health_rule(&self, process: &Process) -> HealthRule {
         self.catalogue
-            .role(&process.spec.role)
+            .role_for(&process.spec)
             .map(|role| role.health)
             .unwrap_or_default()
     }
@@ -213,7 +213,7 @@ impl Fleet {
         let Some(process) = self.processes.get(&id) else {
             return false;
         };
-        let Some(role) = self.catalogue.role(&process.spec.role) else {
+        let Some(role) = self.catalogue.role_for(&process.spec) else {
             return false;
         };
         let (cores, bytes) = (role.cpu.max, role.memory.max);

@@ -408,6 +408,7 @@ impl Fleet {
             }
         }
         self.machine = machine;
+        self.strain.look(&machine, self.now.mono);
         self.changed = true;
         for (id, mut usage) in trees {
             if self.processes.get(&id).and_then(Process::live).is_none() {

@@ -11,6 +11,7 @@ mod ask;
 mod assign;
 mod automation;
 mod chronicle;
+mod cluster;
 mod continuing;
 mod due;
 mod facts;
@@ -23,6 +24,7 @@ mod restart;
 mod revise;
 mod saved;
 mod say;
+mod scale;
 mod schedules;
 mod settle;
 mod staff;
@@ -59,6 +61,7 @@ use crate::domain::log::LogKind;
 use crate::domain::process::Process;
 use crate::domain::queue::Queue;
 use crate::domain::role::Catalogue;
+use crate::domain::scale::Strain;
 use crate::domain::snapshot::{Health, Level, Machine, Member, Message, ProcessView, Usage};
 use crate::domain::task::Task;
 use crate::domain::task_list::TaskList;
@@ -133,6 +136,9 @@ struct Meta {
     /// The same, as of before the last time that a person came back.
     #[serde(default)]
     left: Option<Timestamp>,
+    /// Numbers that a person gave to roles of clusters, where they are not those of `roles.toml`.
+    #[serde(default)]
+    scaled: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
 /// Ids of processes, employees and alerts that are left out after a recovery: an older copy of the state
@@ -192,6 +198,7 @@ enum Undo {
     Task(TaskId, ReplyId),
     Tasks(Vec<TaskId>, ReplyId),
     Process(ProcessId, ReplyId),
+    Cluster(Box<cluster::Before>, ReplyId),
 }
 
 /// What the disk does not know yet.
@@ -259,6 +266,11 @@ pub struct Fleet {
     // When a process was last started by the program itself.
     last_start: Option<Mono>,
     waiters: BTreeMap<ProcessId, Vec<Waiter>>,
+    // Orders to clusters that are not answered yet.
+    gatherings: Vec<cluster::Gathering>,
+    // What scaling watches and has to say, by cluster and role.
+    scaling: BTreeMap<scale::Group, scale::Scaling>,
+    strain: Strain,
     shutdown: Option<Vec<ReplyId>>,
     /// Who takes over, and where that it does is answered.
     successor: Option<(PathBuf, ReplyId)>,
@@ -294,6 +306,8 @@ pub struct Fleet {
     next_token: u64,
     // What could not be written, to be tried again at a time.
     again: Option<Again>,
+    // Whether the disk refused the last write that it answered.
+    refused: bool,
     // What may have come to another state in this call.
     unobserved: BTreeSet<ProcessId>,
     // In whose worktrees something is being done: nobody works there meanwhile.
@@ -339,6 +353,8 @@ impl Fleet {
         self.mark_the_idle();
         self.stop_the_idle();
         self.start_on_demand();
+        self.scale();
+        self.answer_gatherings();
         self.keep_alerts();
         self.observe();
         self.by = ITSELF;
@@ -363,6 +379,7 @@ impl Fleet {
             .chain(self.next_look)
             .chain(self.idle_due())
             .chain(self.age_due())
+            .chain(self.scale_due())
             .min()
     }
 
@@ -451,6 +468,7 @@ impl Fleet {
             Command::Answer { request, answers } => self.answer(reply, request, &answers),
             Command::Say { process, text } => self.say_to(reply, process, text),
             Command::Check(id) => self.check(reply, id),
+            Command::Cluster(to) => self.cluster(reply, to),
             Command::Acknowledge(id) => self.acknowledge_alert(reply, id),
             Command::Work { of, order } => self.work(reply, of, order),
             Command::Shutdown => {

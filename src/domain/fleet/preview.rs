@@ -12,7 +12,7 @@ impl Fleet {
         let mut plans = Vec::new();
         for new in news {
             check_limits(&new)?;
-            let Some(role) = self.catalogue.role(&new.role) else {
+            let Some(role) = self.catalogue.role_for(&new) else {
                 return Err(self.unknown_role(new.role));
             };
             let agent = self.catalogue.agents.get(&role.agent).ok_or_else(|| {

@@ -20,6 +20,7 @@ use crate::domain::inbox::Request;
 use crate::domain::process::{Ending, Phase, Process, Stage, Turn};
 use crate::domain::queue::Queue;
 use crate::domain::role::Catalogue;
+use crate::domain::scale::Strain;
 use crate::domain::snapshot::{Level, Machine};
 use crate::domain::task::Task;
 use crate::domain::task_list::TaskList;
@@ -114,6 +115,7 @@ impl Fleet {
                 cost_today_usd: 0.0,
                 seen: None,
                 left: None,
+                scaled: BTreeMap::new(),
             },
         };
         let is_recovered = saved.recovered.is_some();
@@ -147,6 +149,9 @@ impl Fleet {
             meta,
             last_start: None,
             waiters: BTreeMap::new(),
+            gatherings: Vec::new(),
+            scaling: BTreeMap::new(),
+            strain: Strain::default(),
             shutdown: None,
             successor: None,
             generation: saved.generation,
@@ -176,6 +181,7 @@ impl Fleet {
             pending: BTreeMap::new(),
             next_token: 1,
             again: None,
+            refused: false,
             unobserved: stale.clone(),
             handled: BTreeSet::new(),
             last_minute: BTreeMap::new(),
@@ -338,6 +344,7 @@ impl Fleet {
         let Some(pending) = self.pending.remove(&token) else {
             return;
         };
+        self.refused = false;
         if !pending.dirty.entries.is_empty() {
             self.entries += pending.dirty.entries.len() as u64;
             self.changed = true;
@@ -365,6 +372,7 @@ impl Fleet {
         let Some(mut pending) = self.pending.remove(&token) else {
             return;
         };
+        self.refused = true;
         self.refuse_what_can_be(&mut pending, error);
         if self.again.is_none() {
             let text = format!("the state cannot be written: {error}; it is tried again");
@@ -403,22 +411,46 @@ impl Fleet {
                 }
                 reply
             }
+            Undo::Cluster(before, reply) => {
+                self.take_cluster_back(*before, reply, pending);
+                reply
+            }
             Undo::Process(id, reply) => {
-                self.processes.remove(&id);
-                self.views.remove(&id);
-                for waiter in self.waiters.remove(&id).unwrap_or_default() {
-                    if waiter.reply != reply {
-                        self.reply(waiter.reply, Err(Refusal::UnknownProcess(id)));
-                    }
-                }
-                pending.dirty.processes.remove(&id);
-                pending.dirty.entries.retain(|one| one.process != Some(id));
-                pending
-                    .then
-                    .retain(|effect| !matches!(effect, Effect::Launch(plan) if plan.process == id));
+                self.take_process_back(id, reply, pending);
                 reply
             }
         }
+    }
+
+    /// An answer that waits for its write is not given: another one is.
+    pub(super) fn unsay(&mut self, reply: ReplyId) {
+        self.durable.retain(|effect| !answers(effect, reply));
+        let again = self.again.iter_mut();
+        let later = again.flat_map(|again| [&mut again.pending.then, &mut again.later]);
+        let pending = self.pending.values_mut().map(|pending| &mut pending.then);
+        for then in pending.chain(later) {
+            then.retain(|effect| !answers(effect, reply));
+        }
+    }
+
+    pub(super) fn take_process_back(
+        &mut self,
+        id: ProcessId,
+        reply: ReplyId,
+        pending: &mut Pending,
+    ) {
+        self.processes.remove(&id);
+        self.views.remove(&id);
+        for waiter in self.waiters.remove(&id).unwrap_or_default() {
+            if waiter.reply != reply {
+                self.reply(waiter.reply, Err(Refusal::UnknownProcess(id)));
+            }
+        }
+        pending.dirty.processes.remove(&id);
+        pending.dirty.entries.retain(|one| one.process != Some(id));
+        pending
+            .then
+            .retain(|effect| !matches!(effect, Effect::Launch(plan) if plan.process == id));
     }
 
     fn take_task_back(&mut self, id: TaskId, pending: &mut Pending) {

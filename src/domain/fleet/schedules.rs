@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use crate::domain::automation::Rest;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::ProcessId;
 use crate::domain::log::LogKind;
@@ -20,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(30);
 
 impl Fleet {
     pub(super) fn schedule_of<'a>(&'a self, process: &'a Process) -> Option<&'a Schedule> {
-        let role = self.catalogue.role(&process.spec.role);
+        let role = self.catalogue.role_for(&process.spec);
         let of_role = role.and_then(|role| role.automation.schedule.as_ref());
         let own = process.spec.automation.schedule.as_ref();
         own.or(of_role).filter(|schedule| !schedule.is_never())
@@ -28,14 +27,14 @@ impl Fleet {
 
     /// The schedule that starts it: none while a person keeps it down.
     fn starting_schedule<'a>(&'a self, process: &'a Process) -> Option<&'a Schedule> {
-        let kept = matches!(process.phase, Phase::Down) && process.upkeep.rest == Rest::Person;
+        let kept = matches!(process.phase, Phase::Down) && process.upkeep.rest.is_by_a_person();
         let on = self.catalogue.auto_start.enabled && !kept;
         self.schedule_of(process).filter(|_| on)
     }
 
     /// The schedule that restarts it: for what stays up, while it is.
     fn restarting_schedule<'a>(&'a self, process: &'a Process) -> Option<&'a Schedule> {
-        let role = self.catalogue.role(&process.spec.role)?;
+        let role = self.catalogue.role_for(&process.spec)?;
         let schedule = role.automation.restart.schedule.as_ref()?;
         (process.live().is_some() && !self.has_runs(process)).then_some(schedule)
     }
@@ -149,7 +148,7 @@ impl Fleet {
     }
 
     fn age_of(&self, process: &Process) -> Option<Mono> {
-        let role = self.catalogue.role(&process.spec.role)?;
+        let role = self.catalogue.role_for(&process.spec)?;
         let after = role.automation.restart.after?;
         let live = process.live()?;
         let open = live.stage == Stage::Up && live.shift.planned.is_none();

@@ -35,8 +35,23 @@ const SHUTDOWN_FINISH: Duration = Duration::from_secs(60);
 impl Fleet {
     pub(super) fn create(&mut self, reply: ReplyId, new: NewProcess) -> Result<(), Refusal> {
         self.refuse_in_shutdown()?;
+        let starts = !new.no_start;
+        let id = self.take_on(new)?;
+        self.undo.push(Undo::Process(id, reply));
+        if starts {
+            self.wait(id, reply, Until::Created);
+            self.launch(id);
+        } else {
+            self.reply_durably(reply, Ok(Outcome::Created(id)));
+        }
+        self.look_at_schedules();
+        Ok(())
+    }
+
+    /// Hires, and leaves it to others to start.
+    pub(super) fn take_on(&mut self, new: NewProcess) -> Result<ProcessId, Refusal> {
         check_limits(&new)?;
-        let Some(role) = self.catalogue.role(&new.role) else {
+        let Some(role) = self.catalogue.role_for(&new) else {
             return Err(self.unknown_role(new.role));
         };
         let protocol = self.protocol_of(&role.agent);
@@ -92,24 +107,27 @@ impl Fleet {
             },
             spec: new,
         };
-        let starts = !process.spec.no_start;
         self.processes.insert(id, process);
         self.touch(id);
         let text = format!("as {}", self.role_title(id));
         self.enter(What::Hired, Some(id), &text);
-        self.undo.push(Undo::Process(id, reply));
-        if starts {
-            self.wait(id, reply, Until::Created);
-            self.launch(id);
-        } else {
-            self.reply_durably(reply, Ok(Outcome::Created(id)));
-        }
-        self.look_at_schedules();
-        Ok(())
+        Ok(id)
     }
 
     pub(super) fn start(&mut self, reply: ReplyId, id: ProcessId) -> Result<(), Refusal> {
         self.refuse_in_shutdown()?;
+        if self.start_one(id)? {
+            self.wait(id, reply, Until::Up);
+            // Without its role it is down already; and who waits for its stop waits for nothing now.
+            self.answer_waiters(id);
+        } else {
+            self.reply_durably(reply, Ok(Outcome::Started(id)));
+        }
+        Ok(())
+    }
+
+    /// Starts by a person's order; returns whether there is something to wait for.
+    pub(super) fn start_one(&mut self, id: ProcessId) -> Result<bool, Refusal> {
         let process = self
             .processes
             .get_mut(&id)
@@ -122,8 +140,7 @@ impl Fleet {
                     process.fault = None;
                 }
                 self.touch(id);
-                self.reply_durably(reply, Ok(Outcome::Started(id)));
-                return Ok(());
+                return Ok(false);
             }
             Phase::Live(_) => {}
             Phase::Down | Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => {
@@ -135,14 +152,26 @@ impl Fleet {
         self.touch(id);
         // What a person kept down is planned for again.
         self.look_at_schedules();
-        self.wait(id, reply, Until::Up);
-        // Without its role it is down already; and who waits for its stop waits for nothing now.
-        self.answer_waiters(id);
-        Ok(())
+        Ok(true)
     }
 
     /// The first order finishes the task, the second interrupts it, the third kills.
     pub(super) fn stop(&mut self, reply: ReplyId, id: ProcessId) -> Result<(), Refusal> {
+        let process = self.processes.get(&id).ok_or(Refusal::UnknownProcess(id))?;
+        let down = matches!(process.phase, Phase::Down);
+        let exit = process.last_exit.clone().map(Box::new);
+        if self.stop_one(id)? {
+            self.wait(id, reply, Until::Down);
+        } else if down {
+            self.reply_durably(reply, Ok(Outcome::Stopped(id, exit)));
+        } else {
+            self.reply(reply, Ok(Outcome::Stopped(id, None)));
+        }
+        Ok(())
+    }
+
+    /// Stops by a person's order; returns whether there is an end to wait for.
+    pub(super) fn stop_one(&mut self, id: ProcessId) -> Result<bool, Refusal> {
         let process = self
             .processes
             .get_mut(&id)
@@ -157,19 +186,14 @@ impl Fleet {
                     stage if stage.is_stopping() => self.kill_run(id),
                     _ => self.begin_stop(id, None),
                 }
-                self.wait(id, reply, Until::Down);
+                return Ok(true);
             }
-            Phase::Down => {
-                let exit = process.last_exit.clone().map(Box::new);
-                self.keep_down(id);
-                self.reply_durably(reply, Ok(Outcome::Stopped(id, exit)));
-            }
+            Phase::Down => self.keep_down(id),
             Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => {
                 self.rest(id, Rest::Person, "stopped by you", self.by);
-                self.reply(reply, Ok(Outcome::Stopped(id, None)));
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     pub(super) fn kill(&mut self, reply: ReplyId, id: ProcessId) -> Result<(), Refusal> {
@@ -192,26 +216,32 @@ impl Fleet {
 
     pub(super) fn restart(&mut self, reply: ReplyId, id: ProcessId) -> Result<(), Refusal> {
         self.refuse_in_shutdown()?;
-        let process = self
-            .processes
-            .get_mut(&id)
-            .ok_or(Refusal::UnknownProcess(id))?;
-        match &mut process.phase {
-            Phase::Live(live) => {
-                let stopping = live.stage.is_stopping();
-                live.after = After::Start;
-                process.record.restarts += 1;
-                process.offer_updates();
-                if !stopping {
-                    self.begin_stop(id, None);
-                }
-                self.touch(id);
-                self.wait(id, reply, Until::Up);
-                self.answer_waiters(id);
-                Ok(())
-            }
-            _ => self.start(reply, id),
+        let process = self.processes.get(&id).ok_or(Refusal::UnknownProcess(id))?;
+        if process.live().is_none() {
+            return self.start(reply, id);
         }
+        self.restart_one(id);
+        self.wait(id, reply, Until::Up);
+        self.answer_waiters(id);
+        Ok(())
+    }
+
+    /// Has a live run end and begin anew, by a person's order.
+    pub(super) fn restart_one(&mut self, id: ProcessId) {
+        let Some(process) = self.processes.get_mut(&id) else {
+            return;
+        };
+        let Phase::Live(live) = &mut process.phase else {
+            return;
+        };
+        let stopping = live.stage.is_stopping();
+        live.after = After::Start;
+        process.record.restarts += 1;
+        process.offer_updates();
+        if !stopping {
+            self.begin_stop(id, None);
+        }
+        self.touch(id);
     }
 
     pub(super) fn remove(&mut self, reply: ReplyId, id: ProcessId) -> Result<(), Refusal> {
@@ -286,7 +316,7 @@ impl Fleet {
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
-        let role = catalogue.role(&process.spec.role);
+        let role = catalogue.role_for(&process.spec);
         let agent = role.and_then(|role| catalogue.agents.get(&role.agent));
         let (Some(role), Some(agent)) = (role, agent) else {
             let fault = Fault::new(
@@ -506,7 +536,7 @@ impl Fleet {
     }
 
     /// Keeps down what is down: a person said so.
-    fn keep_down(&mut self, id: ProcessId) {
+    pub(super) fn keep_down(&mut self, id: ProcessId) {
         if let Some(process) = self.processes.get_mut(&id)
             && process.upkeep.rest != Rest::Person
         {
@@ -599,7 +629,7 @@ impl Fleet {
         }
     }
 
-    fn refuse_in_shutdown(&self) -> Result<(), Refusal> {
+    pub(super) fn refuse_in_shutdown(&self) -> Result<(), Refusal> {
         match self.shutdown {
             Some(_) => Err(Refusal::State("headcount is shutting down".to_owned())),
             None => Ok(()),
@@ -617,7 +647,7 @@ impl Fleet {
     }
 
     pub(super) fn role_of(&self, id: ProcessId) -> Option<&Role> {
-        self.catalogue.role(&self.processes.get(&id)?.spec.role)
+        self.catalogue.role_for(&self.processes.get(&id)?.spec)
     }
 
     fn role_title(&self, id: ProcessId) -> String {
@@ -675,7 +705,7 @@ pub(super) fn plan(
 }
 
 /// The answer for one who waits, or `None` while there is still something to wait for.
-fn answer_for(process: &Process, until: Until) -> Option<Result<Outcome, Refusal>> {
+pub(super) fn answer_for(process: &Process, until: Until) -> Option<Result<Outcome, Refusal>> {
     let id = process.id;
     let up = match until {
         Until::Up => Outcome::Started(id),

@@ -24,7 +24,7 @@ const LAST_LINES: usize = 3;
 impl Fleet {
     /// What a process does whenever it is started, if its role has that for its kind.
     pub(super) fn standing_text<'a>(&'a self, process: &Process) -> Option<&'a str> {
-        let role = self.catalogue.role(&process.spec.role)?;
+        let role = self.catalogue.role_for(&process.spec)?;
         let run = role.automation.run.as_deref()?;
         (self.kind_of(process).has_runs() && process.protocol == Protocol::ClaudeStreamJson)
             .then_some(run)

@@ -23,7 +23,7 @@ impl Fleet {
             .filter_map(|process| {
                 let live = process.live()?;
                 let fingerprint = live.details.as_ref()?.fingerprint.clone();
-                let role = self.catalogue.role(&process.spec.role)?;
+                let role = self.catalogue.role_for(&process.spec)?;
                 let agent = self.catalogue.agents.get(&role.agent)?;
                 let conversation = process.conversations.last()?.id;
                 let of_run = (live.run, Begin::Resume(conversation), self.options.demo);
@@ -68,7 +68,7 @@ impl Fleet {
         live.updates = Some(Arc::clone(&updates));
         let put_off = live.dismissed.as_ref() == Some(&updates.now);
         let (id, name) = (process.id, process.name.clone());
-        let role = self.catalogue.role(&process.spec.role);
+        let role = self.catalogue.role_for(&process.spec);
         let by_itself = role.is_some_and(|role| role.when_changed == WhenChanged::Idle)
             && updates.obstacle.is_none()
             && !put_off;
@@ -203,6 +203,13 @@ impl Fleet {
         let next: Vec<ProcessId> = next.into_values().collect();
         for id in next {
             self.renew_run(id);
+            // Also where nothing is new: the next one waits for it to be up again.
+            if let Some(process) = self.processes.get_mut(&id)
+                && let Phase::Live(live) = &process.phase
+                && live.after == After::Start
+            {
+                process.renewing.get_or_insert(live.run);
+            }
         }
     }
 
@@ -220,7 +227,14 @@ impl Fleet {
                 self.enter(What::Updated, Some(id), "came up with its updates");
             }
             (true, None) => self.is_back(id),
-            (false, None) => self.is_not_back(id),
+            (false, None) => {
+                self.is_not_back(id);
+                let others = self.leave_the_others(id);
+                if !others.is_empty() {
+                    let text = format!("{name} is not up again{others}");
+                    self.say(Level::Error, Some(id), text);
+                }
+            }
             (false, Some(offered)) => {
                 let others = self.leave_the_others(id);
                 let text = if was_stopped {

@@ -54,6 +54,7 @@ impl Fleet {
             at: self.now.mono,
             zone: self.options.zone.clone(),
         };
+        let clusters = self.cluster_views(&processes);
         let today = self.options.zone.to_datetime(self.now.wall).date();
         let same_day = self.meta.cost_day == today;
         Snapshot {
@@ -67,6 +68,8 @@ impl Fleet {
             processes,
             tasks: self.listed.clone(),
             waits,
+            clusters,
+            scaling: self.scaling_views(),
             requests: self.listed_requests(),
             counts: self.listed.counts(),
             machine: self.machine,
@@ -135,7 +138,7 @@ impl Fleet {
 
     fn view(&self, process: &Process, (status, activity): (Status, Activity)) -> ProcessView {
         let id = process.id;
-        let role = self.catalogue.role(&process.spec.role);
+        let role = self.catalogue.role_for(&process.spec);
         let live = process.live();
         let details = live.and_then(|live| live.details.as_ref());
         let figures = self.figures.get(&id);
@@ -156,6 +159,7 @@ impl Fleet {
             role: spec.role.clone(),
             role_title: role.map_or_else(|| spec.role.clone(), |role| role.title.clone()),
             department: role.map(|role| role.department.clone()).unwrap_or_default(),
+            cluster: spec.cluster.clone(),
             kind: spec.kind.or(role.map(|role| role.kind)).unwrap_or_default(),
             protocol: process.protocol,
             agent: role.map(|role| role.agent.clone()).unwrap_or_default(),

@@ -34,7 +34,9 @@ pub(super) fn plan(process: &Process, role: &Role) -> WorktreePlan {
     if kind != Kind::Batch && rule.when == UseWorktree::Auto {
         rule.when = UseWorktree::Never;
     }
+    let team = process.spec.cluster.is_some() && rule.when == UseWorktree::Auto;
     WorktreePlan {
+        team,
         rule,
         known: process.worktree.clone(),
         others: Vec::new(),
@@ -58,7 +60,7 @@ impl Fleet {
             .values()
             .filter(|other| other.id != id && other.worktree.is_none())
             .filter(|other| {
-                let role = self.catalogue.role(&other.spec.role);
+                let role = self.catalogue.role_for(&other.spec);
                 let kind = other.spec.kind.or_else(|| role.map(|role| role.kind));
                 kind == Some(Kind::Batch)
             })
@@ -92,7 +94,11 @@ impl Fleet {
         self.survey(id, false);
         for note in notes {
             self.note(id, LogKind::System, note);
-            self.say(Level::Warning, Some(id), format!("{name}: {note}"));
+            // A team of seven is told once.
+            let known = self.messages.iter().any(|one| one.text.ends_with(note));
+            if !known {
+                self.say(Level::Warning, Some(id), format!("{name}: {note}"));
+            }
         }
     }
 

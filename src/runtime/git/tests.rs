@@ -105,6 +105,7 @@ impl Rig {
             place: &place,
             name,
             rule,
+            team: false,
             known,
             others,
         };

@@ -28,6 +28,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) name: &'a str,
     /// How.
     pub(crate) rule: &'a WorktreeRule,
+    /// Whether it is one of a team: then it has one wherever there is a repository.
+    pub(crate) team: bool,
     /// The one that it had before.
     pub(crate) known: Option<&'a Worktree>,
     /// Folders of colleagues who work without one of their own.
@@ -56,18 +58,20 @@ pub(crate) async fn settle(children: &Children, wanted: Wanted<'_>) -> Result<Se
         return Ok(shares_knowingly(children, wanted).await);
     }
     let must = keeps || wanted.rule.when == UseWorktree::Always;
-    if !must && wanted.others.is_empty() {
+    if !must && !wanted.team && wanted.others.is_empty() {
         return Ok(Settled::default());
     }
     let git = Git::at(children, wanted.folder);
     let home = match checkout(&git).await {
         Ok(home) => home,
-        Err(GitError::NoRepository { .. } | GitError::Bare { .. } | GitError::Missing) if !must => {
-            return Ok(Settled::default());
+        Err(
+            error @ (GitError::NoRepository { .. } | GitError::Bare { .. } | GitError::Missing),
+        ) if !must => {
+            return Ok(shares_for_want(wanted, &error));
         }
         Err(error) => return Err(error),
     };
-    if !must && !is_shared(children, &home, wanted.others).await {
+    if !must && !wanted.team && !is_shared(children, &home, wanted.others).await {
         return Ok(Settled::default());
     }
     if let Some(found) = find(children, &home, wanted).await? {
@@ -94,6 +98,18 @@ pub(crate) async fn settle(children: &Children, wanted: Wanted<'_>) -> Result<Se
         });
     };
     make(children, &git, &home, &head, wanted).await
+}
+
+/// One of a team would have a worktree, and there is none to be had: that is said, where it matters.
+fn shares_for_want(wanted: Wanted<'_>, error: &GitError) -> Settled {
+    let mut settled = Settled::default();
+    if wanted.team && wanted.others.iter().any(|other| other == wanted.folder) {
+        settled.notes.push(format!(
+            "shares {} with its cluster, each sees the other's unfinished work: {error}",
+            wanted.folder.display()
+        ));
+    }
+    settled
 }
 
 /// Worktrees are switched off: that two work in one checkout is said, and no obstacle.

@@ -4,6 +4,7 @@
 //! value that is not known is `null`, never left out.
 
 mod approval;
+mod cluster;
 mod error;
 mod event;
 mod health;
@@ -17,6 +18,10 @@ mod why;
 mod worktree;
 
 pub use approval::{ApprovalDoc, QuestionDoc};
+pub use cluster::{
+    ClusterActedDoc, ClusterDoc, ClusterFailureDoc, ClusterRestartRequest, ClusterRoleDoc,
+    ClusterScaleRequest, ClusterStartRequest, ScalingDoc,
+};
 pub use error::{ErrorBody, ErrorDoc, ErrorKind};
 pub use event::{
     AlertNoteDoc, DigestDoc, EntryDoc, FailureNoteDoc, RestartNoteDoc, TaskNoteDoc, WaitNoteDoc,

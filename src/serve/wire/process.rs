@@ -187,6 +187,9 @@ pub struct ProcessDoc {
     pub role_title: String,
     /// The department's key.
     pub department: String,
+    /// The cluster that it belongs to.
+    #[serde(default)]
+    pub cluster: Option<String>,
     /// `interactive`, `batch`, `monitoring` or `utility`.
     pub kind: Kind,
     /// Where it stands.
@@ -334,6 +337,7 @@ impl ProcessDoc {
             role: view.role.clone(),
             role_title: view.role_title.clone(),
             department: view.department.clone(),
+            cluster: view.cluster.clone(),
             kind: view.kind,
             status: view.status,
             activity: view.activity,

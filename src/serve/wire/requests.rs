@@ -95,6 +95,9 @@ pub struct TaskRequest {
     /// Any process whose role has all of these skills.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skills: Vec<String>,
+    /// Anyone of this cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// How long one attempt may take, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<f64>,
@@ -155,6 +158,9 @@ pub struct EditRequest {
     /// Any process whose role has all of these skills.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skills: Option<Vec<String>>,
+    /// Anyone of this cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// Anyone, before what else is given of a target.
     #[serde(default)]
     pub anyone: bool,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::snapshot::{Activity, Machine, Snapshot, Status};
+use crate::serve::wire::cluster::ScalingDoc;
 use crate::serve::wire::process::FaultDoc;
 
 /// The instance that answers.
@@ -74,6 +75,9 @@ pub struct StatusDoc {
     pub cost_today_usd: f64,
     /// The machine.
     pub machine: Machine,
+    /// What automatic scaling did last or why it holds, by cluster and role.
+    #[serde(default)]
+    pub scaling: Vec<ScalingDoc>,
     /// Why no agent can be started, when none is found.
     pub agent_missing: Option<FaultDoc>,
     /// Mistakes in the configuration on disk, as text; the last good one is in force.
@@ -115,6 +119,11 @@ impl StatusDoc {
             inbox: u32::try_from(open.count()).unwrap_or(u32::MAX),
             cost_today_usd: snapshot.cost_today_usd,
             machine: snapshot.machine,
+            scaling: snapshot
+                .scaling
+                .iter()
+                .map(|one| ScalingDoc::from(one.as_ref()))
+                .collect(),
             agent_missing: snapshot.agent_missing.as_ref().map(FaultDoc::from),
             configuration_mistakes: snapshot
                 .configuration_mistakes

@@ -179,6 +179,9 @@ pub struct TaskDoc {
     pub process: Option<ProcessId>,
     /// Skills that were asked for.
     pub skills: Vec<String>,
+    /// The cluster that was asked for.
+    #[serde(default)]
+    pub cluster: Option<String>,
     /// The idempotency key.
     pub key: Option<String>,
     /// How long one attempt may take; `null`: the role's own.
@@ -230,6 +233,7 @@ impl TaskDoc {
             role,
             process,
             skills: task.target.skills.clone(),
+            cluster: task.target.cluster.clone(),
             key: task.key.clone(),
             timeout_seconds: task.timeout.map(seconds),
             retries: task.retries,

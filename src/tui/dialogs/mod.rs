@@ -20,6 +20,7 @@ pub(crate) mod hire;
 pub(crate) mod line;
 pub(crate) mod palette;
 pub(crate) mod reader;
+pub(crate) mod sizes;
 pub(crate) mod task;
 pub(crate) mod updates;
 mod why;
@@ -33,6 +34,7 @@ use hire::HireDialog;
 use line::LineDialog;
 use palette::{Choice, PaletteDialog};
 use reader::Reader;
+use sizes::SizesDialog;
 use task::TaskDialog;
 use updates::UpdatesDialog;
 
@@ -86,6 +88,7 @@ pub(crate) enum Dialog {
     Line(Box<LineDialog>),
     Palette(Box<PaletteDialog>),
     Reader(Reader),
+    Sizes(SizesDialog),
     Task(Box<TaskDialog>),
     Updates(UpdatesDialog),
 }
@@ -103,6 +106,7 @@ impl Dialog {
             Self::Line(_) => Place::Line,
             Self::Palette(_) => Place::Finder,
             Self::Reader(_) => Place::Reader,
+            Self::Sizes(_) => Place::Sizes,
             Self::Task(_) => Place::Editor,
             Self::Updates(_) => Place::Updates,
         }
@@ -120,6 +124,7 @@ impl Dialog {
             Self::Line(dialog) => dialog.key(key, verb, scene),
             Self::Palette(dialog) => dialog.key(key, verb, scene.snapshot),
             Self::Reader(dialog) => dialog.key(verb),
+            Self::Sizes(dialog) => dialog.key(verb),
             Self::Task(dialog) => dialog.key(key, verb, scene.look.caps.editor),
             Self::Updates(dialog) => dialog.key(verb, scene),
         }
@@ -138,6 +143,7 @@ impl Dialog {
             | Self::Away(_)
             | Self::Confirm(_)
             | Self::Reader(_)
+            | Self::Sizes(_)
             | Self::Updates(_) => {}
         }
     }
@@ -151,6 +157,7 @@ impl Dialog {
             Self::Confirm(dialog) => Some(dialog.height(width)),
             Self::Line(dialog) => Some(dialog.height()),
             Self::Palette(dialog) => Some(dialog.height()),
+            Self::Sizes(dialog) => Some(dialog.height()),
             Self::Away(_) | Self::Hire(_) | Self::Reader(_) | Self::Task(_) | Self::Updates(_) => {
                 None
             }
@@ -168,6 +175,7 @@ impl Dialog {
             Self::Line(dialog) => dialog.draw(scene, area, buffer),
             Self::Palette(dialog) => dialog.draw(scene, area, buffer),
             Self::Reader(dialog) => dialog.draw(scene, area, buffer),
+            Self::Sizes(dialog) => dialog.draw(scene, area, buffer),
             Self::Task(dialog) => dialog.draw(scene, area, buffer),
             Self::Updates(dialog) => dialog.draw(scene, area, buffer),
         }

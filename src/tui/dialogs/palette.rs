@@ -12,6 +12,7 @@ use crate::tui::dialogs::Heard;
 use crate::tui::keys::{self, Place, Verb};
 use crate::tui::order::Column;
 use crate::tui::scene::Scene;
+use crate::tui::screens::processes::team;
 use crate::tui::text;
 use crate::tui::widgets::field::Field;
 use crate::tui::widgets::pen::Pen;
@@ -28,6 +29,8 @@ pub(crate) enum Choice {
     Act(Verb),
     /// Sort the process list.
     Sort(Column),
+    /// Go to the head of a cluster, by its key's [`team`] number.
+    Cluster(u64),
     /// Go to an employee.
     Process(ProcessId),
     /// Go to a role, by its place in the catalogue.
@@ -41,7 +44,7 @@ impl Choice {
     const fn weight(self) -> u32 {
         match self {
             Self::Act(_) => 20,
-            Self::Process(_) | Self::Sort(_) => 15,
+            Self::Process(_) | Self::Sort(_) | Self::Cluster(_) => 15,
             Self::Role(_) => 10,
             Self::Task(_) => 0,
         }
@@ -120,6 +123,16 @@ impl PaletteDialog {
                     choice,
                     lead: "list".to_owned(),
                     line: named.clone(),
+                });
+            }
+            for cluster in &snapshot.clusters {
+                let named = format!("cluster {}", cluster.key);
+                let choice = Choice::Cluster(team(&cluster.key));
+                let sum = cluster.sum();
+                offer(choice, &named, &|| Item {
+                    choice,
+                    lead: "cluster".to_owned(),
+                    line: format!("{} · {} of {} up", cluster.key, sum.up, sum.wanted),
                 });
             }
             for process in &snapshot.processes {

@@ -68,6 +68,14 @@ impl TaskDialog {
         }
     }
 
+    /// Opens for anyone of a cluster.
+    pub(crate) fn for_team(team: String, snapshot: &Snapshot) -> Self {
+        let mut dialog = Self::new(None, snapshot);
+        let of_it = |target: &Target| target.cluster.as_ref() == Some(&team);
+        dialog.target = dialog.targets.iter().position(of_it).unwrap_or(0);
+        dialog
+    }
+
     /// Opens for an answer to what a task brought: it goes to who has that conversation.
     pub(crate) fn follow_up(task: &Task) -> Self {
         let owner = task.conversation().map(|(process, _)| process);
@@ -404,6 +412,7 @@ impl TaskDialog {
             process.protocol == Protocol::ClaudeStreamJson
                 && process.is_up()
                 && target.process.is_none_or(|id| id == process.id)
+                && (target.cluster.is_none() || target.cluster == process.cluster)
                 && target
                     .role
                     .as_ref()
@@ -432,7 +441,7 @@ fn editor(lines: Vec<String>) -> TextArea<'static> {
     area
 }
 
-/// Who may be asked: the process, its role, anyone, then every other role and process.
+/// Who may be asked: the process, its role, anyone, then every cluster, every other role and process.
 fn targets(process: Option<ProcessId>, snapshot: &Snapshot) -> Vec<Target> {
     let takes = |id: &ProcessId| {
         let found = snapshot.process(*id);
@@ -452,6 +461,10 @@ fn targets(process: Option<ProcessId>, snapshot: &Snapshot) -> Vec<Target> {
         targets.extend(snapshot.process(id).map(|found| of_role(&found.role)));
     }
     targets.push(Target::default());
+    targets.extend(snapshot.clusters.iter().map(|cluster| Target {
+        cluster: Some(cluster.key.clone()),
+        ..Target::default()
+    }));
     for found in &snapshot.processes {
         let target = of_role(&found.role);
         if takes(&found.id) && !targets.contains(&target) {

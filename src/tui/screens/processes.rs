@@ -1,11 +1,13 @@
-//! The first screen: every employee, one row each, by department.
+//! The first screen: every employee, one row each, by department or by cluster.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::domain::cluster::ClusterView;
 use crate::domain::id::ProcessId;
 use crate::domain::log::LogWindow;
 use crate::domain::snapshot::{ProcessView, Snapshot};
@@ -14,6 +16,7 @@ use crate::tui::look::Palette;
 use crate::tui::order::Order;
 use crate::tui::scene::Scene;
 use crate::tui::text;
+use crate::tui::widgets::cluster;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::peek::Peek;
 use crate::tui::widgets::pen::Pen;
@@ -29,6 +32,35 @@ pub(crate) enum Key {
     Process(ProcessId),
     /// The head of a folded department, by the first who is in it.
     Folded(ProcessId),
+    /// The head of a cluster, by its [`team`] number.
+    Cluster(u64),
+}
+
+/// A number for the key of a cluster, by which its row is known.
+pub(crate) fn team(key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Of what rows stand together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part<'a> {
+    Department(&'a str),
+    Cluster(&'a str),
+    /// Those of no cluster.
+    Others,
+}
+
+impl Part<'_> {
+    /// As it is known among the folded ones.
+    fn name(self) -> String {
+        match self {
+            Self::Department(key) => key.to_owned(),
+            Self::Cluster(key) => format!("cluster:{key}"),
+            Self::Others => "cluster:".to_owned(),
+        }
+    }
 }
 
 /// Which row is selected, which are marked, which are shown, in which order.
@@ -41,7 +73,9 @@ pub(crate) struct Processes {
     pub(crate) filter: Filter,
     /// How a person sorted the list; `None` is the fixed order by department.
     pub(crate) order: Option<Order>,
-    /// Keys of the departments that are folded.
+    /// Whether clusters stand in the place of departments.
+    pub(crate) by_cluster: bool,
+    /// Names of the parts that are folded.
     folded: BTreeSet<String>,
     // Screen rows as drawn last, for the mouse.
     drawn: Vec<(u16, Key)>,
@@ -52,9 +86,10 @@ enum Row<'a> {
     Process(&'a Arc<ProcessView>),
 }
 
-/// The head of a department.
+/// The head of a department or a cluster.
 struct Group<'a> {
     title: &'a str,
+    cluster: Option<&'a ClusterView>,
     sums: Sums,
     /// The first of those who are in it, if it is folded.
     folded: Option<ProcessId>,
@@ -86,32 +121,101 @@ impl Processes {
         let mut shown: Vec<_> = self.shown(snapshot).collect();
         if let Some(order) = &self.order {
             order.arrange(&mut shown);
+        } else if self.by_cluster {
+            let place = |cluster: &Option<String>| {
+                let key = cluster.as_deref()?;
+                snapshot.clusters.iter().position(|one| one.key == key)
+            };
+            shown.sort_by_key(|process| place(&process.cluster).unwrap_or(usize::MAX));
         }
         shown
     }
 
-    /// Whether a department is folded now: what a filter finds is always shown, and a sorted list
-    /// has no departments.
-    fn is_folded(&self, department: &str) -> bool {
-        self.filter.is_empty() && self.order.is_none() && self.folded.contains(department)
+    /// Where a process stands.
+    fn part<'a>(&self, process: &'a ProcessView) -> Part<'a> {
+        match (self.by_cluster, process.cluster.as_deref()) {
+            (false, _) => Part::Department(&process.department),
+            (true, Some(cluster)) => Part::Cluster(cluster),
+            (true, None) => Part::Others,
+        }
+    }
+
+    /// Those that are shown, part by part; clusters that have nobody too, so that they can be started.
+    fn parts<'a>(&'a self, snapshot: &'a Snapshot) -> Vec<(Part<'a>, Vec<&'a Arc<ProcessView>>)> {
+        let mut parts: Vec<(Part<'a>, Vec<&'a Arc<ProcessView>>)> = Vec::new();
+        if self.by_cluster && self.filter.is_empty() {
+            let clusters = snapshot.clusters.iter();
+            parts.extend(clusters.map(|one| (Part::Cluster(&one.key), Vec::new())));
+        }
+        for process in self.ordered(snapshot) {
+            let part = self.part(process);
+            match parts.iter_mut().rev().find(|(known, _)| *known == part) {
+                Some((_, staff)) => staff.push(process),
+                None => parts.push((part, vec![process])),
+            }
+        }
+        parts
+    }
+
+    /// Whether a part is folded now: what a filter finds is always shown, and a sorted list has none.
+    fn is_folded(&self, part: Part<'_>) -> bool {
+        self.filter.is_empty()
+            && self.order.is_none()
+            && !self.folded.is_empty()
+            && self.folded.contains(&part.name())
+    }
+
+    /// The cluster whose head is selected.
+    pub(crate) fn cluster<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a ClusterView> {
+        let Key::Cluster(number) = self.row(snapshot)? else {
+            return None;
+        };
+        let mut all = snapshot.clusters.iter();
+        all.find(|cluster| team(&cluster.key) == number)
+            .map(AsRef::as_ref)
+    }
+
+    /// Shows the list by cluster, or by department again; the selected row stays.
+    pub(crate) fn turn(&mut self, snapshot: &Snapshot) {
+        let selected = self.selected(snapshot);
+        self.by_cluster = !self.by_cluster;
+        self.order = None;
+        if let Some(id) = selected {
+            self.select(id, snapshot);
+        }
+    }
+
+    /// Selects the head of a cluster.
+    pub(crate) fn go_to_cluster(&mut self, number: u64, snapshot: &Snapshot) {
+        self.by_cluster = true;
+        self.order = None;
+        self.filter = Filter::default();
+        let keys = self.keys(snapshot);
+        self.cursor.select(&keys, Key::Cluster(number));
     }
 
     /// The rows that can be selected, in order.
     pub(crate) fn keys(&self, snapshot: &Snapshot) -> Vec<Key> {
-        if self.folded.is_empty() && self.order.is_none() {
+        if self.folded.is_empty() && self.order.is_none() && !self.by_cluster {
             return self
                 .shown(snapshot)
                 .map(|process| Key::Process(process.id))
                 .collect();
         }
-        let mut keys = Vec::with_capacity(snapshot.processes.len());
-        let mut folded = None;
-        for process in self.ordered(snapshot) {
-            if !self.is_folded(&process.department) {
-                keys.push(Key::Process(process.id));
-            } else if folded != Some(&process.department) {
-                folded = Some(&process.department);
-                keys.push(Key::Folded(process.id));
+        if self.order.is_some() {
+            let all = self.ordered(snapshot).into_iter();
+            return all.map(|process| Key::Process(process.id)).collect();
+        }
+        let mut keys = Vec::with_capacity(snapshot.processes.len() + 8);
+        for (part, staff) in self.parts(snapshot) {
+            let folded = self.is_folded(part);
+            match part {
+                Part::Cluster(key) => keys.push(Key::Cluster(team(key))),
+                _ if folded => keys.extend(staff.first().map(|first| Key::Folded(first.id))),
+                _ => {}
+            }
+            if !folded {
+                keys.extend(staff.iter().map(|process| Key::Process(process.id)));
             }
         }
         keys
@@ -132,14 +236,15 @@ impl Processes {
     pub(crate) fn selected(&self, snapshot: &Snapshot) -> Option<ProcessId> {
         match self.row(snapshot)? {
             Key::Process(id) => Some(id),
-            Key::Folded(_) => None,
+            Key::Folded(_) | Key::Cluster(_) => None,
         }
     }
 
     /// Selects a process, and unfolds its department.
     pub(crate) fn select(&mut self, id: ProcessId, snapshot: &Snapshot) {
         if let Some(process) = snapshot.process(id) {
-            self.folded.remove(&process.department);
+            let part = self.part(process).name();
+            self.folded.remove(&part);
         }
         let keys = self.keys(snapshot);
         self.cursor.select(&keys, Key::Process(id));
@@ -150,22 +255,40 @@ impl Processes {
         if self.order.is_some() || !self.filter.is_empty() {
             return Some("Only the usual list has departments to fold; Esc goes back to it.");
         }
-        let (Key::Process(id) | Key::Folded(id)) = self.row(snapshot)?;
-        let department = &snapshot.process(id)?.department;
-        if fold {
-            self.folded.insert(department.clone());
-            let first = snapshot
-                .processes
-                .iter()
-                .find(|process| process.department == *department)?;
-            let keys = self.keys(snapshot);
-            self.cursor.select(&keys, Key::Folded(first.id));
+        let row = self.row(snapshot)?;
+        let part = match row {
+            Key::Process(id) | Key::Folded(id) => self.part(snapshot.process(id)?),
+            Key::Cluster(_) => Part::Cluster(&self.cluster(snapshot)?.key),
+        };
+        let name = part.name();
+        let head = match part {
+            Part::Cluster(key) => Key::Cluster(team(key)),
+            part => {
+                let mut all = self.ordered(snapshot).into_iter();
+                Key::Folded(all.find(|process| self.part(process) == part)?.id)
+            }
+        };
+        let to = if fold {
+            self.folded.insert(name);
+            head
         } else {
-            self.folded.remove(department);
-            let keys = self.keys(snapshot);
-            self.cursor.select(&keys, Key::Process(id));
-        }
+            self.folded.remove(&name);
+            match row {
+                Key::Folded(id) => Key::Process(id),
+                row => row,
+            }
+        };
+        let keys = self.keys(snapshot);
+        self.cursor.select(&keys, to);
         None
+    }
+
+    /// Folds the selected head, or unfolds it.
+    pub(crate) fn toggle(&mut self, snapshot: &Snapshot) {
+        let folded = self
+            .cluster(snapshot)
+            .is_some_and(|cluster| self.is_folded(Part::Cluster(&cluster.key)));
+        self.fold(!folded, snapshot);
     }
 
     /// Marks the selected row, or unmarks it: a range begins here.
@@ -192,7 +315,7 @@ impl Processes {
             let range = keys.get(from.min(to)..=from.max(to)).unwrap_or(&[]);
             self.marked.extend(range.iter().filter_map(|key| match key {
                 Key::Process(id) => Some(*id),
-                Key::Folded(_) => None,
+                Key::Folded(_) | Key::Cluster(_) => None,
             }));
             self.mark = Some(here);
         }
@@ -242,7 +365,7 @@ impl Processes {
     ) {
         self.drawn.clear();
         let snapshot = scene.snapshot;
-        if snapshot.processes.is_empty() {
+        if snapshot.processes.is_empty() && !self.by_cluster {
             return welcome(scene, area, buffer);
         }
         let keys = self.keys(snapshot);
@@ -278,6 +401,16 @@ impl Processes {
             };
             ratatui::widgets::Widget::render(&peek, below, buffer);
         }
+        if let Some(cluster) = self.cluster(snapshot)
+            && peek > 0
+        {
+            let below = Rect {
+                y: list.bottom() + 1,
+                height: peek - 1,
+                ..area
+            };
+            cluster::draw(cluster, scene, below, buffer);
+        }
     }
 
     fn rows<'a>(&'a self, snapshot: &'a Snapshot) -> Vec<Row<'a>> {
@@ -289,30 +422,26 @@ impl Processes {
                 .map(Row::Process)
                 .collect();
         }
-        let mut group: Option<(usize, &str)> = None;
-        for process in self.shown(snapshot) {
-            let folded = self.is_folded(&process.department);
-            let at = match group {
-                Some((at, department)) if department == process.department => at,
-                _ => {
-                    let title = snapshot
-                        .catalogue
-                        .department(&process.department)
-                        .map_or(process.department.as_str(), |found| found.title.as_str());
-                    group = Some((rows.len(), &process.department));
-                    rows.push(Row::Group(Group {
-                        title,
-                        sums: Sums::default(),
-                        folded: folded.then_some(process.id),
-                    }));
-                    rows.len() - 1
+        for (part, staff) in self.parts(snapshot) {
+            let folded = self.is_folded(part);
+            let mut sums = Sums::default();
+            staff.iter().for_each(|process| sums.add(process));
+            let (title, cluster) = match part {
+                Part::Department(key) => {
+                    let found = snapshot.catalogue.department(key);
+                    (found.map_or(key, |found| found.title.as_str()), None)
                 }
+                Part::Cluster(key) => (key, snapshot.cluster(key).map(AsRef::as_ref)),
+                Part::Others => ("In no cluster", None),
             };
-            if let Some(Row::Group(group)) = rows.get_mut(at) {
-                group.sums.add(process);
-            }
+            rows.push(Row::Group(Group {
+                title,
+                cluster,
+                sums,
+                folded: staff.first().filter(|_| folded).map(|first| first.id),
+            }));
             if !folded {
-                rows.push(Row::Process(process));
+                rows.extend(staff.into_iter().map(Row::Process));
             }
         }
         rows
@@ -336,7 +465,7 @@ impl Processes {
         let rows = self.rows(scene.snapshot);
         let is_selected = |row: &Row<'_>| match row {
             Row::Process(process) => Key::Process(process.id) == selected,
-            Row::Group(group) => group.folded.map(Key::Folded) == Some(selected),
+            Row::Group(group) => group.key() == Some(selected),
         };
         let row = rows.iter().position(is_selected).unwrap_or(0);
         // The head of its group stays in view with the first of it.
@@ -351,8 +480,8 @@ impl Processes {
                 Row::Group(group) => {
                     let columns = (!narrow).then_some(&columns);
                     write_head(&mut pen, at, group, columns, palette);
-                    if let (Some(first), Ok(at)) = (group.folded, u16::try_from(at)) {
-                        drawn.push((area.y + at, Key::Folded(first)));
+                    if let (Some(key), Ok(at)) = (group.key(), u16::try_from(at)) {
+                        drawn.push((area.y + at, key));
                     }
                     if is_selected(item) {
                         pen.put(at, 0, 1, "▌", palette.accent);
@@ -396,6 +525,16 @@ impl Processes {
     }
 }
 
+impl Group<'_> {
+    /// By which it is selected, if it can be.
+    fn key(&self) -> Option<Key> {
+        match self.cluster {
+            Some(cluster) => Some(Key::Cluster(team(&cluster.key))),
+            None => self.folded.map(Key::Folded),
+        }
+    }
+}
+
 /// The head of a department; a folded one says who is in it and whether anyone needs a person.
 fn write_head(
     pen: &mut Pen<'_>,
@@ -405,6 +544,18 @@ fn write_head(
     palette: &Palette,
 ) {
     let title = text::clean(group.title);
+    if let Some(cluster) = group.cluster {
+        let mark = if group.folded.is_some() { "▸" } else { "▾" };
+        let title = format!("{mark} {title}  {}", cluster::counts(cluster));
+        match columns {
+            Some(columns) => columns.group(pen, row, &title, &group.sums, palette),
+            None => drop(pen.put(row, 1, 60, &title, palette.strong)),
+        }
+        if group.folded.is_some() && group.sums.needs > 0 {
+            pen.put(row, 0, 1, "!", palette.warn);
+        }
+        return;
+    }
     let Some(_) = group.folded else {
         let title = format!("▾ {title}");
         match columns {

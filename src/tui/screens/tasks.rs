@@ -171,6 +171,7 @@ impl Tasks {
     pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         self.drawn.clear();
         let palette = scene.palette();
+        let area = scaling(scene, area, buffer);
         let listed = self.listed(scene.snapshot);
         let mut pen = Pen::new(buffer, area);
         let width = pen.width();
@@ -251,6 +252,29 @@ impl Tasks {
                 self.drawn.push((area.y + at, task.id));
             }
         }
+    }
+}
+
+/// What automatic scaling has to say, over the list; returns what is left.
+fn scaling(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) -> Rect {
+    let Some(view) = scene.snapshot.scaling_line(scene.now.wall) else {
+        return area;
+    };
+    let palette = scene.palette();
+    let style = if view.holds {
+        palette.warn
+    } else {
+        palette.dim
+    };
+    let mut pen = Pen::new(buffer, area);
+    let width = pen.width();
+    let line = format!("Scaling: {}", text::clean(&view.text));
+    pen.put(0, 1, width.saturating_sub(2), &line, style);
+    let taken = area.height.min(1);
+    Rect {
+        y: area.y + taken,
+        height: area.height - taken,
+        ..area
     }
 }
 

@@ -8,4 +8,5 @@ mod pictures;
 mod queue;
 mod screens;
 mod sizes;
+mod teams;
 mod why;

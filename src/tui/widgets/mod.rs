@@ -1,5 +1,6 @@
 //! Parts that several screens are made of. A widget knows no screen.
 
+pub(crate) mod cluster;
 pub(crate) mod cursor;
 pub(crate) mod field;
 pub(crate) mod log_lines;

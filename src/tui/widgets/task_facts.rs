@@ -34,6 +34,9 @@ pub(crate) fn target(target: &Target, snapshot: &Snapshot) -> String {
         let title = role.map_or(key.as_str(), |role| role.title.as_str());
         words.push(format!("any {title}"));
     }
+    if let Some(cluster) = &target.cluster {
+        words.push(format!("cluster {cluster}"));
+    }
     if !target.skills.is_empty() {
         words.push(format!("skills {}", target.skills.join(", ")));
     }

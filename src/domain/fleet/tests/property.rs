@@ -6,7 +6,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
+use super::cluster;
 use super::rig::{self, Rig};
+use crate::domain::cluster::ClusterOrder;
 use crate::domain::command::{Command, NewProcess, UpdateWhen};
 use crate::domain::effect::ReplyId;
 use crate::domain::event::{Event, Fact, LaunchFailure};
@@ -20,10 +22,17 @@ use crate::domain::process::{After, Phase, Process};
 use crate::domain::role::Kind;
 use crate::domain::task::{NewTask, Target};
 
+/// So many start by themselves at most.
+const MOST: usize = 3;
+
 #[derive(Debug, Clone)]
 enum Op {
     Hire,
     HireWatcher,
+    StartTeam,
+    StopTeam,
+    ScaleTeam(u32),
+    AddForTeam,
     Boot,
     Look(usize),
     Clock(i64),
@@ -69,6 +78,10 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         2 => Just(Op::Hire),
         1 => Just(Op::HireWatcher),
+        1 => Just(Op::StartTeam),
+        1 => Just(Op::StopTeam),
+        1 => (0..4_u32).prop_map(Op::ScaleTeam),
+        3 => Just(Op::AddForTeam),
         1 => Just(Op::Boot),
         1 => n.clone().prop_map(Op::Look),
         1 => (-40_000_000..40_000_000_i64).prop_map(Op::Clock),
@@ -156,6 +169,23 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
                 ..NewProcess::default()
             };
             rig.order(Command::Create(Box::new(new)));
+        }
+        Op::StartTeam => drop(cluster::order(rig, ClusterOrder::Start)),
+        Op::StopTeam => drop(cluster::order(rig, ClusterOrder::Stop)),
+        Op::ScaleTeam(count) => {
+            let sizes = vec![("developer".to_owned(), count)];
+            cluster::order(rig, ClusterOrder::Scale(sizes));
+        }
+        Op::AddForTeam => {
+            let new = NewTask {
+                text: "work".to_owned(),
+                target: Target {
+                    cluster: Some("team".to_owned()),
+                    ..Target::default()
+                },
+                ..NewTask::default()
+            };
+            rig.order(Command::AddTask(Box::new(new)));
         }
         Op::Boot => rig.event(Event::Booted),
         Op::Look(n) => {
@@ -322,12 +352,69 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
 fn keep(rig: &Rig, op: &Op, kept: &mut BTreeSet<ProcessId>) {
     match *op {
         Op::Stop(n) | Op::Kill(n) => kept.extend(process(rig, n)),
+        Op::StopTeam => kept.extend(team(rig)),
+        Op::StartTeam | Op::ScaleTeam(_) => {
+            let team: Vec<ProcessId> = team(rig).collect();
+            kept.retain(|id| !team.contains(id));
+        }
         Op::Start(n) | Op::Restart(n) | Op::Remove(n) | Op::Update(n, UpdateWhen::Now) => {
             if let Some(id) = process(rig, n) {
                 kept.remove(&id);
             }
         }
         _ => {}
+    }
+}
+
+fn team(rig: &Rig) -> impl Iterator<Item = ProcessId> {
+    let all = rig.fleet.processes();
+    let team = all.filter(|process| process.spec.cluster.is_some());
+    team.map(|process| process.id)
+}
+
+/// Developers that are up, or come up by themselves.
+fn running(rig: &Rig) -> usize {
+    let developers = rig
+        .fleet
+        .processes()
+        .filter(|process| process.spec.role == "developer");
+    developers
+        .filter(|process| !matches!(process.phase, Phase::Down | Phase::Failed))
+        .count()
+}
+
+/// Whether a person has processes started by it.
+fn starts(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Hire
+            | Op::HireWatcher
+            | Op::Start(_)
+            | Op::Restart(_)
+            | Op::Update(..)
+            | Op::StartTeam
+            | Op::ScaleTeam(_)
+            | Op::Reborn
+    )
+}
+
+/// Nothing is started or hired by itself beyond what may be, nor for whom a person stopped.
+fn check_scale(rig: &Rig, op: &Op, (up, staff): (usize, usize), kept: &BTreeSet<ProcessId>) {
+    if starts(op) {
+        return;
+    }
+    let now = running(rig);
+    assert!(now <= MOST.max(up), "{now} are up, {up} were: {op:?}");
+    if rig.fleet.processes().count() > staff {
+        // The latest; for a task of the team the others do not matter.
+        let hired = rig.fleet.processes().last().expect("one more");
+        let cluster = &hired.spec.cluster;
+        let mut down = rig.fleet.processes().filter(|one| kept.contains(&one.id));
+        let made_up_for = down.find(|one| {
+            let matters = cluster.is_none() || one.spec.cluster == *cluster;
+            one.spec.role == "developer" && matters
+        });
+        assert!(made_up_for.is_none(), "hired for {made_up_for:?}");
     }
 }
 
@@ -415,6 +502,11 @@ proptest! {
             restart.after = Some(Duration::from_secs(2000));
             restart.schedule = Some("*/20 * * * *".parse().unwrap());
             catalogue.auto_stop.min_processes = 1;
+            catalogue.auto_start.max_processes = MOST;
+            catalogue.auto_start.rule.sustained = Duration::from_secs(20);
+            catalogue.auto_start.rule.wait = Duration::from_secs(40);
+            catalogue.auto_start.rule.tasks_per_process = 1;
+            catalogue.clusters.push(cluster::team());
             catalogue.roles[0].health.restart = true;
         });
         for op in &ops {
@@ -427,9 +519,11 @@ proptest! {
             if let Op::Reborn = op {
                 before.extend(rig.launches.iter().map(|plan| plan.run));
             }
+            let was = (running(&rig), rig.fleet.processes().count());
             apply(&mut rig, op);
             check(&mut rig, &before);
             check_kept(&rig, &kept);
+            check_scale(&rig, op, was, &kept);
             accepted.extend(rig.saved.tasks.keys().copied());
             let known: BTreeSet<TaskId> =
                 rig.snapshot().tasks.iter().map(|task| task.id).collect();

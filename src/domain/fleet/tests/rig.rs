@@ -158,6 +158,7 @@ pub(super) fn catalogue() -> Catalogue {
         templates: vec![],
         auto_start: AutoStart::default(),
         auto_stop: AutoStop::default(),
+        clusters: vec![],
     }
 }
 
