@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use headcount::domain::command::{Command, Outcome};
 use headcount::domain::exit::{Exit, ExitStatus};
 use headcount::domain::fault::FaultCode;
-use headcount::domain::id::{ProcessId, TaskId};
+use headcount::domain::id::TaskId;
 use headcount::domain::snapshot::{Activity, Health, Status};
 use headcount::domain::task::{AttemptEnd, Task, TaskState};
 use headcount::os::identity::ProcessIdentity;
@@ -58,16 +58,6 @@ async fn first_attempt(company: &Company, id: TaskId) -> (AttemptEnd, String) {
     let task = task(company, id);
     let reason = task.attempts[0].reason.clone().unwrap_or_default();
     (end(&task).expect("it is over"), reason)
-}
-
-async fn busy(company: &Company, process: ProcessId) {
-    company
-        .wait("it is busy", |snapshot| {
-            snapshot
-                .process(process)
-                .is_some_and(|view| view.activity == Activity::Busy)
-        })
-        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,7 +180,13 @@ async fn c9_the_real_agent_whose_model_never_answers_is_flagged_and_can_be_ended
     let next = company.add("SAY still here", ada).await;
     assert_eq!(company.done(next).await.state, TaskState::Succeeded);
     let id = company.add("HANG", ada).await;
-    busy(&company, ada).await;
+    company
+        .wait("it is at it", |snapshot| {
+            snapshot
+                .task(id)
+                .is_some_and(|task| task.state == TaskState::Running)
+        })
+        .await;
     ends(&company, Command::Kill(ada)).await;
     let task = task(&company, id);
     assert_eq!(
