@@ -2,7 +2,7 @@
 //! tasks that wait for each other. In the end each task is in one end state, none is lost, and none was done
 //! oftener than its attempts say.
 //!
-//! The short form runs with all tests. The long one, 100 kills and 500 tasks, takes some minutes:
+//! The short form runs with all tests. The long one, 100 kills and 500 tasks, takes a minute and a half:
 //! `cargo test --test queue_kill -- --ignored --nocapture`.
 
 #[path = "support/instance.rs"]
@@ -209,7 +209,7 @@ fn d1_killed_under_a_queue_each_task_ends_once() {
 }
 
 #[test]
-#[ignore = "takes some minutes"]
+#[ignore = "takes a minute and a half"]
 fn d1_killed_a_hundred_times_under_five_hundred_tasks_each_ends_once() {
     killed_over_and_over(100, 500);
 }

@@ -1,5 +1,6 @@
 //! The company at work: hub, actors, shims and agents together, in this process.
 
+mod chain;
 #[path = "../support/claude.rs"]
 mod claude;
 mod clusters;
