@@ -177,7 +177,7 @@ impl Fleet {
         let down: Vec<(ProcessId, bool)> = self
             .team(key)
             .filter(|process| !is_left_out(process) && !gathering.open.contains_key(&process.id))
-            .filter(|process| !process.live().is_some_and(|live| !live.stage.is_stopping()))
+            .filter(|process| process.live().is_none_or(|live| live.stage.is_stopping()))
             .map(|process| (process.id, process.upkeep.extra))
             .collect();
         for (id, extra) in down {

@@ -11,7 +11,6 @@ mod health;
 mod hire;
 mod lifecycle;
 mod model;
-mod overnight;
 mod property;
 mod queue;
 mod recorder;

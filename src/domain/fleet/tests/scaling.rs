@@ -455,7 +455,7 @@ fn nobody_is_hired_while_the_state_cannot_be_written() {
     let mut rig = queue(8);
     rig.disk = false;
     // Something to be written, which fails.
-    let waiting = rig.snapshot().tasks.iter().last().unwrap().id;
+    let waiting = rig.snapshot().tasks.iter().next_back().unwrap().id;
     rig.order(Command::HoldTask(waiting));
     for _ in 0..90 {
         rig.pass(SECOND);
