@@ -113,6 +113,10 @@ fn until_all_are_over(instance: &Instance) {
     }
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "what a run by hand has seen is in its output"
+)]
 fn killed_over_and_over(kills: usize, count: usize) {
     let instance = Instance::demo();
     hasten(&instance);

@@ -6,8 +6,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
@@ -21,15 +20,15 @@ const START: u64 = 8;
 
 /// The starts that are under way. Cheap to clone; all are one count.
 #[derive(Debug, Clone, Default)]
-pub struct Starts(Arc<AtomicU64>);
+pub struct Starts(Arc<Mutex<u64>>);
 
 /// A start under way; it is not when this goes.
 #[derive(Debug)]
-pub struct Start(Arc<AtomicU64>);
+pub struct Start(Arc<Mutex<u64>>);
 
 impl Drop for Start {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
     }
 }
 
@@ -52,11 +51,14 @@ impl Starts {
     /// # Errors
     /// What is missing.
     pub fn take_up(&self) -> Result<Start, Scarcity> {
-        let under_way = self.0.fetch_add(1, Ordering::Relaxed) + 1;
-        let start = Start(Arc::clone(&self.0));
-        match Scarcity::of_descriptors(under_way) {
+        // Those that are refused do not count: many that ask again at once would refuse each other for ever.
+        let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match Scarcity::of_descriptors(*under_way + 1) {
             Some(lack) => Err(lack),
-            None => Ok(start),
+            None => {
+                *under_way += 1;
+                Ok(Start(Arc::clone(&self.0)))
+            }
         }
     }
 }

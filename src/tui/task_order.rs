@@ -69,15 +69,16 @@ struct Facts {
 
 impl Facts {
     fn of(task: &Task, column: TaskColumn, snapshot: &Snapshot) -> Self {
-        let who = column == TaskColumn::Who;
         let result = task.result.as_ref();
         Self {
             id: task.id,
             state: task.state,
             priority: task.priority,
-            who: who
-                .then(|| task_facts::who(task, snapshot).to_lowercase())
-                .unwrap_or_default(),
+            who: if column == TaskColumn::Who {
+                task_facts::who(task, snapshot).to_lowercase()
+            } else {
+                String::new()
+            },
             time: result.map_or_else(Default::default, |result| result.duration),
             tries: task.attempts.len(),
             cost: result.map_or(0.0, |result| result.cost_usd),

@@ -19,6 +19,7 @@ use headcount::domain::worktree::UseWorktree;
 use headcount::os::sandbox::version;
 
 /// A folder that no employee is granted.
+#[expect(clippy::print_stdout, reason = "what is skipped is said")]
 fn outside() -> Option<tempfile::TempDir> {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let common = ["/tmp", "/var/tmp", "/dev"];

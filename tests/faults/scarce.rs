@@ -145,6 +145,59 @@ fn d10_without_descriptors_a_start_waits_its_task_stays_and_the_instance_answers
 }
 
 #[test]
+fn d10_runs_that_the_next_instance_has_no_descriptors_for_go_on_until_it_has() {
+    const RUNS: usize = 14;
+    let instance = Instance::demo();
+    instance.ok(&["create", "senior_developer", "--count", &RUNS.to_string()]);
+    let pids = || -> Vec<Value> {
+        let processes = instance.json(&["ps"]);
+        let processes = processes.as_array().expect("a list").iter();
+        processes.map(|process| process["pid"].clone()).collect()
+    };
+    let before = pids();
+    instance.kill_instance();
+    let up = instance
+        .limited("-n 112", &["up"])
+        .output()
+        .expect("starts");
+    assert!(up.status.success(), "{}", errors(&up));
+    assert_eq!(pids(), before);
+    let log = |number: usize| instance.ok(&["logs", &format!("proc_{number:03}"), "-n", "all"]);
+    let is_adopted = |number: &usize| log(*number).contains("adopted by a new instance");
+    // Which of them wait is settled when those that do have said so.
+    until("it is said that some wait", || {
+        let events = instance.ok(&["events"]);
+        events.contains("its run is not taken up yet")
+    });
+    let (adopted, waiting): (Vec<usize>, Vec<usize>) = (1..=RUNS).partition(is_adopted);
+    assert!(
+        !waiting.is_empty() && !adopted.is_empty(),
+        "{adopted:?} are adopted, {waiting:?} wait"
+    );
+    // As those end that were taken up, there are descriptors for the others.
+    let mut left: Vec<usize> = (1..=RUNS).collect();
+    until("all are taken up", || {
+        left.retain(|number| {
+            if !is_adopted(number) {
+                return true;
+            }
+            let process = format!("proc_{number:03}");
+            let view = instance.json(&["inspect", &process]);
+            assert_eq!(view["pid"], before[number - 1], "{view:#}");
+            let text = format!("SAY {number}");
+            let task = instance.json(&["task", "add", &text, "--process", &process]);
+            let task = task["id"].as_str().expect("an id");
+            let task = instance.json(&["task", "wait", task, "--timeout", "30s"]);
+            assert_eq!(task["state"], "succeeded", "{task:#}");
+            instance.ok(&["stop", &process]);
+            false
+        });
+        left.is_empty()
+    });
+    instance.close();
+}
+
+#[test]
 fn d10_without_processes_a_start_waits_its_task_stays_and_the_instance_answers() {
     const LIMIT: usize = 100;
     if !nix::unistd::geteuid().is_root() {

@@ -16,6 +16,7 @@ struct Places {
 
 impl Places {
     /// `None` where the kernel holds nothing.
+    #[expect(clippy::print_stdout, reason = "what is skipped is said")]
     fn new(needs: u32) -> Option<Self> {
         if version() < needs {
             println!(

@@ -158,6 +158,8 @@ impl Fleet {
             return;
         };
         let text = match &process.phase {
+            // Without a failure it only waited for its turn.
+            Phase::Backoff { .. } if process.tries == 0 => return,
             Phase::Backoff { .. } => format!("after a failure, try {}", process.tries),
             Phase::Live(_) if process.offered.is_some() => "with its updates".to_owned(),
             Phase::Live(_) => "it is started again".to_owned(),

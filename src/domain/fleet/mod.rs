@@ -185,6 +185,8 @@ struct Pending {
 /// What could not be written.
 #[derive(Debug)]
 struct Again {
+    /// What the last try came to.
+    error: String,
     at: Mono,
     /// Of batches that failed, and of those that were on their way behind them: in their order.
     pending: Pending,

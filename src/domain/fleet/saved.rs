@@ -222,14 +222,18 @@ impl Fleet {
         }
         // The disk refuses writes at present. What can be taken back is refused at once, the rest
         // waits with what waits already.
-        self.refuse_what_can_be(
-            &mut pending,
-            "an earlier write failed and is being tried again",
-        );
+        let why = self.why_not_stored();
+        self.refuse_what_can_be(&mut pending, &why);
         if let Some(again) = &mut self.again {
             again.pending.dirty.merge(pending.dirty);
             again.later.extend(pending.then);
         }
+    }
+
+    /// Why nothing is written at present: what the last try came to.
+    fn why_not_stored(&self) -> String {
+        let error = self.again.as_ref().map_or("", |again| again.error.as_str());
+        format!("an earlier write failed and is being tried again: {error}")
     }
 
     /// Answers who adds a task that is there already: what becomes of that one becomes of this.
@@ -261,8 +265,7 @@ impl Fleet {
             return Err(Refusal::State("the instance is on its way down".to_owned()));
         }
         if self.again.is_some() {
-            let text = "an earlier write failed and is being tried again".to_owned();
-            return Err(Refusal::NotStored(text));
+            return Err(Refusal::NotStored(self.why_not_stored()));
         }
         self.successor.get_or_insert((program, reply));
         self.changed = true;
@@ -384,11 +387,13 @@ impl Fleet {
         let at = self.now.mono + AGAIN;
         match &mut self.again {
             Some(again) => {
+                error.clone_into(&mut again.error);
                 again.pending.dirty.merge(pending.dirty);
                 again.pending.then.extend(pending.then);
             }
             None => {
                 self.again = Some(Again {
+                    error: error.to_owned(),
                     at,
                     pending,
                     later: Vec::new(),

@@ -11,6 +11,7 @@ mod health;
 mod hire;
 mod lifecycle;
 mod model;
+mod overnight;
 mod property;
 mod queue;
 mod recorder;

@@ -115,3 +115,23 @@ proptest! {
         both.check();
     }
 }
+
+/// A task that is freed in the moment in which its next try is due goes at once.
+#[test]
+fn one_that_is_freed_when_it_is_due_goes_at_once() {
+    let ops = [
+        Op::Add(Priority::Urgent, None, Wants::Process(0)),
+        Op::Add(Priority::Urgent, None, Wants::Role("careful")),
+        Op::AddAsking(2),
+        Op::Crash(0),
+        Op::Crash(0),
+        Op::EditAfter(1, 0),
+        Op::Crash(0),
+        Op::Finish(3, true),
+    ];
+    let mut both = Both::new();
+    for op in &ops {
+        both.apply(op);
+        both.check();
+    }
+}
