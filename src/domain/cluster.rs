@@ -115,8 +115,13 @@ impl ClusterDone {
                 0 => String::new(),
                 killed => format!(" ({killed} had to be killed)"),
             };
+            let processes = if self.ended == 1 {
+                "process"
+            } else {
+                "processes"
+            };
             line.push_str(&format!(
-                ": {} processes ended, {} left{killed}",
+                ": {} {processes} ended, {} left{killed}",
                 self.ended, self.left
             ));
         }
