@@ -5,9 +5,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process;
 
 use crate::company::{Company, Setup};
+use crate::worktrees::git;
 use crate::{Done, real};
 use headcount::config;
 use headcount::domain::command::{Command, NewProcess, Outcome, Refusal};
@@ -41,18 +41,6 @@ async fn hire(company: &Company, folder: &Path) -> ProcessId {
         Ok(Outcome::Created(id)) => id,
         other => panic!("not hired: {other:?}"),
     }
-}
-
-fn git(folder: &Path, args: &[&str]) -> String {
-    let output = process::Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(args)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .output()
-        .expect("git runs");
-    assert!(output.status.success(), "git {args:?}: {output:?}");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// A worktree's employee writes there, commits into its repository's git folder, and writes nowhere else.

@@ -17,7 +17,7 @@ use headcount::domain::worktree::{
     MergeMode, Merged, UseWorktree, WorkDone, WorkOf, WorkOrder, conflict_task,
 };
 
-fn git(folder: &Path, args: &[&str]) -> String {
+pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
     let output = process::Command::new("git")
         .arg("-C")
         .arg(folder)
