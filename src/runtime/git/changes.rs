@@ -1,8 +1,9 @@
 //! What a worktree holds beyond its base.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::command::Git;
@@ -32,17 +33,27 @@ impl ScratchIndex {
             .await?;
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let scratch = index.with_file_name(format!("headcount-index-{}-{n}", std::process::id()));
-        // Before the first `add` there is none.
-        if index.exists() {
-            fs::copy(&index, &scratch).map_err(|source| GitError::File {
-                act: "copy",
-                path: index,
-                source,
-            })?;
-        }
+        copied(&index, &scratch).map_err(|source| GitError::File {
+            act: "copy",
+            path: index,
+            source,
+        })?;
         let git = git.with_index(&scratch);
         Ok((Self(scratch), git))
     }
+}
+
+/// Copies an index together with its time: a file as old as its index may have been changed in the same second, so git reads it
+/// again ("racy git", `Documentation/technical/racy-git.txt`); under a younger index it would be taken for unchanged.
+fn copied(index: &Path, to: &Path) -> io::Result<()> {
+    let mut from = match File::open(index) {
+        // Before the first `add` there is none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let mut copy = File::create(to)?;
+    io::copy(&mut from, &mut copy)?;
+    copy.set_modified(from.metadata()?.modified()?)
 }
 
 /// The commit where a worktree left its base: what it is compared with.

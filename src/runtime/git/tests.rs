@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -354,6 +355,32 @@ async fn changes_count_what_is_committed_and_what_is_not() {
         fs::read(rig.repo().join("raw.bin")).expect("it is there"),
         [0u8, 1, 2, 255]
     );
+}
+
+#[tokio::test]
+async fn a_change_of_the_same_size_in_the_second_of_the_checkout_is_seen() {
+    let rig = Rig::new();
+    let tree = rig.tree("Ada").await;
+    // What a checkout and a quick edit leave, without the luck of the clock: same size, same time as the index.
+    git(&rig.repo(), &["config", "core.trustctime", "false"]);
+    let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let old = |path: &Path| {
+        let file = fs::File::options().write(true).open(path);
+        let set = file.and_then(|file| file.set_modified(then));
+        set.expect("a time is set");
+    };
+    let path = tree.top.join("a.txt");
+    old(&path);
+    git(&tree.top, &["update-index", "--refresh"]);
+    put(&tree.top, "a.txt", "one\nTWO\nthree\n");
+    old(&path);
+    let index = ["rev-parse", "--path-format=absolute", "--git-path", "index"];
+    old(Path::new(&git(&tree.top, &index)));
+    let changes = rig.trees.changes(&tree).await.expect("changes");
+    let files = changes.files.iter().map(|file| file.path.as_str());
+    assert_eq!(files.collect::<Vec<_>>(), ["a.txt"]);
+    let patch = rig.trees.patch(&tree, false).await.expect("a patch");
+    assert!(String::from_utf8_lossy(&patch).contains("+TWO"));
 }
 
 #[tokio::test]
