@@ -145,6 +145,7 @@ fn task(number: u64, now: Timestamp) -> Task {
         cancelling: false,
         forgiven: 0,
         continues: None,
+        cut: None,
         after: vec![],
         moved: None,
         dismissed: false,

@@ -415,6 +415,37 @@ pub struct Attempt {
     pub messages: Vec<TurnMessage>,
 }
 
+/// Where a task was cut off while an agent was at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// Who was at it.
+    pub process: ProcessId,
+    /// In which conversation; `None` once that cannot be taken up any more.
+    pub conversation: Option<Uuid>,
+    /// Why, for a person and for whoever goes on.
+    pub reason: String,
+}
+
+impl Cut {
+    /// What stands before the text of the task when it is given again, to the one who was at it in the same conversation or
+    /// to somebody who knows nothing of it.
+    #[must_use]
+    pub fn notice(&self, knows: bool) -> String {
+        let reason = self.reason.trim_end_matches('.');
+        if knows {
+            format!(
+                "You were interrupted in this task: {reason}. What you had done is still there. See how far you came, \
+                 do nothing twice, and go on to the end. The task again:"
+            )
+        } else {
+            format!(
+                "Somebody was at this task before you and was interrupted: {reason}. Part of it may be done. See how far it \
+                 is, do nothing twice, and go on to the end. The task:"
+            )
+        }
+    }
+}
+
 /// A message of a person to the running turn of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurnMessage {
@@ -531,6 +562,9 @@ pub struct Task {
     /// The conversation that it goes on in, where it does not begin one.
     #[serde(default)]
     pub continues: Option<Continued>,
+    /// Where its last attempt was cut off, if the agent was at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Box<Cut>>,
     /// Tasks that must have succeeded before it is worked on.
     #[serde(default)]
     pub after: Vec<TaskId>,
@@ -576,6 +610,19 @@ impl Task {
     pub fn conversation(&self) -> Option<(ProcessId, Uuid)> {
         let mut latest_first = self.attempts.iter().rev();
         latest_first.find_map(|attempt| Some((attempt.process, attempt.conversation?)))
+    }
+
+    /// The conversation that a process is to be in for it: of what it continues, or where this process was cut off.
+    /// `None` for a fresh one.
+    #[must_use]
+    pub fn goes_on_in(&self, process: ProcessId) -> Option<Uuid> {
+        let cut = || {
+            let cut = self.cut.as_deref()?;
+            cut.conversation.filter(|_| cut.process == process)
+        };
+        self.continues
+            .map(|earlier| earlier.conversation)
+            .or_else(cut)
     }
 
     /// Where it stands in the order of work.

@@ -246,6 +246,7 @@ pub(crate) fn task(id: u64, state: TaskState) -> Task {
         cancelling: false,
         forgiven: 0,
         continues: None,
+        cut: None,
         after: vec![],
         moved: None,
         dismissed: false,

@@ -183,6 +183,7 @@ impl Fleet {
             cancelling: false,
             forgiven: 0,
             continues,
+            cut: None,
             after,
             moved: None,
             dismissed: false,

@@ -61,7 +61,14 @@ impl Fleet {
             let next = self
                 .queue
                 .first_of_each()
-                .filter_map(|(target, first)| Some((first, self.whose_turn(target, &free)?)))
+                .filter_map(|(target, first)| {
+                    let place = match self.returns(first.1) {
+                        // Who was at it goes on with it; that one may have to come up first.
+                        Some(process) => free.iter().position(|id| *id == process.id)?,
+                        None => self.whose_turn(target, &free)?,
+                    };
+                    Some((first, place))
+                })
                 .min();
             let Some(((_, task), place)) = next else {
                 return;

@@ -1,9 +1,11 @@
-//! Tasks that go on in the conversation of an earlier one.
+//! Tasks that go on in the conversation of an earlier one, or in their own where they were cut off.
 //!
 //! A conversation has one owner, the process that began it: two that go on in it at once would each
 //! lose what the other said. So a task that continues goes to that process and to no other. A process
 //! that is in another conversation by then is started anew with the earlier one, before the task is
 //! leased: a failed start costs the task nothing.
+
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -11,9 +13,9 @@ use crate::domain::command::Refusal;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::log::LogKind;
-use crate::domain::process::{After, Phase};
+use crate::domain::process::{After, Phase, Process, Stage, Turn};
 use crate::domain::snapshot::Level;
-use crate::domain::task::{Continued, NewTask, TaskState};
+use crate::domain::task::{Continued, NewTask, Task, TaskState};
 
 impl Fleet {
     /// The conversation that a new task is to go on in; its target becomes the owner of that.
@@ -61,13 +63,58 @@ impl Fleet {
         }))
     }
 
-    /// The conversation of a task that continues, if the process is in another one at present.
+    /// The conversation of a task that goes on, if the process is in another one at present.
     pub(super) fn elsewhere(&self, task: TaskId, process: ProcessId) -> Option<Uuid> {
-        let wanted = self.tasks.get(&task)?.continues?.conversation;
-        let present = self.processes.get(&process)?.conversations.last();
-        present
-            .is_none_or(|present| present.id != wanted)
-            .then_some(wanted)
+        let wanted = self.tasks.get(&task)?.goes_on_in(process)?;
+        (!self.is_in(process, wanted)).then_some(wanted)
+    }
+
+    /// Whether a process can be given the task as it is; otherwise its conversation is cleared first.
+    pub(super) fn needs_no_clearing(&self, task: TaskId, process: ProcessId) -> bool {
+        let wanted = self.tasks.get(&task);
+        let wanted = wanted.and_then(|task| task.goes_on_in(process));
+        let present = self.processes.get(&process);
+        let present = present.and_then(|process| process.conversations.last());
+        match (wanted, present) {
+            (Some(wanted), Some(present)) => present.id == wanted || !present.used,
+            (_, present) => present.is_none_or(|present| !present.used),
+        }
+    }
+
+    fn is_in(&self, process: ProcessId, conversation: Uuid) -> bool {
+        let process = self.processes.get(&process);
+        let present = process.and_then(|process| process.conversations.last());
+        present.is_some_and(|present| present.id == conversation)
+    }
+
+    /// What the agent is told: the task, and before it that it was begun, if it was.
+    pub(super) fn words_for(&self, task: &Task, process: ProcessId) -> String {
+        let text = self.filled(task);
+        let Some(cut) = task.cut.as_deref() else {
+            return text;
+        };
+        let knows = cut.process == process
+            && cut
+                .conversation
+                .is_some_and(|conversation| self.is_in(process, conversation));
+        format!("{}\n\n{text}", cut.notice(knows))
+    }
+
+    /// Who was at a task when it was cut off, while that one may still take it up: free, or about to be.
+    pub(super) fn returns(&self, task: TaskId) -> Option<&Process> {
+        let task = self.tasks.get(&task)?;
+        let cut = task.cut.as_deref()?;
+        let process = self.processes.get(&cut.process)?;
+        let live = process.live()?;
+        let starts = matches!(live.stage, Stage::Launching { .. } | Stage::Readying { .. });
+        let is_idle = live.turn == Turn::None;
+        let settles = live.stage == Stage::Up && is_idle && !live.settled;
+        let restarts = live.stage.is_stopping() && is_idle && live.after == After::Start;
+        (cut.conversation.is_some()
+            && live.blocked.is_none()
+            && (process.is_free() || starts || settles || restarts)
+            && self.fits(&task.target, process.id))
+        .then_some(process)
     }
 
     /// Starts a free process anew in an earlier conversation; the task follows when it is up.
@@ -88,8 +135,26 @@ impl Fleet {
         self.begin_stop(id, None);
     }
 
-    /// A conversation is not there any more: what was to go on in it would not know what it is about.
+    /// A conversation is not there any more: what was to go on in it would not know what it is about. A task that was cut off in
+    /// it is whole by itself, and begins afresh.
     pub(super) fn cannot_continue(&mut self, lost: Uuid) {
+        let of_it = |task: &&Arc<Task>| {
+            let cut = task.cut.as_deref();
+            cut.is_some_and(|cut| cut.conversation == Some(lost))
+        };
+        let cut: Vec<TaskId> = self
+            .tasks
+            .values()
+            .filter(of_it)
+            .map(|task| task.id)
+            .collect();
+        for task in cut {
+            self.with_task(task, |task| {
+                if let Some(cut) = &mut task.cut {
+                    cut.conversation = None;
+                }
+            });
+        }
         let waiting: Vec<(TaskId, TaskId)> = self
             .tasks
             .values()

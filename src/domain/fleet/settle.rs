@@ -12,7 +12,7 @@ use crate::domain::log::LogKind;
 use crate::domain::process::{After, Ending, Live, Process, Turn};
 use crate::domain::role::WhenCut;
 use crate::domain::snapshot::Level;
-use crate::domain::task::{AttemptEnd, TaskResult, TaskState};
+use crate::domain::task::{AttemptEnd, Cut, LeasePhase, TaskResult, TaskState};
 use crate::domain::time::Mono;
 
 /// Finished tasks that a process remembers.
@@ -166,8 +166,21 @@ impl Fleet {
             .collect();
         let mut worked = None;
         self.with_task(task, |task| {
-            task.lease = None;
+            let lease = task.lease.take();
+            let was_at_it = lease.is_some_and(|lease| lease.phase == LeasePhase::Running);
             task.cancelling = false;
+            match (end, task.attempts.last()) {
+                (AttemptEnd::Cut | AttemptEnd::Interrupted, Some(attempt)) if was_at_it => {
+                    task.cut = Some(Box::new(Cut {
+                        process: attempt.process,
+                        conversation: attempt.conversation,
+                        reason: reason.to_owned(),
+                    }));
+                }
+                // Whoever did not come to begin leaves it as the one before did.
+                (AttemptEnd::Cut | AttemptEnd::Interrupted, _) => {}
+                _ => task.cut = None,
+            }
             if let Some(attempt) = task.attempts.last_mut()
                 && attempt.end.is_none()
             {

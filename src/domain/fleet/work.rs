@@ -57,21 +57,13 @@ impl Fleet {
             .get(&task)
             .and_then(|task| task.timeout)
             .or_else(|| self.role_of(id).map(|role| role.task_timeout));
-        let continues = self
-            .tasks
-            .get(&task)
-            .is_some_and(|task| task.continues.is_some());
+        let stays = self.needs_no_clearing(task, id);
+        let moves = self.switch_for(id, task).is_some();
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
         process.turn_taken = turn;
         process.record.assigned += 1;
-        let fresh = process.conversations.last().is_none_or(|last| !last.used);
-        let stays = fresh || continues;
-        let moves = self.switch_for(id, task).is_some();
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
         let Phase::Live(live) = &mut process.phase else {
             return;
         };
@@ -131,18 +123,14 @@ impl Fleet {
     /// Its worktree is on the right branch: the task goes on its way as any other.
     pub(super) fn hand_over_task(&mut self, id: ProcessId, task: TaskId, message: Uuid) {
         let by = self.now.mono + CLEAR;
-        let continues = self
-            .tasks
-            .get(&task)
-            .is_some_and(|task| task.continues.is_some());
+        let stays = self.needs_no_clearing(task, id);
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
-        let fresh = process.conversations.last().is_none_or(|last| !last.used);
         let Phase::Live(live) = &mut process.phase else {
             return;
         };
-        if fresh || continues {
+        if stays {
             live.turn = Turn::Task { task, ending: None };
             self.deliver(id, task, message);
         } else {
@@ -153,7 +141,7 @@ impl Fleet {
     }
 
     fn deliver(&mut self, id: ProcessId, task: TaskId, message: Uuid) {
-        let Some(text) = self.tasks.get(&task).map(|task| self.filled(task)) else {
+        let Some(text) = self.tasks.get(&task).map(|task| self.words_for(task, id)) else {
             return;
         };
         let begun = self.now.wall;

@@ -330,6 +330,7 @@ pub(crate) fn task(number: u64, text: &str, state: TaskState) -> Task {
         cancelling: false,
         forgiven: 0,
         continues: None,
+        cut: None,
         after: vec![],
         moved: None,
         dismissed: false,

@@ -1,5 +1,7 @@
 //! Tasks that go on in the conversation of an earlier one.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::rig::Rig;
@@ -11,6 +13,9 @@ use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
 use crate::domain::snapshot::Status;
 use crate::domain::task::{NewTask, Target, TaskState};
+
+/// After this a task that was cut, and the process that died over it, come again.
+const RETRY: Duration = Duration::from_secs(30);
 
 fn follow_up(earlier: TaskId) -> NewTask {
     NewTask {
@@ -234,4 +239,145 @@ fn a_follow_up_of_a_process_that_was_removed_says_so() {
         snapshot.why(more).as_deref(),
         Some("proc_001 was removed: take the task back")
     );
+}
+
+/// Has the agent begin its task, and die over it.
+fn cut(rig: &mut Rig, run: RunId) {
+    let message = Some(rig.message(run));
+    rig.fact(run, Fact::TurnStarted { message });
+    rig.exit(run, ExitStatus::Signal(9));
+}
+
+fn words(rig: &Rig, run: RunId) -> &str {
+    match last_order(rig, run) {
+        Order::Message { text, .. } => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_task_that_was_cut_goes_on_in_its_conversation_and_is_told_so() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    rig.ready("developer");
+    let task = rig.add("build it", None);
+    let conversation = rig.task(task).conversation();
+    cut(&mut rig, run);
+    // Its colleague is free when it is due again, and does not take it: the one who was at it comes up.
+    let mut rig = rig.reborn();
+    rig.pass(RETRY);
+    assert_eq!(rig.task(task).state, TaskState::Queued);
+    let begin = rig.launches.last().unwrap().begin;
+    assert_eq!(Some(begin), conversation.map(|(_, id)| Begin::Resume(id)));
+    let run = rig.comes_up();
+    let lease = rig.task(task).lease.expect("it is at it again");
+    assert_eq!((lease.process, lease.run), (id, run));
+    let text = words(&rig, run);
+    assert!(
+        text.starts_with("You were interrupted in this task: its process died: ")
+            && text.ends_with("\n\nbuild it"),
+        "{text}"
+    );
+    rig.turn_ends(run, true);
+    let done = rig.task(task);
+    assert_eq!(done.state, TaskState::Succeeded);
+    assert_eq!((done.conversation(), done.cut), (conversation, None));
+}
+
+#[test]
+fn a_colleague_who_takes_a_task_that_was_cut_is_told_that_it_was_begun() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let (other, its_run) = rig.ready("developer");
+    let task = rig.add("build it", None);
+    cut(&mut rig, run);
+    rig.order(Command::Stop(id));
+    rig.pass(RETRY);
+    assert_eq!(rig.task(task).lease.map(|lease| lease.process), Some(other));
+    let text = words(&rig, its_run);
+    assert!(text.starts_with("Somebody was at this task before you and was interrupted: "));
+    assert!(text.ends_with("\n\nbuild it"), "{text}");
+}
+
+#[test]
+fn a_task_that_was_cut_before_it_was_begun_begins_as_any_other() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    let task = rig.add("build it", None);
+    rig.exit(run, ExitStatus::Signal(9));
+    rig.pass(RETRY);
+    let run = rig.comes_up();
+    assert!(matches!(last_order(&rig, run), Order::Clear { .. }));
+    rig.turn_ends(run, true);
+    assert_eq!(words(&rig, run), "build it");
+    assert_eq!(rig.task(task).state, TaskState::Assigned);
+}
+
+#[test]
+fn a_task_that_was_cut_begins_afresh_if_its_conversation_is_lost() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let task = rig.add("build it", None);
+    cut(&mut rig, run);
+    rig.pass(RETRY);
+    let run = rig.launches.last().unwrap().run;
+    rig.launched(run);
+    let text = "No conversation found".to_owned();
+    rig.fact(run, Fact::ResumeFailed { text });
+    rig.exit(run, ExitStatus::Code(1));
+    let run = rig.comes_up();
+    assert!(matches!(rig.launches.last().unwrap().begin, Begin::New(_)));
+    let text = words(&rig, run);
+    assert!(text.starts_with("Somebody was at this task before you"));
+    assert_eq!(rig.task(task).lease.map(|lease| lease.process), Some(id));
+}
+
+#[test]
+fn who_was_stopped_over_a_task_goes_on_where_it_was_and_uses_no_retry() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let task = rig.add("build it", None);
+    let message = Some(rig.message(run));
+    rig.fact(run, Fact::TurnStarted { message });
+    rig.order(Command::Kill(id));
+    rig.exit(run, ExitStatus::Signal(9));
+    let stopped = rig.task(task);
+    assert_eq!((stopped.state, stopped.tries()), (TaskState::Queued, 0));
+    rig.order(Command::Start(id));
+    let run = rig.comes_up();
+    let text = words(&rig, run);
+    assert!(
+        text.starts_with("You were interrupted in this task: its process was stopped. "),
+        "{text}"
+    );
+}
+
+#[test]
+fn who_did_something_else_meanwhile_goes_back_to_the_task_that_was_cut() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let task = rig.add("build it", Some(id));
+    let conversation = rig.task(task).conversation();
+    let message = Some(rig.message(run));
+    rig.fact(run, Fact::TurnStarted { message });
+    rig.order(Command::Kill(id));
+    rig.exit(run, ExitStatus::Signal(9));
+    rig.order(Command::HoldTask(task));
+    rig.order(Command::Start(id));
+    let run = rig.comes_up();
+    rig.add("something else", Some(id));
+    rig.fact(
+        run,
+        Fact::Conversation {
+            id: Uuid::from_u128(2),
+        },
+    );
+    rig.turn_ends(run, true);
+    rig.turn_ends(run, true);
+    rig.order(Command::ReleaseTask(task));
+    assert_eq!(rig.closed, [run]);
+    rig.exit(run, ExitStatus::Code(0));
+    let run = rig.comes_up();
+    assert!(words(&rig, run).starts_with("You were interrupted in this task: "));
+    assert_eq!(rig.task(task).conversation(), conversation);
 }
