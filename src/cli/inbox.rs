@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::cli::args::JsonArg;
+use crate::cli::args::{AnswerArgs, ApproveArgs, DenyArgs, JsonArg};
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::format::{or_dash, since};
@@ -53,38 +53,39 @@ fn table(requests: &[ApprovalDoc], now: Timestamp) -> Table {
 
 /// Allows.
 pub(super) async fn approve(
-    request: &str,
-    always: bool,
-    json: JsonArg,
+    args: &ApproveArgs,
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let body = ApproveRequest { always, rule: None };
-    settle(request, "approve", &body, json, place, output).await
+    let body = ApproveRequest {
+        always: args.always,
+        rule: None,
+    };
+    settle(&args.request, "approve", &body, args.json, place, output).await
 }
 
 /// Refuses.
 pub(super) async fn deny(
-    request: &str,
-    reason: Option<String>,
-    json: JsonArg,
+    args: DenyArgs,
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let body = DenyRequest { reason };
-    settle(request, "deny", &body, json, place, output).await
+    let body = DenyRequest {
+        reason: args.reason,
+    };
+    settle(&args.request, "deny", &body, args.json, place, output).await
 }
 
 /// Answers a question.
 pub(super) async fn answer(
-    request: &str,
-    answers: Vec<String>,
-    json: JsonArg,
+    args: AnswerArgs,
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let body = AnswerRequest { answers };
-    settle(request, "answer", &body, json, place, output).await
+    let body = AnswerRequest {
+        answers: args.answers,
+    };
+    settle(&args.request, "answer", &body, args.json, place, output).await
 }
 
 async fn settle(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::args::{CreateArgs, JsonArg, ProcArgs};
+use crate::cli::args::{CreateArgs, ProcArgs, SendArgs};
 use crate::cli::client::Client;
 use crate::cli::error::{CliError, FaultCause};
 use crate::cli::exit::Code;
@@ -95,22 +95,20 @@ pub(super) async fn create(
 
 /// Says something to the running turn of a process.
 pub(super) async fn send(
-    process: &str,
-    text: &str,
-    json: JsonArg,
+    args: &SendArgs,
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let text = match text {
+    let text = match args.text.as_str() {
         "-" => standard_input()?.trim().to_owned(),
         text => text.to_owned(),
     };
     let client = place.client().await;
     let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
-    let process = one(process, &processes)?;
+    let process = one(&args.process, &processes)?;
     let path = format!("/api/processes/{}/messages", process.id);
     let said: SaidDoc = client.post(&path, &SayRequest { text }).await?;
-    if json.json {
+    if args.json.json {
         return output.json(&said);
     }
     let name = safe(&process.name);

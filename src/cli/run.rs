@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::args::{Cli, ProcArgs, Verb};
+use crate::cli::args::{Cli, ProcArgs, RestartArgs, Verb};
 use crate::cli::error::CliError;
 use crate::cli::exit::Code;
 use crate::cli::output::Output;
@@ -53,8 +53,8 @@ fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
         ));
     }
     // `init` makes what the others need.
-    if let Verb::Init { folder } = &verb {
-        return init::run(folder, output);
+    if let Verb::Init(args) = &verb {
+        return init::run(&args.folder, output);
     }
     let place = Place::find(&cli.place)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -73,72 +73,57 @@ pub(super) async fn carry_out(
         Verb::Up => instance::up(place, output).await,
         Verb::Down(args) => instance::down(&args, place, output).await,
         Verb::Upgrade => upgrade::run(place, output).await,
-        Verb::Status(json) => instance::status(json, place, output).await,
-        Verb::Init { folder } => init::run(&folder, output),
+        Verb::Status(json) => instance::status(*json, place, output).await,
+        Verb::Init(args) => init::run(&args.folder, output),
         Verb::Install(args) => service::install(&args, place, output).await,
         Verb::Uninstall => service::uninstall(place, output).await,
-        Verb::Doctor(json) => doctor::run(json, place, output).await,
-        Verb::Roles(json) => roles::run(json, place, output),
-        Verb::Ps(json) => ps::ps(json, place, output).await,
-        Verb::Inspect { process, json } => ps::inspect(&process, json, place, output).await,
+        Verb::Doctor(args) => doctor::run(*args, place, output).await,
+        Verb::Roles(json) => roles::run(*json, place, output),
+        Verb::Ps(json) => ps::ps(*json, place, output).await,
+        Verb::Inspect(args) => ps::inspect(&args.process, args.json, place, output).await,
         Verb::Why(args) => why::run(&args, place, output).await,
         Verb::Create(args) => process::create(&args, place, output).await,
         Verb::Start(args) => process::act(process::Act::Start, &args, place, output).await,
         Verb::Stop(args) => process::act(process::Act::Stop, &args, place, output).await,
         Verb::Kill(args) => process::act(process::Act::Kill, &args, place, output).await,
-        Verb::Restart(args) => {
-            let act = if args.updates {
-                process::Act::Renew(args.when.into())
-            } else {
-                process::Act::Restart
-            };
-            let all = args.all || args.processes.is_empty();
-            let which = ProcArgs {
-                processes: args.processes,
-                all,
-                json: args.json,
-            };
-            process::act(act, &which, place, output).await
-        }
+        Verb::Restart(args) => restart(args.0, place, output).await,
         Verb::Rm(args) => process::act(process::Act::Remove, &args, place, output).await,
         Verb::Events(args) => events::events(&args, place, output).await,
         Verb::Digest(args) => events::digest(&args, place, output).await,
         Verb::Logs(args) => logs::run(&args, place, output).await,
         Verb::Diff(args) => work::diff(&args, place, output).await,
         Verb::Merge(args) => work::merge(&args, place, output).await,
-        Verb::Discard { process, json } => work::discard(&process, json, place, output).await,
-        Verb::Export {
-            process,
-            output: file,
-        } => work::export(&process, file.as_deref(), place, output).await,
+        Verb::Discard(args) => work::discard(&args.process, args.json, place, output).await,
+        Verb::Export(args) => {
+            work::export(&args.process, args.output.as_deref(), place, output).await
+        }
         Verb::Restore(args) => work::restore(&args, place, output).await,
-        Verb::Cluster(verb) => cluster::run(verb, place, output).await,
-        Verb::Task(verb) => task::run(verb, place, output).await,
-        Verb::Send {
-            process,
-            text,
-            json,
-        } => process::send(&process, &text, json, place, output).await,
-        Verb::Inbox(json) => inbox::list(json, place, output).await,
+        Verb::Cluster(verb) => cluster::run(verb.0, place, output).await,
+        Verb::Task(verb) => task::run(verb.0, place, output).await,
+        Verb::Send(args) => process::send(&args, place, output).await,
+        Verb::Inbox(json) => inbox::list(*json, place, output).await,
         Verb::Health(args) => alerts::health(&args, place, output).await,
-        Verb::Alerts(json) => alerts::list(json, place, output).await,
-        Verb::Ack { alerts: ids, json } => alerts::acknowledge(&ids, json, place, output).await,
-        Verb::Approve {
-            request,
-            always,
-            json,
-        } => inbox::approve(&request, always, json, place, output).await,
-        Verb::Deny {
-            request,
-            reason,
-            json,
-        } => inbox::deny(&request, reason, json, place, output).await,
-        Verb::Answer {
-            request,
-            answers,
-            json,
-        } => inbox::answer(&request, answers, json, place, output).await,
+        Verb::Alerts(json) => alerts::list(*json, place, output).await,
+        Verb::Ack(args) => alerts::acknowledge(&args.alerts, args.json, place, output).await,
+        Verb::Approve(args) => inbox::approve(&args, place, output).await,
+        Verb::Deny(args) => inbox::deny(args.0, place, output).await,
+        Verb::Answer(args) => inbox::answer(args.0, place, output).await,
     }
+}
+
+async fn restart(args: RestartArgs, place: &Place, output: &mut Output) -> Result<(), CliError> {
+    let act = if args.updates {
+        process::Act::Renew(args.when.into())
+    } else {
+        process::Act::Restart
+    };
+    let all = args.all || args.processes.is_empty();
+    let which = ProcArgs {
+        processes: args.processes,
+        all,
+        json: args.json,
+    };
+    process::act(act, &which, place, output).await
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub(super) async fn run(
         TaskVerb::Edit(args) => edit(&args, place, output).await,
         TaskVerb::Move(args) => shift(&args, place, output).await,
         TaskVerb::Log { task, attempt } => log(&task, attempt, place, output).await,
-        TaskVerb::Templates(json) => task_add::templates(json, place, output),
+        TaskVerb::Templates(json) => task_add::templates(*json, place, output),
     }
 }
 

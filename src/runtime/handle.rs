@@ -64,8 +64,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// Asks `judge` about the process at the other end and each of its parents: a look at that process
-    /// alone could meet a gap, where a parent has just ended, and take an employee for an outsider.
+    /// Asks `judge` about the process at the other end and each of its parents, nearest first.
     pub fn of(stream: &UnixStream, judge: impl Fn(u32) -> Caller) -> Self {
         match ancestry::peer(stream) {
             ancestry::Peer::Foreign => Self::Foreign,
@@ -306,33 +305,18 @@ impl Handle {
         self.growth.follow(process)
     }
 
-    /// Tells who calls, from the PID of the peer of a unix socket.
-    #[must_use]
-    pub fn caller(&self, peer: u32) -> Caller {
-        // Before the line of parents: a shim that goes meanwhile has nobody below it any more.
-        let shims = self.shims.borrow().clone();
-        let line = ancestry::parents(peer);
-        if line.is_empty() {
-            // It has ended, so that nobody can tell any more whose it was.
-            return Caller::Stray;
-        }
-        for ancestor in line {
-            match shims.get(&ancestor) {
-                Some(Some(process)) => return Caller::Employee(*process),
-                Some(None) => return Caller::Stray,
-                None => {}
-            }
-            if ancestor == std::process::id() {
-                return Caller::Stray;
-            }
-        }
-        Caller::Person
-    }
-
     /// Tells who is at the other end of a unix socket.
     #[must_use]
     pub fn peer(&self, stream: &UnixStream) -> Peer {
-        Peer::of(stream, |pid| self.caller(pid))
+        // Before the line of parents: a shim that goes meanwhile has nobody below it any more.
+        let shims = self.shims.borrow().clone();
+        let own = std::process::id();
+        Peer::of(stream, |pid| match shims.get(&pid) {
+            Some(Some(process)) => Caller::Employee(*process),
+            Some(None) => Caller::Stray,
+            None if pid == own => Caller::Stray,
+            None => Caller::Person,
+        })
     }
 
     /// The folder of the logs.

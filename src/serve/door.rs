@@ -9,10 +9,10 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::runtime::handle::{Caller, Peer};
+use crate::runtime::handle::Peer;
 
-/// Tells who calls from a PID.
-pub(super) type Judge = Arc<dyn Fn(u32) -> Caller + Send + Sync>;
+/// Tells who is at the other end of a connection.
+pub(super) type Judge = Arc<dyn Fn(&UnixStream) -> Peer + Send + Sync>;
 
 /// A unix listener whose connections carry their [`Peer`].
 pub(super) struct Door {
@@ -40,7 +40,7 @@ impl Listener for Door {
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let (stream, _) = Listener::accept(&mut self.listener).await;
-        let peer = Peer::of(&stream, |pid| (self.judge)(pid));
+        let peer = (self.judge)(&stream);
         (stream, peer)
     }
 

@@ -17,7 +17,7 @@ use crate::domain::event::Event;
 use crate::domain::snapshot::Snapshot;
 use crate::runtime::Events;
 use crate::runtime::git::Worktrees;
-use crate::runtime::handle::{Caller, Growth, Handle, Mail};
+use crate::runtime::handle::{Caller, Growth, Handle, Mail, Peer};
 use crate::runtime::logs::Logs;
 use crate::serve::server;
 
@@ -86,7 +86,7 @@ impl Scripted {
         let mut tasks = JoinSet::new();
         tasks.spawn(server::serve(
             listener,
-            Arc::new(move |_| caller),
+            Arc::new(move |_| Peer::Known(caller)),
             handle,
             shutdown.clone(),
         ));

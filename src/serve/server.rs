@@ -46,7 +46,7 @@ impl FromRef<Shared> for CancellationToken {
 /// `shutdown` comes has a few seconds to leave; streams and waits end at once.
 pub async fn run(listener: UnixListener, handle: Handle, shutdown: CancellationToken) {
     let known = handle.clone();
-    let judge: Judge = Arc::new(move |pid| known.caller(pid));
+    let judge: Judge = Arc::new(move |stream| known.peer(stream));
     serve(listener, judge, handle, shutdown).await;
 }
 

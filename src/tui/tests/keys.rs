@@ -308,6 +308,15 @@ fn several(role: &str) -> NewProcess {
     }
 }
 
+/// As one of several roles: with its department as well.
+fn of_roles(role: &str, department: &str) -> NewProcess {
+    let department = ("DEPARTMENT".to_owned(), department.to_owned());
+    NewProcess {
+        environment: [department].into(),
+        ..several(role)
+    }
+}
+
 fn create(new: NewProcess) -> Command {
     Command::Create(Box::new(new))
 }
@@ -318,9 +327,17 @@ fn hiring_orders_one_process_for_each_instance() {
     check(
         "njjj2j+<c-s>",
         &[
+            create(of_roles("senior_developer", "development")),
+            create(of_roles("senior_developer", "development")),
+            create(of_roles("junior_developer", "development")),
+        ],
+    );
+    // Two of one role know where they work.
+    check(
+        "njjj2<c-s>",
+        &[
             create(several("senior_developer")),
             create(several("senior_developer")),
-            create(several("junior_developer")),
         ],
     );
     check("n<esc>", &[]);
@@ -355,12 +372,17 @@ fn a_key_hires_a_whole_department() {
         "qa_engineer",
         "test_engineer",
     ];
-    let all = departments.map(|role| create(several(role)));
+    let all = departments.map(|role| create(of_roles(role, "development")));
     check("njjj*<c-s>", &all);
     // A second time takes it back: then it is the one under the cursor.
     check("njjj**<enter>", &[create(new("senior_developer"))]);
     // What a person says of the turns stands, be it nothing.
-    let free = departments.map(|role| create(new(role)));
+    let free = departments.map(|role| {
+        create(NewProcess {
+            max_turns: None,
+            ..of_roles(role, "development")
+        })
+    });
     check(
         "njjj*<tab><tab><tab><tab><tab><tab><tab><tab><backspace><backspace><backtab><c-s>",
         &free,

@@ -17,6 +17,8 @@ use crate::tui::text;
 use crate::tui::widgets::field::Field;
 use crate::tui::widgets::pen::Pen;
 
+/// The variable in which each of several is told where it works.
+const DEPARTMENT: &str = "DEPARTMENT";
 /// Turns that are proposed for each of several: nobody looks after all of them at once.
 const PROPOSED_TURNS: &str = "20";
 /// Columns before a value.
@@ -116,6 +118,10 @@ pub(super) struct Form {
     mode: Option<PromptMode>,
     tools: Field,
     environment: Field,
+    // Whether a person has said which, be it none.
+    environment_typed: bool,
+    // Whether each is told its department.
+    by_department: bool,
     model: Field,
     turns: Field,
     // Whether a person has said how many, be it none.
@@ -148,6 +154,8 @@ impl Form {
             mode: None,
             tools: empty(),
             environment: empty(),
+            environment_typed: false,
+            by_department: false,
             model: empty(),
             turns: empty(),
             turns_typed: false,
@@ -178,6 +186,29 @@ impl Form {
     pub(super) fn propose_turns(&mut self, several: bool) {
         if !self.turns_typed {
             self.turns = Field::new(if several { PROPOSED_TURNS } else { "" });
+        }
+    }
+
+    /// Proposes that several roles are told their department; what a person said stands.
+    pub(super) fn propose_departments(&mut self, roles: &[(&Role, u32)]) {
+        if self.environment_typed {
+            return;
+        }
+        self.by_department = roles.len() > 1;
+        let mut all = roles.iter().map(|(role, _)| role.department.as_str());
+        let text = match all.next() {
+            Some(first) if self.by_department && all.all(|other| other == first) => {
+                format!("{DEPARTMENT}={first}")
+            }
+            _ => String::new(),
+        };
+        self.environment = Field::new(&text);
+    }
+
+    /// What one of several roles has in its environment beyond what holds for all of them.
+    pub(super) fn tell_department(&self, role: &Role, environment: &mut BTreeMap<String, String>) {
+        if self.by_department && !self.environment_typed {
+            environment.insert(DEPARTMENT.to_owned(), role.department.clone());
         }
     }
 
@@ -238,6 +269,7 @@ impl Form {
 
     fn touch(&mut self, which: Which) {
         self.turns_typed |= which == Which::Turns;
+        self.environment_typed |= which == Which::Environment;
         if which == Which::Prompt {
             self.text = None;
         }
@@ -403,6 +435,18 @@ impl Form {
 
     fn environment_shown(&self, role: Option<&Role>) -> Shown {
         let typed = self.environment.text().trim();
+        if self.by_department && !self.environment_typed {
+            let each = || format!("{DEPARTMENT} of each");
+            return Shown {
+                value: if typed.is_empty() {
+                    each()
+                } else {
+                    typed.to_owned()
+                },
+                origin: "for several",
+                changed: true,
+            };
+        }
         if !typed.is_empty() {
             let value = variables(typed).map_or_else(|_| typed.to_owned(), |all| joined(&all));
             return Shown {

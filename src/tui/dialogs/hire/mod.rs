@@ -214,6 +214,7 @@ impl HireDialog {
         let limited = chosen.iter().any(|(role, _)| role.max_turns.is_some());
         let several = self.list.total(catalogue) > 1;
         self.form.propose_turns(several && !limited);
+        self.form.propose_departments(&chosen);
     }
 
     /// One of each role that is chosen, as it would be hired.
@@ -222,7 +223,8 @@ impl HireDialog {
         let shape = self.form.shape(scene)?;
         let alone = self.list.total(catalogue) == 1;
         let each = self.list.chosen(catalogue).into_iter().map(|(role, _)| {
-            let shape = shape.clone();
+            let mut shape = shape.clone();
+            self.form.tell_department(role, &mut shape.environment);
             NewProcess {
                 role: role.key.clone(),
                 name: shape.name.filter(|_| alone),
