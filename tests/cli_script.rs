@@ -148,3 +148,60 @@ fn a_word_to_somebody_at_work_joins_the_turn() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_script_starts_sizes_restarts_and_stops_a_cluster_as_one() {
+    let company = Company(tempfile::tempdir().unwrap());
+    let folder = company.0.path();
+    let team = "[clusters.shop]\nload_balancing = \"least_busy\"\n\
+        processes = [{ role = \"junior_developer\", instances = 2 }, { role = \"qa_engineer\" }]\n";
+    std::fs::write(folder.join("roles.toml"), team).unwrap();
+    let cluster = |verb: &[&str]| -> Value {
+        let words = [&["--demo", "cluster"], verb, &["--json"]].concat();
+        serde_json::from_str(&run(folder, &words)).unwrap()
+    };
+    let started = cluster(&["start", "shop"]);
+    assert_eq!(started["hired"].as_array().unwrap().len(), 3, "{started:#}");
+    assert_eq!(started["cluster"]["up"], 3, "{started:#}");
+    let again = cluster(&["start", "shop"]);
+    assert_eq!(again["hired"].as_array().unwrap().len(), 0, "{again:#}");
+    let task = run(
+        folder,
+        &["task", "add", "SAY who I am", "--cluster", "shop"],
+    );
+    let task = run(folder, &["task", "wait", task.trim(), "--json"]);
+    let task: Value = serde_json::from_str(&task).unwrap();
+    assert_eq!(task["state"], "succeeded", "{task:#}");
+    let smaller = cluster(&["scale", "shop", "junior_developer=1", "qa_engineer=2"]);
+    assert_eq!(smaller["stopped"].as_array().unwrap().len(), 1);
+    assert_eq!(smaller["hired"].as_array().unwrap().len(), 1);
+    let listed = run(folder, &["cluster", "ls"]);
+    let figures: Vec<Vec<&str>> = listed
+        .lines()
+        .map(|line| line.split_whitespace().take(6).collect())
+        .collect();
+    assert_eq!(figures[0][..2], ["CLUSTER", "UP"], "{listed}");
+    assert_eq!(figures[1][..2], ["shop", "3"], "{listed}");
+    assert_eq!(figures[2], ["junior_developer", "1", "0", "2", "1", "2"]);
+    assert_eq!(figures[3], ["qa_engineer", "2", "0", "2", "2", "1"]);
+    let restarted = run(folder, &["cluster", "restart", "shop"]);
+    assert!(restarted.starts_with("shop: "), "{restarted}");
+    let stopped = cluster(&["stop", "shop"]);
+    assert_eq!(
+        (&stopped["processesLeft"], &stopped["cluster"]["up"]),
+        (&0.into(), &0.into()),
+        "{stopped:#}"
+    );
+    let unknown = headcount(folder)
+        .args(["cluster", "start", "shpo"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert_eq!(unknown.status.code(), Some(4), "{said}");
+    assert!(said.contains("shop"), "{said}");
+    let much = headcount(folder)
+        .args(["cluster", "scale", "shop", "qa_engineer=many"])
+        .output()
+        .unwrap();
+    assert_eq!(much.status.code(), Some(2));
+}

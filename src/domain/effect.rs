@@ -96,6 +96,8 @@ pub struct Batch {
     pub alerts: Option<String>,
     /// What is added to the record, in order.
     pub entries: Vec<Entry>,
+    /// Whether something waits until it is on disk. Otherwise it may wait a moment for the next one.
+    pub awaited: bool,
 }
 
 /// One thing to be done.

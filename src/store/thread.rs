@@ -17,6 +17,10 @@ use crate::store::schema::{self, OpenError};
 /// How old the last good copy may be while something is written.
 const COPIED_EVERY: Duration = Duration::from_secs(10 * 60);
 
+/// How long a batch that nothing waits for may wait for others, to go to disk with them. Of what it holds,
+/// nothing is lost with the instance: it stands in what is not recorded as read.
+const PATIENCE: Duration = Duration::from_millis(10);
+
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -156,9 +160,7 @@ fn write_all(
 ) {
     while let Some(first) = copies.next(&connection, inbox) {
         copies.behind = true;
-        // What has come meanwhile goes along: one fsync for all.
-        let mut waiting = vec![first];
-        waiting.extend(inbox.try_iter());
+        let waiting = gather(first, inbox);
         match write(&mut connection, &mut record, &waiting) {
             Ok(()) => {
                 for (token, _) in waiting {
@@ -187,6 +189,22 @@ fn write_all(
                     });
                 }
             }
+        }
+    }
+}
+
+/// What goes to disk together: what has come meanwhile, and what comes soon if nothing waits for these. One `fsync` for all.
+fn gather(first: (u64, Batch), inbox: &Receiver<(u64, Batch)>) -> Vec<(u64, Batch)> {
+    let by = Instant::now() + PATIENCE;
+    let mut waiting = vec![first];
+    loop {
+        waiting.extend(inbox.try_iter());
+        if waiting.iter().any(|(_, batch)| batch.awaited) {
+            return waiting;
+        }
+        match inbox.recv_timeout(by.saturating_duration_since(Instant::now())) {
+            Ok(one) => waiting.push(one),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return waiting,
         }
     }
 }
@@ -279,6 +297,26 @@ mod tests {
         let (_store, saved, _) = open(&path);
         assert_eq!(saved.tasks.len(), 49);
         assert_eq!(saved.tasks[0], "{\"n\":2}");
+    }
+
+    #[test]
+    fn what_is_awaited_takes_along_what_waits_and_the_order_is_kept() {
+        let (batches, inbox) = channel();
+        let awaited = Batch {
+            awaited: true,
+            ..Batch::default()
+        };
+        batches.send((2, batch(2, None))).unwrap();
+        batches.send((3, awaited)).unwrap();
+        batches.send((4, batch(4, None))).unwrap();
+        let tokens = |waiting: Vec<(u64, Batch)>| -> Vec<u64> {
+            waiting.into_iter().map(|(token, _)| token).collect()
+        };
+        assert_eq!(tokens(gather((1, batch(1, None)), &inbox)), [1, 2, 3, 4]);
+        // Nothing comes, or nothing can come any more.
+        assert_eq!(tokens(gather((5, batch(5, None)), &inbox)), [5]);
+        drop(batches);
+        assert_eq!(tokens(gather((6, batch(6, None)), &inbox)), [6]);
     }
 
     #[test]

@@ -209,7 +209,15 @@ impl Fleet {
             // What depends on an earlier batch must not overtake it.
             match (&mut self.again, self.pending.values_mut().next_back()) {
                 (Some(again), _) => again.later.extend(then),
-                (None, Some(last)) => last.then.extend(then),
+                (None, Some(last)) if last.is_awaited() || !awaited(&then) => {
+                    last.then.extend(then);
+                }
+                // That one takes its time: an empty one behind it hurries it.
+                (None, Some(_)) => self.write(Pending {
+                    then,
+                    dirty: Dirty::default(),
+                    undo,
+                }),
                 (None, None) => self.fx.extend(then),
             }
             return;
@@ -306,7 +314,8 @@ impl Fleet {
     }
 
     fn write(&mut self, pending: Pending) {
-        let batch = self.batch(&pending.dirty);
+        let mut batch = self.batch(&pending.dirty);
+        batch.awaited = pending.is_awaited();
         let token = self.next_token;
         self.next_token += 1;
         self.pending.insert(token, pending);
@@ -340,6 +349,7 @@ impl Fleet {
                 })
                 .flatten(),
             entries: dirty.entries.clone(),
+            awaited: false,
         }
     }
 
@@ -489,6 +499,18 @@ impl Fleet {
             self.write(pending);
         }
     }
+}
+
+impl Pending {
+    fn is_awaited(&self) -> bool {
+        awaited(&self.then)
+    }
+}
+
+/// Whether somebody waits for these. That output was recorded as read only frees room.
+fn awaited(then: &[Effect]) -> bool {
+    let frees = |effect: &Effect| matches!(effect, Effect::Consumed { .. });
+    !then.iter().all(frees)
 }
 
 /// How an instance says that it is there.

@@ -313,3 +313,34 @@ fn a_shutdown_on_a_full_disk_says_of_no_order_that_it_was_done() {
         Err(Refusal::NotStored(_))
     ));
 }
+
+#[test]
+fn what_nobody_waits_for_may_wait_and_holds_nobody_up() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    let keyed = NewTask {
+        text: "work".to_owned(),
+        key: Some("k".to_owned()),
+        held: true,
+        ..NewTask::default()
+    };
+    rig.order(Command::AddTask(Box::new(keyed.clone())));
+    rig.slow = Some(vec![]);
+    let mark = Mark {
+        out: 9,
+        ..Mark::default()
+    };
+    rig.event(Event::Heard {
+        run,
+        mark,
+        facts: vec![],
+    });
+    let again = rig.order(Command::AddTask(Box::new(keyed)));
+    let batches = rig.slow.as_ref().unwrap();
+    let awaited: Vec<bool> = batches.iter().map(|(_, batch)| batch.awaited).collect();
+    assert_eq!(awaited, [false, true]);
+    rig.disk_takes_next(true);
+    assert!(rig.answer(again).is_none());
+    rig.disk_takes_next(true);
+    assert!(matches!(rig.answer(again), Some(Ok(Outcome::TaskKnown(_)))));
+}
