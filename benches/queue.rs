@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench queue` prints a line for each; with words behind `--`, only those parts: `enqueue`,
 //! `batch`, `deliver`, `drain`. The instance, its employees (simulated) and the command line are the built
-//! program's own.
+//! program's own. With HEADCOUNT_PROGRAM it is another one: what `cargo build --release` makes is smaller than
+//! what is built together with a benchmark, and so starts faster.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 #[path = "../tests/support/instance.rs"]
@@ -27,12 +28,11 @@ use headcount::os::orphans::Children;
 use headcount::os::run_folder::RunFolder;
 use headcount::os::spec::LaunchSpec;
 use headcount::os::wire::{FromShim, ToShim};
-use instance::Instance;
+use instance::{Instance, program};
 use rusqlite::Connection;
 
 type Done = Result<(), Box<dyn Error>>;
 
-const EXE: &str = env!("CARGO_BIN_EXE_headcount");
 /// How the relay before an agent is called.
 const RELAY: &str = "__relay";
 /// Calls that are timed.
@@ -180,7 +180,7 @@ fn enqueue(commits: f64) -> Done {
     for callers in [1, AT_ONCE] {
         let programs = rate(CALLS, callers, |_| quiet(&mut Command::new("/bin/true")));
         let ours = rate(CALLS, callers, |_| {
-            quiet(Command::new(EXE).arg("--version"))
+            quiet(Command::new(program()).arg("--version"))
         });
         println!(
             "floor: {callers} at a time, starts of /bin/true {programs:.0}/s, of `headcount --version` {ours:.0}/s"
@@ -279,9 +279,10 @@ fn deliver() -> Done {
     fs::write(
         &script,
         format!(
-            "#!/bin/sh\nexec {} {RELAY} {} {EXE} __agent \"$@\"\n",
+            "#!/bin/sh\nexec {} {RELAY} {} {} __agent \"$@\"\n",
             relay.display(),
-            times.display()
+            times.display(),
+            program().display()
         ),
     )?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
@@ -334,7 +335,7 @@ fn shims(count: usize, at_once: usize) -> Result<f64, Box<dyn Error>> {
     let next = AtomicUsize::new(1);
     let one = async |number: usize| -> Result<(), Box<dyn Error + Send + Sync>> {
         let run = RunFolder::create(folder.path(), RunId(number as u64))?;
-        let mut shim = spawn_shim(Path::new(EXE), &run, &children).await?;
+        let mut shim = spawn_shim(&program(), &run, &children).await?;
         let (link, _) = Link::connect(&run, 1).await?;
         let (mut sender, mut receiver) = link.split();
         let spec = LaunchSpec::new("/bin/true", "/");

@@ -416,7 +416,7 @@ fn a_fresh_conversation_is_known_by_its_new_session() {
     - model large, version 2.1.330
         Conversation { id: #b }
         TurnEnded(TurnEnd { messages: [#1], conversation: Some(#b), success: true, interrupted: false, retryable: true, text: "", turns: 0, cost_usd: 0.0, tokens: Tokens { input: 0, output: 0 }, denials: [] })
-    - a fresh conversation begins
+    - a fresh conversation begins: 00000000-0000-0000-0000-00000000000b
     "#);
 }
 

@@ -160,6 +160,9 @@ impl Turn {
     }
 }
 
+/// How many of its conversations a process keeps at hand.
+const CONVERSATIONS: usize = 20;
+
 /// What follows when a run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -372,8 +375,11 @@ pub struct Process {
     pub put_off: bool,
     /// The last fault, until a good start.
     pub fault: Option<Fault>,
-    /// Append-only, oldest first.
+    /// Its latest, oldest first. Those before stand with the tasks that ran in them, and in its log.
     pub conversations: Vec<Conversation>,
+    /// How many were before those.
+    #[serde(default)]
+    pub conversations_before: u32,
     /// Rules that a person allowed for it.
     pub allowed: Vec<String>,
     /// What it has done.
@@ -479,6 +485,19 @@ impl Process {
         }
         .is_some_and(|before| before.used);
         self.conversations.push(Conversation { id, begun, used });
+        // It is written with each step of a task: it must not grow with their number.
+        let surplus = self.conversations.len().saturating_sub(CONVERSATIONS);
+        self.conversations.drain(..surplus);
+        let surplus = u32::try_from(surplus).unwrap_or(u32::MAX);
+        self.conversations_before = self.conversations_before.saturating_add(surplus);
+    }
+
+    /// Has it take up a conversation that it had, however long ago.
+    pub fn goes_back_to(&mut self, id: Uuid, now: Timestamp) {
+        self.converses(id, now);
+        if let Some(last) = self.conversations.last_mut() {
+            last.used = true;
+        }
     }
 
     /// Whether it can be given a task now.

@@ -153,6 +153,11 @@ impl Actor {
     /// Serves until the hub is gone or the process is removed.
     pub(crate) async fn serve(mut self) {
         loop {
+            if self.run.is_none() {
+                // Descriptors are for those who are up.
+                self.log.rest();
+                self.raw.rest();
+            }
             if let Some(told) = self.put_off.pop_front() {
                 if matches!(told, Told::Forget) {
                     Good::forget(&self.context.folders.good, self.id);

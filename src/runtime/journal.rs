@@ -66,6 +66,11 @@ impl LogFile {
         self.begin + self.length
     }
 
+    /// Closes the file until the next append.
+    pub(crate) fn rest(&mut self) {
+        self.file = None;
+    }
+
     /// Takes back what was appended behind `offset` but not committed. What was rotated away
     /// meanwhile stays: a line twice is better than a line lost. Where the log ends before `offset`,
     /// somebody took of it while nobody wrote.

@@ -26,6 +26,12 @@ pub(crate) struct Instance {
     user: Option<u32>,
 }
 
+/// The program that is driven: the one that was built with this, or another that HEADCOUNT_PROGRAM names.
+pub(crate) fn program() -> PathBuf {
+    let other = std::env::var_os("HEADCOUNT_PROGRAM");
+    other.map_or_else(|| env!("CARGO_BIN_EXE_headcount").into(), PathBuf::from)
+}
+
 impl Instance {
     /// A company on the simulated agent.
     pub(crate) fn demo() -> Self {
@@ -76,7 +82,7 @@ impl Instance {
     }
 
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_headcount"));
+        let mut command = Command::new(program());
         let path = std::env::var_os("PATH").unwrap_or_default();
         command
             .current_dir(self.workspace())

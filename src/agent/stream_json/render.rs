@@ -202,7 +202,11 @@ impl Lines {
     /// `told` is whether the words for its failure stand in the log already.
     pub(super) fn ended(&mut self, result: &Value, end: &TurnEnd, told: bool) {
         if text(result, "local_command") == "clear" {
-            return self.line(LogKind::System, "a fresh conversation begins");
+            let line = match text(result, "session_id") {
+                "" => "a fresh conversation begins".to_owned(),
+                id => format!("a fresh conversation begins: {id}"),
+            };
+            return self.line(LogKind::System, &readable(&line));
         }
         let own = if end.messages.is_empty() {
             ", begun by itself"

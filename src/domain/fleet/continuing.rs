@@ -123,7 +123,7 @@ impl Fleet {
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
-        process.converses(conversation, begun);
+        process.goes_back_to(conversation, begun);
         if let Phase::Live(live) = &mut process.phase {
             live.after = After::Start;
         }

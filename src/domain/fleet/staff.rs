@@ -88,6 +88,7 @@ impl Fleet {
             looks: 0,
             fault: None,
             conversations: Vec::new(),
+            conversations_before: 0,
             allowed: Vec::new(),
             record: Record::default(),
             last_tasks: Vec::new(),

@@ -376,7 +376,8 @@ impl Fleet {
 /// How many it has had; one that was taken up again counts once.
 fn conversations(process: &Process) -> u32 {
     let ids: BTreeSet<_> = process.conversations.iter().map(|one| one.id).collect();
-    u32::try_from(ids.len()).unwrap_or(u32::MAX)
+    let latest = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    latest.saturating_add(process.conversations_before)
 }
 
 /// Whether there is something new that nobody has put off.

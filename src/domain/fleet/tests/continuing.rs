@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::rig::Rig;
 use crate::domain::command::{Command, Outcome, Refusal};
 use crate::domain::effect::Begin;
-use crate::domain::event::Fact;
+use crate::domain::event::{Event, Fact};
 use crate::domain::exit::ExitStatus;
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
@@ -380,4 +380,33 @@ fn who_did_something_else_meanwhile_goes_back_to_the_task_that_was_cut() {
     let run = rig.comes_up();
     assert!(words(&rig, run).starts_with("You were interrupted in this task: "));
     assert_eq!(rig.task(task).conversation(), conversation);
+}
+
+#[test]
+fn a_process_keeps_its_latest_conversations_and_finds_back_to_the_first() {
+    let mut rig = Rig::new();
+    let (id, run, first, conversation) = two_conversations(&mut rig);
+    for n in 3..=50 {
+        rig.add("one more", None);
+        rig.fact(
+            run,
+            Fact::Conversation {
+                id: Uuid::from_u128(n),
+            },
+        );
+        rig.turn_ends(run, true);
+        rig.turn_ends(run, true);
+        let seq = rig.sent.last().unwrap().1;
+        rig.event(Event::Accepted { run, seq });
+    }
+    let view = rig.snapshot().process(id).cloned().unwrap();
+    assert_eq!((view.conversations, view.sessions.len()), (50, 10));
+    let document = rig.saved.processes.values().next().unwrap();
+    assert!(document.len() < 8_000, "{document}");
+    add(&mut rig, follow_up(first)).unwrap();
+    rig.exit(run, ExitStatus::Code(0));
+    assert_eq!(
+        rig.launches.last().unwrap().begin,
+        Begin::Resume(conversation)
+    );
 }
