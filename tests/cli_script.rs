@@ -195,7 +195,7 @@ fn a_script_starts_sizes_restarts_and_stops_a_cluster_as_one() {
     assert!(restarted.starts_with("shop: "), "{restarted}");
     let stopped = cluster(&["stop", "shop"]);
     assert_eq!(
-        (&stopped["processesLeft"], &stopped["cluster"]["up"]),
+        (&stopped["processes_left"], &stopped["cluster"]["up"]),
         (&0.into(), &0.into()),
         "{stopped:#}"
     );
