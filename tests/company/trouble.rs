@@ -152,6 +152,48 @@ async fn f2_the_real_agent_ended_by_a_signal_in_mid_tool_has_crashed_and_its_tas
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f1_a_task_that_was_cut_goes_on_in_the_conversation_of_the_real_agent() -> Done {
+    let Some((company, api)) =
+        real::open_with(|shipped| shipped.replace("retry_delay = \"30s\"", "retry_delay = \"1s\""))
+    else {
+        return Ok(());
+    };
+    let ada = company.hire("senior_developer").await;
+    let begun = company.fifo("begun");
+    let id = company
+        .add(
+            "TOOL Bash test -e twice && exit 0; touch twice; echo > begun; exec sleep 1000 ;; SAY it is whole",
+            ada,
+        )
+        .await;
+    begun.await?;
+    let pid = company.view(ada).pid.ok_or("no PID")?;
+    kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL)?;
+    company.until(ada, Status::Backoff).await;
+    company.order(Command::Start(ada)).await?;
+    let task = company.done(id).await;
+    assert_eq!(task.state, TaskState::Succeeded, "{task:#?}");
+    let [first, second] = task.attempts.as_slice() else {
+        panic!("{task:#?}");
+    };
+    assert_eq!(first.end, Some(AttemptEnd::Cut));
+    assert!(first.conversation.is_some());
+    assert_eq!(first.conversation, second.conversation);
+    let requests = api.requests();
+    let last = requests.last().ok_or("no request")?.body.to_string();
+    let notice = "You were interrupted in this task: its process died: ";
+    let (before, after) = last.split_once(notice).ok_or("it is not told")?;
+    let command = "test -e twice && exit 0";
+    assert!(
+        before.contains(command) && after.contains(command),
+        "{last}"
+    );
+    ends(&company, Command::Stop(ada)).await;
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c9_the_real_agent_whose_model_never_answers_is_flagged_and_can_be_ended() -> Done {
     let Some((company, _api)) = real::open_with(|shipped| {
         let health =

@@ -27,8 +27,10 @@ const GREET_WITHIN: Duration = Duration::from_secs(5);
 /// Connections that may wait at once to say who they are.
 const MAX_CALLERS: usize = 8;
 
-/// Growth is told at most this often.
+/// Growth is told this often while it goes on.
 const GROWTH_EVERY: Duration = Duration::from_millis(10);
+/// How far ahead of that pace it may be told: the few messages of an exchange with an agent are told at once.
+const GROWTH_AHEAD: Duration = GROWTH_EVERY.saturating_mul(7);
 
 /// A connection that has not greeted yet.
 struct Caller {
@@ -49,9 +51,10 @@ pub(super) struct Server {
     adopt_within: Duration,
     /// While there is a run and no instance: when it counts as abandoned.
     abandon_at: Option<Instant>,
-    /// What the instance was last told of the record, and when.
+    /// What the instance was last told of the record.
     told: (u64, u64),
-    told_at: Option<Instant>,
+    /// Until when what was told is enough, at the pace that holds.
+    told_until: Option<Instant>,
     done: bool,
 }
 
@@ -77,7 +80,7 @@ impl Server {
             adopt_within: Duration::ZERO,
             abandon_at: None,
             told: (0, 0),
-            told_at: None,
+            told_until: None,
             done: false,
         }
     }
@@ -146,9 +149,9 @@ impl Server {
 
     fn deadline(&self) -> Option<Instant> {
         let callers = self.callers.iter().map(|caller| caller.until).min();
-        let growth = match (&self.peer, self.told_at) {
-            (Some(peer), Some(at)) if self.has_grown() && !peer.has_unsent() => {
-                Some(at + GROWTH_EVERY)
+        let growth = match (&self.peer, self.told_until) {
+            (Some(peer), Some(until)) if self.has_grown() && !peer.has_unsent() => {
+                until.checked_sub(GROWTH_AHEAD)
             }
             _ => None,
         };
@@ -249,7 +252,7 @@ impl Server {
         self.abandon_at = None;
         let (out, err) = self.totals();
         self.told = (out, err);
-        self.told_at = None;
+        self.told_until = None;
         let hello = Hello {
             asks: true,
             version: VERSION,
@@ -362,7 +365,10 @@ impl Server {
         for message in &messages {
             self.send(message, now);
         }
-        if self.told_at.is_none_or(|at| now >= at + GROWTH_EVERY) {
+        if self
+            .told_until
+            .is_none_or(|until| now + GROWTH_AHEAD >= until)
+        {
             self.tell_growth(now);
         }
         if is_over && self.peer.is_none() {
@@ -382,7 +388,8 @@ impl Server {
     fn tell_growth(&mut self, now: Instant) {
         if self.has_grown() && self.peer.as_ref().is_some_and(|peer| !peer.has_unsent()) {
             self.told = self.totals();
-            self.told_at = Some(now);
+            let until = self.told_until.map_or(now, |until| until.max(now));
+            self.told_until = Some(until + GROWTH_EVERY);
             let (out, err) = self.told;
             self.send(&FromShim::Grew { out, err }, now);
         }
