@@ -242,15 +242,12 @@ fn batch(commits: f64) -> Done {
     Ok(())
 }
 
-/// Stands before an agent and writes down when each message comes to its standard input.
+/// Stands before an agent and tells in a pipe when each message comes to its standard input.
 fn relay(words: &[String]) -> Done {
     let [file, program, arguments @ ..] = words else {
         return Err("relay FILE PROGRAM ARGUMENTS".into());
     };
-    let mut times = fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(file)?;
+    let mut times = fs::OpenOptions::new().append(true).open(file)?;
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -274,6 +271,10 @@ fn deliver() -> Done {
     const TASKS: usize = 100;
     let instance = Instance::with(false, Vec::new());
     let times = instance.workspace().join("times");
+    nix::unistd::mkfifo(&times, nix::sys::stat::Mode::S_IRWXU)?;
+    // For both ways, so that neither end waits for the other.
+    let pipe = fs::File::options().read(true).write(true).open(&times)?;
+    let mut heard = BufReader::new(pipe).lines();
     let script = instance.workspace().join("relay.sh");
     let relay = std::env::current_exe()?;
     fs::write(
@@ -299,16 +300,18 @@ fn deliver() -> Done {
         let answer = post(&socket, "/api/tasks", &format!("{{\"text\":\"{words}\"}}"))?;
         let accepted = monotonic();
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        // Nothing else runs meanwhile: who waits for a task starts a program.
+        let line = loop {
+            let line = heard.next().ok_or("the pipe has ended")??;
+            if line.contains(&words) {
+                break line;
+            }
+        };
+        let came: u64 = line.split(' ').next().unwrap_or("").parse()?;
+        let since = |then: u64| (came as f64 - then as f64) / 1e6;
+        spans.push([since(sent), since(accepted)]);
         let id = format!("task_{:04}", number + 1);
         instance.ok(&["task", "wait", &id, "--timeout", "30s"]);
-        let lines = fs::read_to_string(&times)?;
-        let line = lines
-            .lines()
-            .find(|line| line.contains(&words))
-            .ok_or("no message")?;
-        let heard: u64 = line.split(' ').next().unwrap_or("").parse()?;
-        let since = |then: u64| (heard as f64 - then as f64) / 1e6;
-        spans.push([since(sent), since(accepted)]);
     }
     for (what, at) in [("its request was sent", 0), ("its acceptance was heard", 1)] {
         let mut times: Vec<f64> = spans.iter().map(|one| one[at]).collect();

@@ -161,7 +161,7 @@ impl Turn {
 }
 
 /// How many of its conversations a process keeps at hand.
-const CONVERSATIONS: usize = 20;
+const CONVERSATIONS: usize = 10;
 
 /// What follows when a run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,6 +242,9 @@ pub struct Live {
     /// Messages to running turns that it has not read yet, with the tasks of those turns.
     #[serde(default)]
     pub messages: Vec<(Uuid, TaskId)>,
+    /// Whether its shim has been reached since this instance began. Before that it is not known what it was given.
+    #[serde(skip)]
+    pub reached: bool,
     /// What it is up to besides, for example the retry of a call; gone with the next sign of life.
     #[serde(skip)]
     pub hint: Option<String>,
@@ -506,6 +509,7 @@ impl Process {
         self.protocol == Protocol::ClaudeStreamJson
             && self.live().is_some_and(|live| {
                 live.stage == Stage::Up
+                    && live.reached
                     && live.turn == Turn::None
                     && live.settled
                     && live.activity == Activity::Idle

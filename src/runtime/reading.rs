@@ -225,7 +225,11 @@ impl Actor {
             return;
         }
         for (stream, read) in [(Stream::Out, mark.out), (Stream::Err, mark.err)] {
-            if let Err(error) = run.folder.drop_before(stream, read.saturating_sub(LAG)) {
+            let old = read.saturating_sub(LAG);
+            if old == 0 {
+                continue;
+            }
+            if let Err(error) = run.folder.drop_before(stream, old) {
                 tracing::debug!(run = %run.id, %error, "old output stays");
             }
         }

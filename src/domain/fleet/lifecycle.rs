@@ -17,6 +17,9 @@ use crate::domain::role::Protocol;
 use crate::domain::snapshot::{Activity, Evidence, Level, Machine, Member, Usage};
 use crate::domain::time::Now;
 
+/// More uuids than are made between two writes.
+const UUIDS_SKIPPED: u64 = 1_000;
+
 /// Failures in a row after which a start without its conversation is tried.
 const STARTS: u32 = 2;
 /// A shim's last word is the evidence.
@@ -138,12 +141,14 @@ impl Fleet {
     pub(super) fn adopted(&mut self, run: RunId, accepted: u64, alive: bool) {
         let Some(id) = self.find_run(run) else { return };
         self.accepted(run, accepted);
+        self.skip_what_was_taken(id, accepted);
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
         let Phase::Live(live) = &mut process.phase else {
             return;
         };
+        live.reached = true;
         if !alive {
             if let Stage::Launching { .. } = live.stage {
                 // It was never started: that is no failure of its own.
@@ -197,6 +202,18 @@ impl Fleet {
             Some(id),
             format!("{name} ran on and is adopted"),
         );
+    }
+
+    /// The shim may have taken a clear that did not come to disk: neither its number nor its uuid is used again.
+    fn skip_what_was_taken(&mut self, id: ProcessId, accepted: u64) {
+        let live = self.processes.get_mut(&id).and_then(Process::live_mut);
+        let Some(live) = live.filter(|live| live.next_seq <= accepted) else {
+            return;
+        };
+        live.next_seq = accepted + 1;
+        self.meta.uuid += UUIDS_SKIPPED;
+        self.dirty.meta = true;
+        self.touch(id);
     }
 
     pub(super) fn accepted(&mut self, run: RunId, seq: u64) {

@@ -363,6 +363,7 @@ impl Fleet {
             after: After::Fail,
             turn: Turn::None,
             activity: Activity::Unknown,
+            reached: true,
             settled: false,
             settle_by: None,
             messages: Vec::new(),
@@ -515,12 +516,34 @@ impl Fleet {
 
     /// Puts an order into the outbox of a live run; it goes out once that is on disk.
     pub(super) fn send(&mut self, id: ProcessId, order: Order) {
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
-            return;
-        };
+        if let Some((run, order)) = self.enqueue(id, order) {
+            self.durable.push(Effect::Send {
+                process: id,
+                run,
+                order,
+            });
+        }
+    }
+
+    /// Has the conversation cleared, without waiting for the disk: that it is fresh does no harm if what it is for is not known any
+    /// more when the next instance comes.
+    pub(super) fn send_clear(&mut self, id: ProcessId, uuid: uuid::Uuid) {
+        let live = self.processes.get(&id).and_then(Process::live);
+        if live.is_none_or(|live| !live.outbox.is_empty()) {
+            // Numbers must not overtake each other.
+            return self.send(id, Order::Clear { uuid });
+        }
+        if let Some((run, order)) = self.enqueue(id, Order::Clear { uuid }) {
+            self.fx.push(Effect::Send {
+                process: id,
+                run,
+                order,
+            });
+        }
+    }
+
+    fn enqueue(&mut self, id: ProcessId, order: Order) -> Option<(RunId, Numbered)> {
+        let live = self.processes.get_mut(&id)?.live_mut()?;
         let order = Numbered {
             seq: live.next_seq,
             order,
@@ -528,12 +551,8 @@ impl Fleet {
         live.next_seq += 1;
         live.outbox.push(order.clone());
         let run = live.run;
-        self.durable.push(Effect::Send {
-            process: id,
-            run,
-            order,
-        });
         self.touch(id);
+        Some((run, order))
     }
 
     /// Keeps down what is down: a person said so.

@@ -116,7 +116,7 @@ impl Fleet {
             self.deliver(id, task, message);
         } else {
             // A fresh conversation first; the task follows under its id.
-            self.send(id, Order::Clear { uuid: message });
+            self.send_clear(id, message);
         }
     }
 
@@ -136,7 +136,7 @@ impl Fleet {
         } else {
             live.turn = Turn::Clearing { task, message, by };
             self.touch(id);
-            self.send(id, Order::Clear { uuid: message });
+            self.send_clear(id, message);
         }
     }
 

@@ -27,10 +27,12 @@ const GREET_WITHIN: Duration = Duration::from_secs(5);
 /// Connections that may wait at once to say who they are.
 const MAX_CALLERS: usize = 8;
 
-/// Growth is told this often while it goes on.
-const GROWTH_EVERY: Duration = Duration::from_millis(10);
-/// How far ahead of that pace it may be told: the few messages of an exchange with an agent are told at once.
-const GROWTH_AHEAD: Duration = GROWTH_EVERY.saturating_mul(7);
+/// How long a word of growth is enough, when there was little and when there was much: who floods is heard in large pieces.
+const GROWTH_EVERY: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(10)];
+/// What is much, in bytes.
+const MUCH: u64 = 32 << 10;
+/// How far ahead of that pace growth may be told: the few messages of an exchange with an agent are told at once.
+const GROWTH_AHEAD: Duration = Duration::from_millis(20);
 
 /// A connection that has not greeted yet.
 struct Caller {
@@ -387,10 +389,12 @@ impl Server {
     /// Tells how far the record is, unless the instance has not taken what it was told before.
     fn tell_growth(&mut self, now: Instant) {
         if self.has_grown() && self.peer.as_ref().is_some_and(|peer| !peer.has_unsent()) {
+            let before = self.told.0 + self.told.1;
             self.told = self.totals();
-            let until = self.told_until.map_or(now, |until| until.max(now));
-            self.told_until = Some(until + GROWTH_EVERY);
             let (out, err) = self.told;
+            let enough = GROWTH_EVERY[usize::from(out + err - before >= MUCH)];
+            let until = self.told_until.map_or(now, |until| until.max(now));
+            self.told_until = Some(until + enough);
             self.send(&FromShim::Grew { out, err }, now);
         }
     }

@@ -20,6 +20,8 @@ const SECOND: Duration = Duration::from_secs(1);
 enum Point {
     /// The lease is decided and on its way to disk.
     Leased,
+    /// The same, and the shim has taken that the conversation is to be cleared for it.
+    Clearing,
     /// It is on disk, and so is the order; the shim has not taken it.
     OnDisk,
     /// The shim has taken the order.
@@ -32,8 +34,9 @@ enum Point {
     Result,
 }
 
-const POINTS: [Point; 6] = [
+const POINTS: [Point; 7] = [
     Point::Leased,
+    Point::Clearing,
     Point::OnDisk,
     Point::Delivered,
     Point::Acknowledged,
@@ -41,21 +44,31 @@ const POINTS: [Point; 6] = [
     Point::Result,
 ];
 
+impl Point {
+    /// Whether the disk does not know that it is given to anybody.
+    fn is_undecided(self) -> bool {
+        matches!(self, Self::Leased | Self::Clearing)
+    }
+}
+
 /// What is on disk when a task has come this far, and what the shim has taken by then.
 fn come_to(point: Point, when_cut: WhenCut) -> (Rig, ProcessId, RunId, TaskId, u64) {
     let mut rig = Rig::new();
     set(&mut rig, when_cut);
     let (id, run) = rig.ready("developer");
-    if point == Point::Leased {
+    if point.is_undecided() {
         // Busy when the task comes: it is given only with the next turn.
         let first = rig.add("first", Some(id));
         let task = rig.add("work", Some(id));
-        rig.event(Event::Accepted { run, seq: 9 });
+        let taken = rig.taken(run);
+        rig.event(Event::Accepted { run, seq: taken });
         rig.slow = Some(vec![]);
         rig.turn_ends(run, true);
         assert_eq!(rig.task(first).state, TaskState::Succeeded);
         assert_eq!(rig.task(task).state, TaskState::Assigned);
-        return (rig, id, run, task, 9);
+        assert!(matches!(rig.sent.last(), Some((_, _, Order::Clear { .. }))));
+        let taken = taken + u64::from(point == Point::Clearing);
+        return (rig, id, run, task, taken);
     }
     let task = rig.add("work", Some(id));
     let message = rig.message(run);
@@ -97,7 +110,11 @@ fn reborn(rig: &Rig, point: Point, run: RunId, accepted: u64, alive: bool) -> Ri
     });
     let orders = next.sent.clone();
     next.sent.clone_from(&rig.sent);
-    if matches!(point, Point::Leased | Point::Result) {
+    if point.is_undecided() {
+        // Of what was sent since, nothing is known.
+        next.sent.pop();
+    }
+    if point.is_undecided() || point == Point::Result {
         // The end of the turn stands in what was not recorded as read.
         next.turn_ends(run, true);
     }
@@ -123,8 +140,9 @@ fn f1_an_agent_that_lives_on_does_its_task_once_wherever_the_instance_died() {
     for point in POINTS {
         let (rig, id, run, task, accepted) = come_to(point, WhenCut::Retry);
         let mut next = reborn(&rig, point, run, accepted, true);
-        if point == Point::Leased {
+        if point.is_undecided() {
             // It was never decided, as far as the disk knows: it is decided anew.
+            assert_eq!(next.taken(run), accepted + 1, "{point:?}");
             next.turn_ends(run, true);
         }
         if next.task(task).state != TaskState::Succeeded {
@@ -151,7 +169,7 @@ fn f1_a_task_that_was_cut_is_retried_held_or_failed_by_the_policy_and_never_two_
         ] {
             let (rig, id, run, task, accepted) = come_to(point, when_cut);
             let mut next = reborn(&rig, point, run, accepted, false);
-            if point == Point::Leased {
+            if point.is_undecided() {
                 // Nobody was given it: there is nothing to ask a person about.
                 next.exit(run, ExitStatus::Unknown);
                 let seen = next.task(task);

@@ -156,6 +156,7 @@ fn f4_a_failed_cancelled_or_deleted_parent_blocks_with_the_reason_and_a_retry_un
     );
     // It stays so over the end of the instance.
     let mut rig = rig.reborn();
+    rig.is_taken_up();
     rig.pass(SECOND);
     assert_eq!(rig.task(child).state, TaskState::Blocked);
     let free = TaskChange {

@@ -333,15 +333,7 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
             let mut reborn = rig.reborn();
             reborn.sent = sent;
             reborn.answers_pings = rig.answers_pings;
-            let runs: Vec<RunId> = reborn.fleet.live_runs().map(|(_, run)| run).collect();
-            for run in runs {
-                // The shims have taken everything that was sent.
-                reborn.event(Event::Adopted {
-                    run,
-                    accepted: u64::MAX,
-                    alive: true,
-                });
-            }
+            reborn.is_taken_up();
             *rig = reborn;
         }
     }

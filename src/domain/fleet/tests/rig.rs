@@ -470,6 +470,25 @@ impl Rig {
         }
     }
 
+    /// The next instance reaches all runs, whose shims have taken what they were sent.
+    pub(super) fn is_taken_up(&mut self) {
+        let runs: Vec<RunId> = self.fleet.live_runs().map(|(_, run)| run).collect();
+        for run in runs {
+            let accepted = self.taken(run);
+            self.event(Event::Adopted {
+                run,
+                accepted,
+                alive: true,
+            });
+        }
+    }
+
+    /// The highest number of an order that a run was sent.
+    pub(super) fn taken(&self, run: RunId) -> u64 {
+        let to_run = self.sent.iter().filter(|(to, ..)| *to == run);
+        to_run.map(|(_, seq, _)| *seq).max().unwrap_or(0)
+    }
+
     /// The uuid of the last message that a run was sent.
     pub(super) fn message(&self, run: RunId) -> Uuid {
         self.sent

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rig::Rig;
 use crate::domain::command::{Command, NewProcess, Outcome, Refusal};
-use crate::domain::event::{Event, Mark};
+use crate::domain::event::{Event, Fact, Mark};
 use crate::domain::exit::ExitStatus;
 use crate::domain::order::Order;
 use crate::domain::snapshot::Status;
@@ -343,4 +343,52 @@ fn what_nobody_waits_for_may_wait_and_holds_nobody_up() {
     assert!(rig.answer(again).is_none());
     rig.disk_takes_next(true);
     assert!(matches!(rig.answer(again), Some(Ok(Outcome::TaskKnown(_)))));
+}
+
+#[test]
+fn a_conversation_is_cleared_before_the_disk_knows_why_and_no_number_is_used_twice() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    rig.add("first", Some(id));
+    rig.event(Event::Accepted { run, seq: 2 });
+    rig.turn_ends(run, true);
+    rig.slow = Some(vec![]);
+    let second = NewTask {
+        text: "second".to_owned(),
+        ..NewTask::default()
+    };
+    let add = rig.order(Command::AddTask(Box::new(second)));
+    rig.disk_takes_next(true);
+    let Some(Ok(Outcome::TaskAdded(task))) = rig.answer(add).cloned() else {
+        panic!("not added");
+    };
+    let Some((_, 3, Order::Clear { uuid })) = rig.sent.last().cloned() else {
+        panic!("{:?}", rig.sent);
+    };
+    // The lease is on its way to disk when the instance dies; the shim has taken the clear.
+    let mut next = rig.reborn();
+    assert_eq!(next.task(task).state, TaskState::Queued);
+    next.event(Event::Adopted {
+        run,
+        accepted: 3,
+        alive: true,
+    });
+    let Some((_, 4, Order::Clear { uuid: another })) = next.sent.last().cloned() else {
+        panic!("{:?}", next.sent);
+    };
+    assert_ne!(
+        another, uuid,
+        "the agent would not clear twice for the same"
+    );
+    let fresh = uuid::Uuid::from_u128(7);
+    next.fact(run, Fact::Conversation { id: fresh });
+    next.turn_ends(run, true);
+    assert!(matches!(
+        next.sent.last(),
+        Some((_, 5, Order::Message { .. }))
+    ));
+    next.turn_ends(run, true);
+    let done = next.task(task);
+    assert_eq!((done.state, done.attempts.len()), (TaskState::Succeeded, 1));
+    assert_eq!(done.conversation(), Some((id, fresh)));
 }

@@ -340,9 +340,10 @@ impl Both {
                 let mut reborn = self.rig.reborn();
                 reborn.sent = sent;
                 for (_, run) in &self.staff {
+                    let accepted = reborn.taken(*run);
                     reborn.event(Event::Adopted {
                         run: *run,
-                        accepted: u64::MAX,
+                        accepted,
                         alive: true,
                     });
                 }
