@@ -8,7 +8,7 @@ use crate::domain::effect::Effect;
 use crate::domain::event::{Fact, Mark};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::Fleet;
-use crate::domain::fleet::staff::INTERRUPT;
+use crate::domain::fleet::stopping::INTERRUPT;
 use crate::domain::health::Pulse;
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;

@@ -17,9 +17,6 @@ use crate::domain::role::Protocol;
 use crate::domain::snapshot::{Activity, Evidence, Level, Machine, Member, Usage};
 use crate::domain::time::Now;
 
-/// More uuids than are made between two writes.
-const UUIDS_SKIPPED: u64 = 1_000;
-
 /// Failures in a row after which a start without its conversation is tried.
 const STARTS: u32 = 2;
 /// A shim's last word is the evidence.
@@ -202,26 +199,6 @@ impl Fleet {
             Some(id),
             format!("{name} ran on and is adopted"),
         );
-    }
-
-    /// The shim may have taken a clear that did not come to disk: neither its number nor its uuid is used again.
-    fn skip_what_was_taken(&mut self, id: ProcessId, accepted: u64) {
-        let live = self.processes.get_mut(&id).and_then(Process::live_mut);
-        let Some(live) = live.filter(|live| live.next_seq <= accepted) else {
-            return;
-        };
-        live.next_seq = accepted + 1;
-        self.meta.uuid += UUIDS_SKIPPED;
-        self.dirty.meta = true;
-        self.touch(id);
-    }
-
-    pub(super) fn accepted(&mut self, run: RunId, seq: u64) {
-        let id = self.with_run(run, |live, _| live.outbox.retain(|order| order.seq > seq));
-        // Written with the next change: the shim refuses what it has taken before.
-        if let Some(id) = id {
-            self.refresh(id);
-        }
     }
 
     pub(super) fn held(&mut self, run: RunId, error: Option<String>) {

@@ -502,8 +502,9 @@ impl Fleet {
 }
 
 impl Pending {
+    /// Who follows the record waits for its entries.
     fn is_awaited(&self) -> bool {
-        awaited(&self.then)
+        awaited(&self.then) || !self.dirty.entries.is_empty()
     }
 }
 

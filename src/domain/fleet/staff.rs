@@ -1,120 +1,27 @@
-//! Orders about processes: hire, start, stop, kill, restart, remove, shut down.
+//! Orders about processes: start, stop, kill, restart, shut down; and what a start begins.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::domain::automation::{Rest, Shift, Upkeep};
-use crate::domain::chronicle::What;
-use crate::domain::command::{NewProcess, Outcome, Refusal};
+use crate::domain::automation::{Rest, Shift};
+use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::{Begin, Effect, LaunchPlan, ReplyId};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::fleet::preview::check_limits;
-use crate::domain::fleet::{Fleet, Undo, Until, Waiter, worktree};
-use crate::domain::id::{EmployeeId, ProcessId, RunId};
+use crate::domain::fleet::{Fleet, Until, Waiter, worktree};
+use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;
-use crate::domain::names;
-use crate::domain::order::{Numbered, Order};
-use crate::domain::process::{
-    After, Block, Conversation, Live, Phase, Process, Record, Stage, Turn,
-};
-use crate::domain::restart::{Failures, next_look};
+use crate::domain::process::{After, Block, Conversation, Live, Phase, Process, Stage, Turn};
+use crate::domain::restart::next_look;
 use crate::domain::role::{Agent, Protocol, Role};
-use crate::domain::snapshot::{Activity, Evidence, Level, Status};
+use crate::domain::snapshot::{Activity, Evidence, Level};
 
 /// How long a launch may take until the agent's process exists.
 const LAUNCH: Duration = Duration::from_secs(30);
 /// How long an agent may take to say that it is ready.
 pub(super) const READY: Duration = Duration::from_secs(60);
-/// How long an interrupted turn may take to end.
-pub(super) const INTERRUPT: Duration = Duration::from_secs(5);
-/// How long an agent may take to end after its input was closed.
-const CLOSE: Duration = Duration::from_secs(2);
 /// How long a shutdown lets tasks go on.
-const SHUTDOWN_FINISH: Duration = Duration::from_secs(60);
+pub(super) const SHUTDOWN_FINISH: Duration = Duration::from_secs(60);
 
 impl Fleet {
-    pub(super) fn create(&mut self, reply: ReplyId, new: NewProcess) -> Result<(), Refusal> {
-        self.refuse_in_shutdown()?;
-        let starts = !new.no_start;
-        let id = self.take_on(new)?;
-        self.undo.push(Undo::Process(id, reply));
-        if starts {
-            self.wait(id, reply, Until::Created);
-            self.launch(id);
-        } else {
-            self.reply_durably(reply, Ok(Outcome::Created(id)));
-        }
-        self.look_at_schedules();
-        Ok(())
-    }
-
-    /// Hires, and leaves it to others to start.
-    pub(super) fn take_on(&mut self, new: NewProcess) -> Result<ProcessId, Refusal> {
-        check_limits(&new)?;
-        let Some(role) = self.catalogue.role_for(&new) else {
-            return Err(self.unknown_role(new.role));
-        };
-        let protocol = self.protocol_of(&role.agent);
-        let name = match &new.name {
-            Some(name) => self.checked_name(name)?,
-            None => names::first_free(|name| self.has_name(name)),
-        };
-        self.meta.process += 1;
-        self.meta.employee += 1;
-        self.dirty.meta = true;
-        let id = ProcessId(self.meta.process);
-        let working_directory = new
-            .working_directory
-            .clone()
-            .unwrap_or_else(|| self.options.workspace.clone());
-        let process = Process {
-            id,
-            employee: EmployeeId(self.meta.employee),
-            name,
-            working_directory,
-            worktree: None,
-            work: None,
-            protocol,
-            phase: Phase::Down,
-            evidence: Evidence {
-                source: self.by.to_owned(),
-                at: self.now.wall,
-            },
-            reason: "not started".to_owned(),
-            shown: (Status::Stopped, Activity::Unknown),
-            since: self.now.wall,
-            tries: 0,
-            failures: Failures::default(),
-            looks: 0,
-            fault: None,
-            conversations: Vec::new(),
-            conversations_before: 0,
-            allowed: Vec::new(),
-            record: Record::default(),
-            last_tasks: Vec::new(),
-            last_exit: None,
-            last_run: None,
-            history: VecDeque::new(),
-            exits: VecDeque::new(),
-            exits_ever: 0,
-            turn_taken: 0,
-            put_off: false,
-            renewing: None,
-            offered: None,
-            rejected: None,
-            upkeep: Upkeep {
-                rest: Rest::New,
-                ..Upkeep::default()
-            },
-            spec: new,
-        };
-        self.processes.insert(id, process);
-        self.touch(id);
-        let text = format!("as {}", self.role_title(id));
-        self.enter(What::Hired, Some(id), &text);
-        Ok(id)
-    }
-
     pub(super) fn start(&mut self, reply: ReplyId, id: ProcessId) -> Result<(), Refusal> {
         self.refuse_in_shutdown()?;
         if self.start_one(id)? {
@@ -245,31 +152,6 @@ impl Fleet {
         self.touch(id);
     }
 
-    pub(super) fn remove(&mut self, reply: ReplyId, id: ProcessId) -> Result<(), Refusal> {
-        let process = self.processes.get(&id).ok_or(Refusal::UnknownProcess(id))?;
-        if process.live().is_some() {
-            let text = format!("{} is not stopped; stop it first", process.name);
-            return Err(Refusal::State(text));
-        }
-        let name = process.name.clone();
-        self.processes.remove(&id);
-        self.views.remove(&id);
-        self.flights.remove(&id);
-        self.last_minute.remove(&id);
-        self.figures.remove(&id);
-        self.end_checks(id);
-        self.conditions.remove(&id);
-        self.touch(id);
-        self.durable.push(Effect::Forget { process: id });
-        self.reply_durably(reply, Ok(Outcome::Done));
-        self.say(
-            Level::Info,
-            None,
-            format!("{name} ({id}) was removed; its log is kept"),
-        );
-        Ok(())
-    }
-
     pub(super) fn shut_down(&mut self, reply: ReplyId, now: bool) {
         self.shutdown.get_or_insert_default().push(reply);
         self.changed = true;
@@ -398,163 +280,6 @@ impl Fleet {
         self.give_standing_task(id);
     }
 
-    /// Begins the way down of a live run that is not on it yet.
-    pub(super) fn begin_stop(&mut self, id: ProcessId, finish: Option<Duration>) {
-        let waits = self.open_requests(id).next().is_some();
-        let role_finish = self
-            .role_of(id)
-            .map_or(SHUTDOWN_FINISH, |role| role.finish_task);
-        let finish = finish.map_or(role_finish, |finish| finish.min(role_finish));
-        let by = self.now.mono + finish;
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
-            return;
-        };
-        process.evidence = Evidence {
-            source: self.by.to_owned(),
-            at: self.now.wall,
-        };
-        let (stage, turn) = (live.stage, live.turn);
-        self.note(id, LogKind::System, &format!("stop asked: {}", self.by));
-        let Some(Phase::Live(live)) = self.processes.get_mut(&id).map(|one| &mut one.phase) else {
-            return;
-        };
-        match (stage, turn) {
-            (Stage::Launching { .. } | Stage::Readying { .. }, _) => self.terminate(id),
-            (_, Turn::Task { .. }) if !waits => {
-                live.stage = Stage::Finishing { by };
-                self.note(id, LogKind::System, "stopping after the current task");
-            }
-            (_, Turn::Task { .. }) => self.interrupt_to_stop(id),
-            (_, Turn::Clearing { task, .. } | Turn::Placing { task, .. }) => {
-                live.turn = Turn::None;
-                self.return_task(task, "its process was stopped before it began");
-                self.close(id);
-            }
-            (_, Turn::None) => self.close(id),
-        }
-        self.touch(id);
-    }
-
-    /// Interrupts the task of a run that is to stop.
-    pub(super) fn interrupt_to_stop(&mut self, id: ProcessId) {
-        let by = self.now.mono + INTERRUPT;
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
-            return;
-        };
-        live.stage = Stage::Interrupting { by };
-        self.touch(id);
-        self.note(id, LogKind::System, "interrupting the task to stop");
-        self.done_to(id, "its task was interrupted");
-        self.send(id, Order::Interrupt);
-    }
-
-    /// Closes the input of a run; an agent that has nothing to do ends by that.
-    pub(super) fn close(&mut self, id: ProcessId) {
-        let by = self.now.mono + CLOSE;
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let takes_input = process.protocol == Protocol::ClaudeStreamJson;
-        let Phase::Live(live) = &mut process.phase else {
-            return;
-        };
-        if !takes_input {
-            self.terminate(id);
-            return;
-        }
-        let run = live.run;
-        live.stage = Stage::Closing { by };
-        self.touch(id);
-        self.done_to(id, "its input was closed");
-        self.note(id, LogKind::System, "asked to end: its input is closed");
-        self.fx.push(Effect::CloseInput { process: id, run });
-    }
-
-    /// Asks the tree of a run to end.
-    pub(super) fn terminate(&mut self, id: ProcessId) {
-        let grace = self
-            .role_of(id)
-            .map_or(Duration::from_secs(10), |role| role.terminate);
-        let by = self.now.mono + grace;
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
-            return;
-        };
-        let run = live.run;
-        live.stage = Stage::Terminating { by };
-        self.touch(id);
-        self.done_to(id, "SIGTERM to its processes");
-        self.note(id, LogKind::System, "asked to end by signal");
-        self.fx.push(Effect::Terminate { process: id, run });
-    }
-
-    /// Ends the tree of a run at once.
-    pub(super) fn kill_run(&mut self, id: ProcessId) {
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
-            return;
-        };
-        let run = live.run;
-        if live.stage != Stage::Killing {
-            live.stage = Stage::Killing;
-            self.note(id, LogKind::System, "killing the whole tree");
-        }
-        self.touch(id);
-        self.done_to(id, "SIGKILL to its whole tree");
-        self.fx.push(Effect::Kill { process: id, run });
-    }
-
-    /// Puts an order into the outbox of a live run; it goes out once that is on disk.
-    pub(super) fn send(&mut self, id: ProcessId, order: Order) {
-        if let Some((run, order)) = self.enqueue(id, order) {
-            self.durable.push(Effect::Send {
-                process: id,
-                run,
-                order,
-            });
-        }
-    }
-
-    /// Has the conversation cleared, without waiting for the disk: that it is fresh does no harm if what it is for is not known any
-    /// more when the next instance comes.
-    pub(super) fn send_clear(&mut self, id: ProcessId, uuid: uuid::Uuid) {
-        let live = self.processes.get(&id).and_then(Process::live);
-        if live.is_none_or(|live| !live.outbox.is_empty()) {
-            // Numbers must not overtake each other.
-            return self.send(id, Order::Clear { uuid });
-        }
-        if let Some((run, order)) = self.enqueue(id, Order::Clear { uuid }) {
-            self.fx.push(Effect::Send {
-                process: id,
-                run,
-                order,
-            });
-        }
-    }
-
-    fn enqueue(&mut self, id: ProcessId, order: Order) -> Option<(RunId, Numbered)> {
-        let live = self.processes.get_mut(&id)?.live_mut()?;
-        let order = Numbered {
-            seq: live.next_seq,
-            order,
-        };
-        live.next_seq += 1;
-        live.outbox.push(order.clone());
-        let run = live.run;
-        self.touch(id);
-        Some((run, order))
-    }
-
     /// Keeps down what is down: a person said so.
     pub(super) fn keep_down(&mut self, id: ProcessId) {
         if let Some(process) = self.processes.get_mut(&id)
@@ -616,7 +341,7 @@ impl Fleet {
         self.answer_waiters(id);
     }
 
-    fn wait(&mut self, id: ProcessId, reply: ReplyId, until: Until) {
+    pub(super) fn wait(&mut self, id: ProcessId, reply: ReplyId, until: Until) {
         self.waiters
             .entry(id)
             .or_default()
@@ -656,48 +381,13 @@ impl Fleet {
         }
     }
 
-    fn protocol_of(&self, agent: &str) -> Protocol {
-        if self.options.demo {
-            return Protocol::ClaudeStreamJson;
-        }
-        self.catalogue
-            .agents
-            .get(agent)
-            .map_or(Protocol::ClaudeStreamJson, |agent| agent.protocol)
-    }
-
     pub(super) fn role_of(&self, id: ProcessId) -> Option<&Role> {
         self.catalogue.role_for(&self.processes.get(&id)?.spec)
     }
 
-    fn role_title(&self, id: ProcessId) -> String {
+    pub(super) fn role_title(&self, id: ProcessId) -> String {
         self.role_of(id)
             .map_or_else(String::new, |role| role.title.clone())
-    }
-
-    fn has_name(&self, name: &str) -> bool {
-        self.processes
-            .values()
-            .any(|process| process.name.eq_ignore_ascii_case(name))
-    }
-
-    pub(super) fn checked_name(&self, name: &str) -> Result<String, Refusal> {
-        let name = name.trim();
-        let fits = !name.is_empty()
-            && name.chars().count() <= 32
-            && name
-                .chars()
-                .all(|char| char.is_alphanumeric() || " -_.'".contains(char));
-        if !fits {
-            let text = "a name has 1 to 32 letters, digits, spaces or -_.'";
-            return Err(Refusal::Invalid(text.to_owned()));
-        }
-        if self.has_name(name) {
-            return Err(Refusal::Invalid(format!(
-                "there is an employee named {name} already"
-            )));
-        }
-        Ok(name.to_owned())
     }
 }
 
