@@ -323,7 +323,7 @@ fn f1_a_task_whose_instance_and_agent_die_together_is_retried_or_asked_about() {
         assert_eq!(attempts.len(), 1, "{seen:#}");
         assert_eq!(attempts[0]["end"], "cut", "{seen:#}");
         let asked = instance.json(&["inbox"]);
-        let about = |one: &&Value| one.to_string().contains(&task);
+        let about = |one: &&Value| one["type"] == "question" && one.to_string().contains(&task);
         let asked = asked
             .as_array()
             .expect("a list")

@@ -12,40 +12,43 @@ use crate::cli::resolve::{Candidate, bare, resolve};
 use crate::cli::table::{Align, Table};
 use crate::domain::id::RequestId;
 use crate::domain::inbox::Answer;
-use crate::serve::wire::{AnswerRequest, ApprovalDoc, ApproveRequest, DenyRequest};
+use crate::serve::wire::{AnswerRequest, ApprovalDoc, ApproveRequest, DenyRequest, WaitingDoc};
 
-/// Lists what waits, longest first.
+/// Lists what waits, the most urgent first.
 pub(super) async fn list(
     json: JsonArg,
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let requests: Vec<ApprovalDoc> = place.client().await.get("/api/approvals").await?;
+    let waiting: Vec<WaitingDoc> = place.client().await.get("/api/inbox").await?;
     if json.json {
-        return output.json(&requests);
+        return output.json(&waiting);
     }
-    if requests.is_empty() {
+    if waiting.is_empty() {
         output.note("nothing waits for you");
         return Ok(());
     }
-    output.table(&table(&requests, Timestamp::now()))
+    output.table(&table(&waiting, Timestamp::now()))
 }
 
-fn table(requests: &[ApprovalDoc], now: Timestamp) -> Table {
+fn table(waiting: &[WaitingDoc], now: Timestamp) -> Table {
     let mut table = Table::new(&[
         ("ID", Align::Left),
+        ("WHAT", Align::Left),
         ("EMPLOYEE", Align::Left),
         ("FOR", Align::Right),
-        ("TASK", Align::Left),
-        ("ASKS", Align::Left),
+        ("COMMAND", Align::Left),
+        ("ABOUT", Align::Left),
     ]);
-    for request in requests {
+    for one in waiting {
+        let (id, kind, name) = one.what.heading();
         table.row([
-            request.id.to_string(),
-            or_dash(request.name.as_ref()),
-            since(request.asked_at, now),
-            or_dash(request.task),
-            request.line.clone(),
+            id,
+            kind.to_owned(),
+            or_dash(name),
+            since(one.since, now),
+            one.command.clone(),
+            one.text.clone(),
         ]);
     }
     table

@@ -4,8 +4,6 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::cli::args::{Cli, ProcArgs, RestartArgs, Verb};
 use crate::cli::error::CliError;
 use crate::cli::exit::Code;
@@ -18,7 +16,8 @@ use crate::cli::{
 
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(std::env::args_os().collect::<Vec<OsString>>()) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::read(&words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help for a reader that has gone is help that nobody needs.
@@ -45,9 +44,9 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
     let Some(verb) = cli.verb else {
-        return instance::screen(&cli.place, cli.foreground);
+        return instance::screen(&cli.base.place, cli.base.foreground);
     };
-    if cli.foreground {
+    if cli.base.foreground {
         return Err(CliError::Usage(
             "--foreground is for the screen, without a command".to_owned(),
         ));
@@ -56,7 +55,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
     if let Verb::Init(args) = &verb {
         return init::run(&args.folder, output);
     }
-    let place = Place::find(&cli.place)?;
+    let place = Place::find(&cli.base.place)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -131,12 +130,12 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(line.split_whitespace())
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        Cli::read(&words)
     }
 
     #[test]
     fn the_arguments_are_well_formed() {
-        use clap::CommandFactory as _;
         Cli::command().debug_assert();
     }
 
@@ -223,8 +222,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_is_told_by_all_of_the_commands() {
+        // `ps` alone is laid out for the first, and none for the last.
+        for (line, says) in [
+            ("headcount strat ps", "'start'"),
+            ("headcount ps --help", "Usage: headcount ps"),
+            ("headcount --help ps", "Work with the task queue"),
+            ("headcount help ps", "Usage: headcount ps"),
+            ("headcount task ad", "'add'"),
+            ("headcount --nonsense", "--nonsense"),
+        ] {
+            let said = parse(line).expect_err(line).to_string();
+            assert!(said.contains(says), "{line}: {said}");
+        }
+        let cli = parse("headcount send ada up --demo").expect("it is well formed");
+        assert!(cli.base.place.demo && matches!(cli.verb, Some(Verb::Send(_))));
+    }
+
+    #[test]
     fn help_is_a_contract_as_well() {
-        use clap::CommandFactory as _;
         let help = Cli::command().term_width(100).render_help().to_string();
         insta::assert_snapshot!(help);
     }

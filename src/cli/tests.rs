@@ -1,9 +1,8 @@
 //! Commands against the real routes with a scripted hub behind them: what they print, how they end.
 
+use std::ffi::OsString;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
-
-use clap::Parser as _;
 
 use crate::app::place::StateFolder;
 use crate::cli::args::Cli;
@@ -53,15 +52,14 @@ impl Desk {
 async fn run(line: &str, folder: &std::path::Path) -> String {
     let words = line.split_whitespace().map(str::to_owned);
     let place = ["--workspace", "--state"].map(|option| format!("{option}={}", folder.display()));
-    let cli = Cli::try_parse_from(
-        ["headcount".to_owned()]
-            .into_iter()
-            .chain(words)
-            .chain(place),
-    )
-    .unwrap_or_else(|error| panic!("{error}"));
+    let words = ["headcount".to_owned()]
+        .into_iter()
+        .chain(words)
+        .chain(place);
+    let words: Vec<OsString> = words.map(OsString::from).collect();
+    let cli = Cli::read(&words).unwrap_or_else(|error| panic!("{error}"));
     let (mut output, written) = output();
-    let place = Place::find(&cli.place).unwrap();
+    let place = Place::find(&cli.base.place).unwrap();
     let done = carry_out(cli.verb.unwrap(), &place, &mut output).await;
     let code = match done {
         Ok(()) => Code::Done,
@@ -108,8 +106,10 @@ async fn lists_are_tables_that_a_person_can_read() {
     [exit 0]
     "#);
     insta::assert_snapshot!(without_ages(&desk.run("inbox").await), @r#"
-    ID EMPLOYEE FOR TASK ASKS
-    req_0001 Ada AGE task_0001 asks to run: git push origin main
+    ID WHAT EMPLOYEE FOR COMMAND ABOUT
+    req_0001 permission Ada AGE headcount approve req_0001 asks to run: git push origin main
+    alert_0001 alert Ada AGE headcount ack alert_0001 it does not respond
+    proc_002 stuck Ken AGE headcount why proc_002 error
     [exit 0]
     "#);
 }

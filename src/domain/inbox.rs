@@ -191,6 +191,78 @@ impl Item {
     }
 }
 
+/// What is said of a thing that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Whose it is.
+    pub process: Option<ProcessId>,
+    /// The first name of who that is.
+    pub name: Option<String>,
+    /// Since when it waits.
+    pub since: Timestamp,
+    /// What it is about, in one line.
+    pub line: String,
+}
+
+impl Item {
+    /// What is said of it wherever it is listed; `None` if it is there no more.
+    #[must_use]
+    pub fn told(self, snapshot: &Snapshot) -> Option<Told> {
+        let (process, since, line) = match self {
+            Self::Request(id) => {
+                let request = snapshot.requests.iter().find(|one| one.id == id)?;
+                (Some(request.process), request.asked, request.ask.line())
+            }
+            Self::Stuck(id) => {
+                let view = snapshot.process(id)?;
+                let status = view.status.as_str();
+                let line = match view.now.as_str() {
+                    "" => status.to_owned(),
+                    now => format!("{status}: {now}"),
+                };
+                (Some(id), view.since, line)
+            }
+            Self::Alert(id) => {
+                let alert = snapshot.alert(id)?;
+                (alert.process, alert.since, alert.text.clone())
+            }
+            Self::Failed(id) => {
+                let task = snapshot.task(id)?;
+                let process = task.attempts.last().map(|attempt| attempt.process);
+                let error = task.error.as_deref().unwrap_or("no reason is known");
+                let state = match task.state {
+                    TaskState::TimedOut => "timed out",
+                    state => state.as_str(),
+                };
+                (
+                    process,
+                    task.since,
+                    format!("{} · {state}: {error}", task.title()),
+                )
+            }
+            Self::Updates(id) => {
+                let view = snapshot.process(id)?;
+                let changes = &view.updates.as_ref()?.changes;
+                let settings: Vec<&str> = changes.iter().map(|one| one.setting.as_str()).collect();
+                let line = format!("changed on disk: {}", settings.join(", "));
+                (Some(id), view.started.unwrap_or(view.since), line)
+            }
+        };
+        let known = process.and_then(|id| Some(snapshot.process(id)?.name.clone()));
+        // An alert keeps the name of who is gone.
+        let name = known.or_else(|| match self {
+            Self::Alert(id) => snapshot.alert(id)?.name.clone(),
+            _ => None,
+        });
+        Some(Told {
+            process,
+            name,
+            since,
+            line,
+        })
+    }
+}
+
 /// What waits on a person, the most urgent first, then what waits longest: who cannot go on without
 /// an answer, what does not work, who is down, what failed, what should be looked at, what could be renewed.
 #[must_use]

@@ -6,10 +6,11 @@ use serde::Deserialize;
 
 use crate::domain::command::{Command, Origin, Refusal};
 use crate::domain::id::{IdError, RequestId};
+use crate::domain::inbox;
 use crate::runtime::handle::Handle;
 use crate::serve::body::{self, Body, Params};
 use crate::serve::error::ApiError;
-use crate::serve::wire::{AnswerRequest, ApprovalDoc, ApproveRequest, DenyRequest};
+use crate::serve::wire::{AnswerRequest, ApprovalDoc, ApproveRequest, DenyRequest, WaitingDoc};
 
 /// Which requests are listed.
 #[derive(Debug, Deserialize)]
@@ -30,6 +31,17 @@ pub(super) async fn list(
         requests
             .filter(|request| query.all || request.is_open())
             .map(|request| ApprovalDoc::new(request, &snapshot))
+            .collect(),
+    )
+}
+
+/// All that waits on a person, in the order of the screen.
+pub(super) async fn waiting(State(handle): State<Handle>) -> Json<Vec<WaitingDoc>> {
+    let snapshot = handle.snapshot();
+    let items = inbox::waiting(&snapshot).into_iter();
+    Json(
+        items
+            .filter_map(|item| WaitingDoc::new(item, &snapshot))
             .collect(),
     )
 }

@@ -127,6 +127,7 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .route("/api/tasks/{id}/hold", post(tasks::hold))
         .route("/api/tasks/{id}/edit", post(tasks::edit))
         .route("/api/tasks/{id}/move", post(tasks::r#move))
+        .route("/api/inbox", get(approvals::waiting))
         .route("/api/approvals", get(approvals::list))
         .route("/api/approvals/{id}/approve", post(approvals::approve))
         .route("/api/approvals/{id}/deny", post(approvals::deny))

@@ -389,6 +389,14 @@ async fn a_process_is_asked_how_it_does_and_an_alert_is_seen() {
     let (code, document) = served.ask("POST /api/processes/proc_001/health", "").await;
     assert_eq!((code, &document["health"]), (200, &json!("offline")));
     assert_eq!(document["condition"]["missed"], 2);
+    let (code, waiting) = served.ask("GET /api/inbox", "").await;
+    assert_eq!(code, 200, "{waiting}");
+    // A request with all its fields first, then what else waits.
+    assert_eq!(waiting[0]["id"], json!("req_0001"));
+    assert_eq!(waiting[0]["subject"], json!("git push origin main"));
+    assert_eq!(waiting[0]["command"], json!("headcount approve req_0001"));
+    assert_eq!(waiting[1]["type"], json!("alert"));
+    assert_eq!(waiting[1]["command"], json!("headcount ack alert_0001"));
     let (code, document) = served.ask("GET /api/alerts", "").await;
     assert_eq!((code, &document[0]["id"]), (200, &json!("alert_0001")));
     assert_eq!(document.as_array().map(Vec::len), Some(1), "{document}");

@@ -9,10 +9,11 @@ mod task;
 mod values;
 mod work;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(super) use cluster::ClusterVerb;
 pub(super) use later::Later;
@@ -23,6 +24,53 @@ pub(super) use task::{TaskAddArgs, TaskEditArgs, TaskMoveArgs, TaskVerb, TasksAr
 pub(super) use work::{DiffArgs, DiscardArgs, ExportArgs, MergeArgs, RestoreArgs};
 
 use crate::cli::duration;
+
+/// What the command line says.
+#[derive(Debug, Clone)]
+pub struct Cli {
+    /// What stands before a command.
+    pub base: BaseArgs,
+    /// What to do.
+    pub verb: Option<Verb>,
+}
+
+impl Cli {
+    /// All of it, as the help has it.
+    #[must_use]
+    pub fn command() -> Command {
+        Self::with(|_| true)
+    }
+
+    fn with(is_wanted: impl Fn(&Command) -> bool) -> Command {
+        let all = Verb::augment_subcommands(Command::new("headcount"));
+        let wanted = all.get_subcommands().filter(|verb| is_wanted(verb));
+        BaseArgs::command().subcommands(wanted.cloned())
+    }
+
+    /// Reads a command line. Of the commands only those are laid out whose names stand in it; what is wrong, and help, is
+    /// told by all of them.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help that was asked for.
+    pub fn read(words: &[OsString]) -> Result<Self, clap::Error> {
+        let is_named = |verb: &Command| words.iter().any(|word| word == verb.get_name());
+        Self::by(Self::with(is_named), words).or_else(|_| Self::by(Self::command(), words))
+    }
+
+    fn by(mut command: Command, words: &[OsString]) -> Result<Self, clap::Error> {
+        let mut matches = command.try_get_matches_from_mut(words)?;
+        let read = |matches: &mut ArgMatches| {
+            let base = BaseArgs::from_arg_matches_mut(matches)?;
+            let verb = matches.subcommand_name().is_some();
+            let verb = verb.then(|| Verb::from_arg_matches_mut(matches));
+            Ok(Self {
+                base,
+                verb: verb.transpose()?,
+            })
+        };
+        read(&mut matches).map_err(|error: clap::Error| error.format(&mut command))
+    }
+}
 
 /// A terminal UI process manager for AI employees.
 #[derive(Debug, Clone, Parser)]
@@ -37,16 +85,13 @@ use crate::cli::duration;
         5 refused, 6 timed out.\nWhere PROC stands: proc_001, an employee's name, a role that one \
         process holds, or the beginning of one of these."
 )]
-pub struct Cli {
+pub struct BaseArgs {
     /// Which company is meant.
     #[command(flatten)]
     pub place: PlaceArgs,
     /// Run instance and screen in this one process; both end together.
     #[arg(long)]
     pub foreground: bool,
-    /// What to do.
-    #[command(subcommand)]
-    pub verb: Option<Verb>,
 }
 
 /// Which company is meant.

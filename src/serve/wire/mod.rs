@@ -8,6 +8,7 @@ mod cluster;
 mod error;
 mod event;
 mod health;
+mod inbox;
 mod log;
 mod process;
 mod requests;
@@ -27,6 +28,7 @@ pub use event::{
     AlertNoteDoc, DigestDoc, EntryDoc, FailureNoteDoc, RestartNoteDoc, TaskNoteDoc, WaitNoteDoc,
 };
 pub use health::{AlertDoc, ConditionDoc, HealthDoc};
+pub use inbox::{WaitingDoc, WaitingThing};
 pub use log::{LogDoc, LogEvent, LogLineDoc};
 pub use process::{
     ExitDoc, FaultDoc, LimitsDoc, ProcessDoc, ProcessStatusDoc, RangeDoc, RemovedDoc, SandboxDoc,

@@ -7,7 +7,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
 use crate::domain::alert::AlertLevel;
-use crate::domain::id::{ProcessId, RequestId};
+use crate::domain::id::RequestId;
 use crate::domain::inbox::{self, Ask, Item, Request};
 use crate::domain::snapshot::Snapshot;
 use crate::tui::format;
@@ -268,43 +268,16 @@ fn write_row(pen: &mut Pen<'_>, row: usize, found: &Request, later: bool, scene:
 
 /// A row that is no request: who or which, since when, and what is the matter.
 fn other(row: Row, scene: Scene<'_>) -> Option<(String, Timestamp, String)> {
-    let snapshot = scene.snapshot;
-    let name = |id: ProcessId| {
-        let view = snapshot.process(id)?;
-        Some((text::clean(&view.name).into_owned(), view))
+    if let Row::Request(_) = row {
+        return None;
+    }
+    let told = row.told(scene.snapshot)?;
+    let lead = match (row, &told.name) {
+        (Row::Failed(id), _) => id.to_string(),
+        (_, Some(name)) => text::clean(name).into_owned(),
+        (_, None) => "headcount".to_owned(),
     };
-    Some(match row {
-        Row::Request(_) => return None,
-        Row::Stuck(id) => {
-            let (name, view) = name(id)?;
-            let line = format!("{}: {}", view.status.as_str(), view.now);
-            (name, view.since, line)
-        }
-        Row::Alert(id) => {
-            let alert = snapshot.alert(id)?;
-            let name = alert.name.as_deref().unwrap_or("headcount");
-            let name = text::clean(name).into_owned();
-            (name, alert.since, alert.text.clone())
-        }
-        Row::Failed(id) => {
-            let task = snapshot.task(id)?;
-            let error = task.error.as_deref().unwrap_or("no reason is known");
-            let state = status::task_word(task.state);
-            let line = format!("{} · {state}: {error}", task.title());
-            (id.to_string(), task.since, line)
-        }
-        Row::Updates(id) => {
-            let (name, view) = name(id)?;
-            let updates = view.updates.as_ref()?;
-            let settings: Vec<&str> = updates.changes.iter().map(|c| c.setting.as_str()).collect();
-            let since = view.started.unwrap_or(view.since);
-            (
-                name,
-                since,
-                format!("changed on disk: {}", settings.join(", ")),
-            )
-        }
-    })
+    Some((lead, told.since, told.line))
 }
 
 fn write_other_row(pen: &mut Pen<'_>, at: usize, row: Row, later: bool, scene: Scene<'_>) {
