@@ -206,7 +206,7 @@ impl Lines {
                 "" => "a fresh conversation begins".to_owned(),
                 id => format!("a fresh conversation begins: {id}"),
             };
-            return self.line(LogKind::System, &readable(&line));
+            return self.line(LogKind::System, readable(&line));
         }
         let own = if end.messages.is_empty() {
             ", begun by itself"
