@@ -61,12 +61,10 @@ impl Queue {
         }
     }
 
-    /// The first task of each target that may be worked on, with its place; the smallest of them is
-    /// the next of all. In no order.
-    pub fn first_of_each(&self) -> impl Iterator<Item = (&Target, (Place, TaskId))> {
-        self.ready
-            .iter()
-            .filter_map(|(target, same)| Some((target, *same.first()?)))
+    /// The tasks of each target that may be worked on, in the order of their places; the smallest of all is the next
+    /// of all. The targets are in no order.
+    pub fn of_each(&self) -> impl Iterator<Item = (&Target, &BTreeSet<(Place, TaskId)>)> {
+        self.ready.iter()
     }
 
     /// The targets of tasks that may be worked on, in no order.

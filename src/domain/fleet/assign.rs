@@ -58,18 +58,18 @@ impl Fleet {
             process.map_or((0, 0), |process| turn(process, rule, now))
         });
         while !free.is_empty() {
-            let next = self
-                .queue
-                .first_of_each()
-                .filter_map(|(target, first)| {
-                    let place = match self.returns(first.1) {
-                        // Who was at it goes on with it; that one may have to come up first.
-                        Some(process) => free.iter().position(|id| *id == process.id)?,
-                        None => self.whose_turn(target, &free)?,
-                    };
-                    Some((first, place))
-                })
-                .min();
+            let next = self.queue.of_each().filter_map(|(target, same)| {
+                let next = same.iter().find_map(|first| match self.returns(first.1) {
+                    // Who was at it goes on with it; while that one comes up the next may go.
+                    Some(process) => {
+                        let place = free.iter().position(|id| *id == process.id)?;
+                        Some(Some((*first, place)))
+                    }
+                    None => Some(self.whose_turn(target, &free).map(|place| (*first, place))),
+                });
+                next.flatten()
+            });
+            let next = next.min();
             let Some(((_, task), place)) = next else {
                 return;
             };

@@ -171,9 +171,12 @@ impl Fleet {
             task.cancelling = false;
             match (end, task.attempts.last()) {
                 (AttemptEnd::Cut | AttemptEnd::Interrupted, Some(attempt)) if was_at_it => {
+                    let before = task.cut.as_deref().and_then(|cut| cut.conversation);
+                    // Who dies twice in one conversation may die of it.
+                    let dies_of_it = end == AttemptEnd::Cut && before == attempt.conversation;
                     task.cut = Some(Box::new(Cut {
                         process: attempt.process,
-                        conversation: attempt.conversation,
+                        conversation: attempt.conversation.filter(|_| !dies_of_it),
                         reason: reason.to_owned(),
                     }));
                 }

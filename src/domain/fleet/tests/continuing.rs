@@ -410,3 +410,21 @@ fn a_process_keeps_its_latest_conversations_and_finds_back_to_the_first() {
         Begin::Resume(conversation)
     );
 }
+
+#[test]
+fn a_task_that_was_cut_twice_in_one_conversation_is_tried_in_a_fresh_one() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let task = rig.add("build it", None);
+    cut(&mut rig, run);
+    rig.pass(RETRY);
+    let run = rig.comes_up();
+    assert!(words(&rig, run).starts_with("You were interrupted in this task: "));
+    cut(&mut rig, run);
+    rig.pass(RETRY + RETRY);
+    let run = rig.comes_up();
+    assert!(matches!(last_order(&rig, run), Order::Clear { .. }));
+    rig.turn_ends(run, true);
+    assert!(words(&rig, run).starts_with("Somebody was at this task before you"));
+    assert_eq!(rig.task(task).lease.map(|lease| lease.process), Some(id));
+}

@@ -14,7 +14,9 @@ use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
 use crate::domain::restart::Window;
 use crate::domain::snapshot::Snapshot;
-use crate::domain::task::{Move, NewTask, Priority, Target, Task, TaskChange, TaskState, Tokens};
+use crate::domain::task::{
+    AttemptEnd, Move, NewTask, Priority, Target, Task, TaskChange, TaskState, Tokens,
+};
 use crate::domain::time::Mono;
 
 /// How often each task is tried again.
@@ -505,7 +507,11 @@ impl Both {
         for task in &snapshot.tasks {
             for (id, place, one) in &given {
                 let before = (task.place(), task.id) < *place;
+                // It may have been kept for the one who was at it when it was cut off.
+                let mut ends = task.attempts.iter().filter_map(|attempt| attempt.end);
+                let kept = ends.any(|end| matches!(end, AttemptEnd::Cut | AttemptEnd::Interrupted));
                 let passed_over = before
+                    && !kept
                     && self.model.may_go(task.id, self.began(id, &snapshot))
                     && self.model.fits(task.id, *one);
                 assert!(!passed_over, "{id} went before {}", task.id);
@@ -561,7 +567,10 @@ impl Both {
             let one = self.staff.iter().position(|(id, _)| *id == process.id);
             let one = one.expect("one of the staff");
             for id in self.model.tasks.keys() {
-                let could = self.model.may_go(*id, now) && self.model.fits(*id, one);
+                // Who was at it when it was cut off has it before others, once that one is up again.
+                let kept = self.rig.fleet.returns(*id);
+                let kept = kept.is_some_and(|other| other.id != process.id);
+                let could = self.model.may_go(*id, now) && self.model.fits(*id, one) && !kept;
                 assert!(!could, "{} idles while {id} waits", process.id);
             }
         }
