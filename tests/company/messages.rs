@@ -52,6 +52,21 @@ async fn say(company: &Company, process: ProcessId, text: &str) -> TaskId {
     }
 }
 
+/// Waits until the agent has said that it has the message to a task: before that it could be done without it.
+async fn has_it(company: &Company, task: TaskId) {
+    let snapshot = company.handle.snapshot();
+    let sent = snapshot.task(task).expect("the task").attempts.last();
+    let sent = sent.and_then(|attempt| attempt.messages.last());
+    let uuid = sent.expect("a message").uuid.to_string();
+    let raw = company.handle.log_folder().join("proc_001.jsonl");
+    let begin = std::time::SystemTime::now();
+    while !std::fs::read_to_string(&raw).is_ok_and(|lines| lines.contains(&uuid)) {
+        let waited = begin.elapsed().expect("a clock");
+        assert!(waited.as_secs() < 30, "the agent never had the message");
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A message while a tool runs joins the turn, is shown as that, and gives one result for both.
 async fn joins(company: &Company) -> Done {
     let ada = company.hire("senior_developer").await;
@@ -60,6 +75,7 @@ async fn joins(company: &Company) -> Done {
     in_its_tool(company, task).await;
     assert_eq!(say(company, ada, "SAY tested too").await, task);
     company.logged(ada, "SAY tested too").await;
+    has_it(company, task).await;
     open(pipe).await;
     let done = company.done(task).await;
     assert_eq!(done.state, TaskState::Succeeded, "{:?}", done.error);
