@@ -239,9 +239,9 @@ pub struct Live {
     /// What automation keeps of it.
     #[serde(default)]
     pub shift: Shift,
-    /// Messages to running turns that it has not read yet, with the tasks of those turns.
+    /// Messages to running turns that it has not answered yet.
     #[serde(default)]
-    pub messages: Vec<(Uuid, TaskId)>,
+    pub messages: Vec<TurnWord>,
     /// Whether its shim has been reached since this instance began. Before that it is not known what it was given.
     #[serde(skip)]
     pub reached: bool,
@@ -251,6 +251,17 @@ pub struct Live {
     /// What it did last for its task, by its own tool events.
     #[serde(skip)]
     pub progress: Option<String>,
+}
+
+/// A message to a running turn, as long as it is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnWord {
+    pub message: Uuid,
+    /// Whose turn it was sent to.
+    pub task: TaskId,
+    /// Whether the agent has said that it has it: until then it may be on its way, whatever the agent says of itself.
+    #[serde(default)]
+    pub taken: bool,
 }
 
 /// A cause outside that keeps a process from working.

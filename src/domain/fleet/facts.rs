@@ -48,7 +48,10 @@ impl Fleet {
     fn fact(&mut self, id: ProcessId, run: RunId, fact: Fact) {
         match fact {
             Fact::Ready { version, logged_in } => self.ready(id, version, logged_in),
-            Fact::Acknowledged { message } => self.task_acknowledged(id, message),
+            Fact::Acknowledged { message } => {
+                self.task_acknowledged(id, message);
+                self.message_taken(id, message);
+            }
             Fact::TurnStarted { message } => {
                 self.agent_is(id, Activity::Busy);
                 if let Some(message) = message {
@@ -158,9 +161,15 @@ impl Fleet {
         };
         live.activity = activity;
         live.hint = None;
-        let over = activity == Activity::Idle && live.turn == Turn::None;
+        let idle = activity == Activity::Idle && live.turn == Turn::None;
+        // It may have said so before a message came that is on its way.
+        let awaits = live.messages.iter().any(|word| !word.taken);
+        let over = idle && !awaits;
         if over {
             live.settled = true;
+        }
+        if idle && awaits {
+            live.settle_by.get_or_insert(now.mono + SETTLE);
         }
         // Whoever has begun a turn by itself is not taken for idle before it says so.
         if over || activity == Activity::Busy {

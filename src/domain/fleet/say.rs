@@ -10,7 +10,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::log::LogKind;
 use crate::domain::order::Order;
-use crate::domain::process::{Live, Process, Turn};
+use crate::domain::process::{Live, Process, Turn, TurnWord};
 use crate::domain::snapshot::Level;
 use crate::domain::task::{LeasePhase, TurnMessage, TurnMessageState};
 
@@ -31,7 +31,11 @@ impl Fleet {
         let uuid = self.uuid();
         let at = self.now.wall;
         if let Some(live) = self.processes.get_mut(&id).and_then(Process::live_mut) {
-            live.messages.push((uuid, task));
+            live.messages.push(TurnWord {
+                message: uuid,
+                task,
+                taken: false,
+            });
         }
         self.with_task(task, |task| {
             if let Some(attempt) = task.attempts.last_mut() {
@@ -95,6 +99,19 @@ impl Fleet {
         }
     }
 
+    /// The agent has a message, and will come to it.
+    pub(super) fn message_taken(&mut self, id: ProcessId, message: Uuid) {
+        let live = self.processes.get_mut(&id).and_then(Process::live_mut);
+        let word = live.and_then(|live| {
+            let mut words = live.messages.iter_mut();
+            words.find(|word| word.message == message)
+        });
+        if let Some(word) = word {
+            word.taken = true;
+            self.touch(id);
+        }
+    }
+
     /// The agent begins to work on a message: within the turn of its task, or after it.
     pub(super) fn message_read(&mut self, id: ProcessId, message: Uuid) {
         let Some(live) = self.processes.get(&id).and_then(Process::live) else {
@@ -122,7 +139,7 @@ impl Fleet {
         let Some(task) = task_of(live, message) else {
             return false;
         };
-        live.messages.retain(|(uuid, _)| *uuid != message);
+        live.messages.retain(|word| word.message != message);
         self.message_is(task, message, TurnMessageState::Lost);
         self.note(
             id,
@@ -139,12 +156,12 @@ impl Fleet {
         };
         let (answered, left): (Vec<_>, Vec<_>) = std::mem::take(&mut live.messages)
             .into_iter()
-            .partition(|(uuid, _)| end.messages.contains(uuid));
+            .partition(|word| end.messages.contains(&word.message));
         live.messages = left;
-        for (message, task) in &answered {
+        for word in &answered {
             // Of one that was read it was said already how.
-            if self.is_on_its_way(*task, *message) {
-                self.message_is(*task, *message, TurnMessageState::Joined);
+            if self.is_unread(*word) {
+                self.message_is(word.task, word.message, TurnMessageState::Joined);
             }
         }
         if !answered.is_empty() {
@@ -163,10 +180,10 @@ impl Fleet {
     }
 
     /// Messages that nobody will read any more.
-    pub(super) fn lose(&mut self, id: ProcessId, left: &[(Uuid, TaskId)]) {
-        for (message, task) in left {
-            if self.is_on_its_way(*task, *message) {
-                self.message_is(*task, *message, TurnMessageState::Lost);
+    pub(super) fn lose(&mut self, id: ProcessId, left: &[TurnWord]) {
+        for word in left {
+            if self.is_unread(*word) {
+                self.message_is(word.task, word.message, TurnMessageState::Lost);
                 self.note(
                     id,
                     LogKind::Error,
@@ -179,10 +196,10 @@ impl Fleet {
         }
     }
 
-    fn is_on_its_way(&self, task: TaskId, message: Uuid) -> bool {
-        self.tasks.get(&task).is_some_and(|task| {
+    fn is_unread(&self, word: TurnWord) -> bool {
+        self.tasks.get(&word.task).is_some_and(|task| {
             let mut messages = task.attempts.iter().flat_map(|attempt| &attempt.messages);
-            messages.any(|one| one.uuid == message && one.state == TurnMessageState::Sent)
+            messages.any(|one| one.uuid == word.message && one.state == TurnMessageState::Sent)
         })
     }
 
@@ -202,7 +219,6 @@ impl Fleet {
 
 /// The task that a message went to, as long as it is not answered.
 fn task_of(live: &Live, message: Uuid) -> Option<TaskId> {
-    live.messages
-        .iter()
-        .find_map(|(uuid, task)| (*uuid == message).then_some(*task))
+    let mut words = live.messages.iter();
+    words.find_map(|word| (word.message == message).then_some(word.task))
 }

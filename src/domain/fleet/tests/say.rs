@@ -8,6 +8,7 @@ use crate::domain::event::{Fact, TurnEnd};
 use crate::domain::exit::ExitStatus;
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
+use crate::domain::process::TurnWord;
 use crate::domain::snapshot::Status;
 use crate::domain::task::{TaskState, Tokens, TurnMessageState};
 
@@ -111,6 +112,66 @@ fn one_that_is_never_begun_is_lost_and_holds_nobody_up() {
     rig.pass(std::time::Duration::from_secs(5));
     assert_eq!(states(&mut rig, task), [TurnMessageState::Lost]);
     assert_eq!(rig.task(next).state, TaskState::Assigned);
+}
+
+#[test]
+fn one_that_is_on_its_way_when_the_agent_falls_idle_is_not_lost() {
+    let mut rig = Rig::new();
+    let (id, run, task, own) = at_work(&mut rig);
+    say(&mut rig, id, "and the docs").unwrap();
+    let message = rig.message(run);
+    let next = rig.add("more", None);
+    // All of this was said before the message reached the agent.
+    ends(&mut rig, run, vec![own]);
+    rig.fact(run, Fact::Idle);
+    assert_eq!(states(&mut rig, task), [TurnMessageState::Sent]);
+    assert_eq!(rig.task(next).state, TaskState::Queued);
+    rig.fact(run, Fact::Acknowledged { message });
+    begins(&mut rig, run, message);
+    assert_eq!(states(&mut rig, task), [TurnMessageState::After]);
+    ends(&mut rig, run, vec![message]);
+    rig.fact(run, Fact::Idle);
+    assert_eq!(rig.task(next).state, TaskState::Assigned);
+}
+
+#[test]
+fn one_that_the_agent_had_and_did_not_come_to_is_lost_as_soon_as_it_is_idle() {
+    let mut rig = Rig::new();
+    let (id, run, task, own) = at_work(&mut rig);
+    say(&mut rig, id, "hello?").unwrap();
+    let message = rig.message(run);
+    rig.fact(run, Fact::Acknowledged { message });
+    ends(&mut rig, run, vec![own]);
+    rig.fact(run, Fact::Idle);
+    assert_eq!(states(&mut rig, task), [TurnMessageState::Lost]);
+    let next = rig.add("more", None);
+    assert_eq!(rig.task(next).state, TaskState::Assigned);
+}
+
+#[test]
+fn one_that_never_reaches_an_idle_agent_is_lost_after_a_while() {
+    let mut rig = Rig::new();
+    let (id, run, task, own) = at_work(&mut rig);
+    say(&mut rig, id, "hello?").unwrap();
+    ends(&mut rig, run, vec![own]);
+    rig.fact(run, Fact::Idle);
+    let next = rig.add("more", None);
+    rig.pass(std::time::Duration::from_secs(5));
+    assert_eq!(states(&mut rig, task), [TurnMessageState::Lost]);
+    assert_eq!(rig.task(next).state, TaskState::Assigned);
+}
+
+#[test]
+fn a_word_that_an_older_build_kept_is_read() {
+    let uuid = Uuid::from_u128(7);
+    let kept = serde_json::json!([uuid, TaskId(3)]).to_string();
+    let word: TurnWord = serde_json::from_str(&kept).unwrap();
+    let wanted = TurnWord {
+        message: uuid,
+        task: TaskId(3),
+        taken: false,
+    };
+    assert_eq!(word, wanted);
 }
 
 #[test]
