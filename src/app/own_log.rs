@@ -6,11 +6,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Both files together take no more than twice this.
 const LONGEST: u64 = 8 * 1024 * 1024;
+
+/// Says how much is logged: a level, or levels by module.
+const LEVELS_VARIABLE: &str = "HEADCOUNT_LOG";
 
 /// Opens the log for adding to it.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
@@ -28,15 +32,36 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// If the file cannot be opened.
 pub(crate) fn begin(path: &Path, take_over: bool) -> io::Result<()> {
     let log = Log::open(path, take_over, LONGEST)?;
-    let filter = EnvFilter::try_from_env("HEADCOUNT_LOG").unwrap_or_else(|_| "info".into());
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let (filter, mistake) = match std::env::var(LEVELS_VARIABLE) {
+        Ok(text) => levels(&text),
+        Err(_) => levels(""),
+    };
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(log)
-        .finish();
+        .with_writer(log);
+    let subscriber = tracing_subscriber::registry().with(lines).with(filter);
     // One is set already where tests run several instances in one process; it serves as well.
     drop(tracing::subscriber::set_global_default(subscriber));
+    if let Some(mistake) = mistake {
+        tracing::warn!(
+            variable = LEVELS_VARIABLE,
+            mistake,
+            "not understood, so that level info is logged; what is understood is `debug`, or `info,headcount::store=trace`"
+        );
+    }
     Ok(())
+}
+
+/// What is logged, and what is wrong with the text that should say it.
+fn levels(text: &str) -> (Targets, Option<String>) {
+    let usual = Targets::new().with_default(LevelFilter::INFO);
+    if text.is_empty() {
+        return (usual, None);
+    }
+    match text.parse() {
+        Ok(levels) => (levels, None),
+        Err(error) => (usual, Some(error.to_string())),
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -112,6 +137,25 @@ impl<'a> MakeWriter<'a> for Log {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_are_read_and_a_mistake_leaves_the_usual_ones() {
+        let check = |text: &str, debugs: &[&str], is_wrong: bool| {
+            let (levels, mistake) = levels(text);
+            for target in ["headcount::store", "headcount::serve"] {
+                let debug = levels.would_enable(target, &tracing::Level::DEBUG);
+                assert_eq!(debug, debugs.contains(&target), "{text} {target}");
+            }
+            let warns = levels.would_enable("headcount::store", &tracing::Level::WARN);
+            assert!(warns, "{text}");
+            assert_eq!(mistake.is_some(), is_wrong, "{text}: {mistake:?}");
+        };
+        check("", &[], false);
+        check("warn", &[], false);
+        check("debug", &["headcount::store", "headcount::serve"], false);
+        check("info,headcount::store=trace", &["headcount::store"], false);
+        check("headcount::store=much", &[], true);
+    }
 
     #[test]
     fn the_log_is_bounded() {

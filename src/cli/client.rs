@@ -1,18 +1,19 @@
 //! The client of the instance's HTTP interface, on its unix socket.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::client::conn::http1::{self, Connection};
 use hyper::{Method, Request, Response, header};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
-use tokio::task::JoinSet;
 
 use crate::serve::wire::{CLI_AGENT, ErrorBody, ErrorDoc, ErrorKind};
 
@@ -117,9 +118,8 @@ impl Client {
 
     /// The body of the answer as it is.
     pub(super) async fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
-        let mut answer = self.open(Method::GET, path, None::<&()>).await?;
-        let body = answer.response.body_mut().collect().await;
-        Ok(body.map_err(ClientError::Http)?.to_bytes().to_vec())
+        let answer = self.open(Method::GET, path, None::<&()>).await?;
+        Ok(answer.whole().await?.to_vec())
     }
 
     pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
@@ -163,9 +163,8 @@ impl Client {
         path: &str,
         document: Option<&impl Serialize>,
     ) -> Result<T, ClientError> {
-        let mut answer = self.open(method.clone(), path, document).await?;
-        let body = answer.response.body_mut().collect().await;
-        let bytes = body.map_err(ClientError::Http)?.to_bytes();
+        let answer = self.open(method.clone(), path, document).await?;
+        let bytes = answer.whole().await?;
         serde_json::from_slice(&bytes).map_err(ClientError::Answer)
     }
 
@@ -211,11 +210,7 @@ impl Client {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(ClientError::Http)?;
-        let mut driver = JoinSet::new();
-        driver.spawn(async move {
-            // What breaks here breaks the answer as well, where it is told.
-            drop(connection.await);
-        });
+        let mut line = Line(Some(connection));
         let bytes = match document {
             Some(document) => serde_json::to_vec(document).map_err(ClientError::Answer)?,
             None => Vec::new(),
@@ -228,20 +223,38 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(bytes)))
             .map_err(ClientError::Request)?;
-        let mut response = sender
-            .send_request(request)
-            .await
-            .map_err(ClientError::Http)?;
-        if !response.status().is_success() {
-            let body = response.body_mut().collect().await;
-            let bytes = body.map_err(ClientError::Http)?.to_bytes();
+        let response = line.during(sender.send_request(request)).await;
+        let answer = Answer {
+            response: response.map_err(ClientError::Http)?,
+            line,
+        };
+        if !answer.response.status().is_success() {
+            let bytes = answer.whole().await?;
             let error: ErrorDoc = serde_json::from_slice(&bytes).map_err(ClientError::Answer)?;
             return Err(ClientError::Refused(Box::new(error.error)));
         }
-        Ok(Answer {
-            response,
-            _driver: driver,
+        Ok(answer)
+    }
+}
+
+/// The connection of one request. It is driven while something is waited for, not by a task of its own: most
+/// calls wait for one answer, and are over sooner without.
+#[derive(Debug)]
+struct Line(Option<Connection<TokioIo<UnixStream>, Full<Bytes>>>);
+
+impl Line {
+    async fn during<F: Future>(&mut self, wanted: F) -> F::Output {
+        let mut wanted = pin!(wanted);
+        poll_fn(|context| {
+            // What breaks here breaks what is waited for as well, where it is told.
+            if let Some(connection) = &mut self.0
+                && pin!(connection).poll(context).is_ready()
+            {
+                self.0 = None;
+            }
+            wanted.as_mut().poll(context)
         })
+        .await
     }
 }
 
@@ -249,7 +262,18 @@ impl Client {
 #[derive(Debug)]
 struct Answer {
     response: Response<Incoming>,
-    _driver: JoinSet<()>,
+    line: Line,
+}
+
+impl Answer {
+    async fn whole(mut self) -> Result<Bytes, ClientError> {
+        let body = self.line.during(self.response.body_mut().collect()).await;
+        Ok(body.map_err(ClientError::Http)?.to_bytes())
+    }
+
+    async fn frame(&mut self) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+        self.line.during(self.response.body_mut().frame()).await
+    }
 }
 
 /// Lines as they come.
@@ -275,7 +299,7 @@ impl Lines {
                     .collect();
                 return documents.map(Some).map_err(ClientError::Answer);
             }
-            match self.answer.response.body_mut().frame().await {
+            match self.answer.frame().await {
                 Some(Ok(frame)) => {
                     if let Some(bytes) = frame.data_ref() {
                         self.buffer.extend_from_slice(bytes);

@@ -60,7 +60,10 @@ fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::Screen(error.into()))?;
-    runtime.block_on(carry_out(verb, &place, output))
+    let done = runtime.block_on(carry_out(verb, &place, output));
+    // The program ends here: there is nothing in it that would have to be taken down in order.
+    std::mem::forget(runtime);
+    done
 }
 
 pub(super) async fn carry_out(
@@ -237,6 +240,30 @@ mod tests {
         }
         let cli = parse("headcount send ada up --demo").expect("it is well formed");
         assert!(cli.base.place.demo && matches!(cli.verb, Some(Verb::Send(_))));
+    }
+
+    #[test]
+    fn a_task_that_is_added_is_read_as_if_all_the_commands_were_laid_out() {
+        for line in [
+            "headcount task add text",
+            "headcount --demo --workspace /w task add text --priority high --after task_0001,build --json",
+            "headcount task add --template review --set pr=12 --state /s --hold",
+            "headcount task add -",
+            // Not what it looks like.
+            "headcount send ada task add",
+            "headcount task edit task_0001 --text task add",
+            "headcount task add",
+            "headcount task add --help",
+            "headcount task add text --nonsense",
+        ] {
+            let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+            let whole = Cli::by(Cli::command(), &words);
+            let said = |read: Result<Cli, clap::Error>| match read {
+                Ok(cli) => format!("{cli:?}"),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(said(Cli::read(&words)), said(whole), "{line}");
+        }
     }
 
     #[test]

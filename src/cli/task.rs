@@ -1,10 +1,8 @@
 //! Tasks: list, look, wait, and what is done to them; [`crate::cli::task_add`] adds them.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use crate::cli::args::{JsonArg, TaskEditArgs, TaskMoveArgs, TaskVerb, TasksArgs};
+use crate::cli::args::{JsonArg, TaskEditArgs, TaskMoveArgs, TaskVerb, TaskWaitArgs, TasksArgs};
 use crate::cli::client::Client;
 use crate::cli::cluster;
 use crate::cli::error::{CliError, Plain};
@@ -27,21 +25,12 @@ pub(super) async fn run(
 ) -> Result<(), CliError> {
     match verb {
         TaskVerb::Add(args) => task_add::add(&args, place, output).await,
-        TaskVerb::Ls {
-            only,
-            search,
-            limit,
-            json,
-        } => {
-            let query = query(only.as_deref(), search.as_deref(), limit)?;
-            ls(&query, json, place, output).await
+        TaskVerb::Ls(args) => {
+            let query = query(args.only.as_deref(), args.search.as_deref(), args.limit)?;
+            ls(&query, args.json, place, output).await
         }
-        TaskVerb::Show { task, json } => show(&task, json, place, output).await,
-        TaskVerb::Wait {
-            tasks,
-            timeout,
-            json,
-        } => wait(&tasks, timeout, json, place, output).await,
+        TaskVerb::Show(args) => show(&args.task, args.json, place, output).await,
+        TaskVerb::Wait(args) => wait(&args, place, output).await,
         TaskVerb::Cancel(args) => change("cancel", &args, place, output).await,
         TaskVerb::Retry(args) => change("retry", &args, place, output).await,
         TaskVerb::Dismiss(args) => change("dismiss", &args, place, output).await,
@@ -50,7 +39,7 @@ pub(super) async fn run(
         TaskVerb::Rm(args) => change("rm", &args, place, output).await,
         TaskVerb::Edit(args) => edit(&args, place, output).await,
         TaskVerb::Move(args) => shift(&args, place, output).await,
-        TaskVerb::Log { task, attempt } => log(&task, attempt, place, output).await,
+        TaskVerb::Log(args) => log(&args.task, args.attempt, place, output).await,
         TaskVerb::Templates(json) => task_add::templates(*json, place, output),
     }
 }
@@ -246,20 +235,16 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
     fields
 }
 
-async fn wait(
-    tasks: &[String],
-    timeout: Option<Duration>,
-    json: JsonArg,
-    place: &Place,
-    output: &mut Output,
-) -> Result<(), CliError> {
+async fn wait(args: &TaskWaitArgs, place: &Place, output: &mut Output) -> Result<(), CliError> {
     let client = place.client().await;
     let mut ids = Vec::new();
-    for task in tasks {
+    for task in &args.tasks {
         ids.push(task_id(task, &client).await?);
     }
     let waits = ids.iter().map(|id| {
-        let time = timeout.map(|time| format!("?timeout={}", time.as_secs_f64()));
+        let time = args
+            .timeout
+            .map(|time| format!("?timeout={}", time.as_secs_f64()));
         let path = format!("/api/tasks/{id}/wait{}", time.unwrap_or_default());
         let client = client.clone();
         async move { client.get::<TaskDoc>(&path).await }
@@ -268,7 +253,7 @@ async fn wait(
     for task in futures::future::join_all(waits).await {
         over.push(task?);
     }
-    if json.json {
+    if args.json.json {
         match over.as_slice() {
             [task] => output.json(task)?,
             tasks => output.json(&tasks)?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::args::{JsonArg, TaskAddArgs};
 use crate::cli::client::{Client, ClientError};
@@ -19,7 +19,7 @@ use crate::cli::resolve::{Candidate, bare, resolve};
 use crate::cli::table::{Align, Table};
 use crate::cli::task::task_id;
 use crate::config::{self, FileTask, TaskFile};
-use crate::domain::id::ProcessId;
+use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::role::Template;
 use crate::domain::task::Priority;
 use crate::domain::template::Unfit;
@@ -66,11 +66,18 @@ pub(super) async fn add(
         Some(text) => Some(task_id(text, &client).await?),
         None => None,
     };
-    let task: TaskDoc = client.post("/api/tasks", &request).await?;
     if args.json {
+        let task: TaskDoc = client.post("/api/tasks", &request).await?;
         return output.json(&task);
     }
+    let task: Added = client.post("/api/tasks", &request).await?;
     output.line(task.id)
+}
+
+/// What is read of the document of a task where its id alone is told.
+#[derive(Debug, Deserialize)]
+struct Added {
+    id: TaskId,
 }
 
 fn of_text(text: &str) -> TaskRequest {
@@ -289,6 +296,9 @@ pub(super) async fn process(
     client: &Client,
 ) -> Result<Option<ProcessId>, CliError> {
     let Some(text) = text else { return Ok(None) };
+    if let Ok(id) = text.parse() {
+        return Ok(Some(id));
+    }
     let processes: Vec<ProcessDoc> = client.get("/api/processes").await?;
     Ok(Some(one(text, &processes)?.id))
 }

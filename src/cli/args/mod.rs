@@ -20,10 +20,13 @@ pub(super) use later::Later;
 pub(super) use process::{CreateArgs, InspectArgs, ProcArgs, RestartArgs, SendArgs};
 pub(super) use record::{DigestArgs, EventsArgs, LineCount, LogsArgs, WhyArgs};
 pub(super) use requests::{AckArgs, AnswerArgs, ApproveArgs, DenyArgs};
-pub(super) use task::{TaskAddArgs, TaskEditArgs, TaskMoveArgs, TaskVerb, TasksArgs};
+pub(super) use task::{TaskAddArgs, TaskEditArgs, TaskMoveArgs, TaskVerb, TaskWaitArgs, TasksArgs};
 pub(super) use work::{DiffArgs, DiscardArgs, ExportArgs, MergeArgs, RestoreArgs};
 
 use crate::cli::duration;
+
+/// How a task is added.
+const ADD: [&str; 2] = ["task", "add"];
 
 /// What the command line says.
 #[derive(Debug, Clone)]
@@ -53,11 +56,22 @@ impl Cli {
     /// # Errors
     /// What is wrong with it, or the help that was asked for.
     pub fn read(words: &[OsString]) -> Result<Self, clap::Error> {
-        let is_named = |verb: &Command| words.iter().any(|word| word == verb.get_name());
-        Self::by(Self::with(is_named), words).or_else(|_| Self::by(Self::command(), words))
+        let adds = words.windows(2).any(|pair| pair == ADD);
+        let command = if adds {
+            Self::add_alone()
+        } else {
+            Self::with(|verb| words.iter().any(|word| word == verb.get_name()))
+        };
+        Self::by(command, words).or_else(|_| Self::by(Self::command(), words))
     }
 
-    fn by(mut command: Command, words: &[OsString]) -> Result<Self, clap::Error> {
+    /// The command that scripts call in loops, without its neighbours: even to name those takes longer than to read it.
+    fn add_alone() -> Command {
+        let [task, add] = ADD.map(Command::new);
+        BaseArgs::command().subcommand(task.subcommand(TaskAddArgs::augment_args(add)))
+    }
+
+    pub(super) fn by(mut command: Command, words: &[OsString]) -> Result<Self, clap::Error> {
         let mut matches = command.try_get_matches_from_mut(words)?;
         let read = |matches: &mut ArgMatches| {
             let base = BaseArgs::from_arg_matches_mut(matches)?;

@@ -16,38 +16,11 @@ pub enum TaskVerb {
     /// Put work into the queue; starts an instance if none runs.
     Add(Later<Box<TaskAddArgs>>),
     /// List the tasks.
-    Ls {
-        /// One state, or `open` for all that are not over.
-        #[arg(long, value_name = "STATE")]
-        only: Option<String>,
-        /// Words that must all stand in its id, key, text, result or error.
-        #[arg(long, value_name = "WORDS")]
-        search: Option<String>,
-        /// The newest N.
-        #[arg(long, value_name = "N")]
-        limit: Option<usize>,
-        #[command(flatten)]
-        json: JsonArg,
-    },
+    Ls(Later<TaskListArgs>),
     /// Show everything about a task.
-    Show {
-        /// Which one.
-        #[arg(value_name = "TASK")]
-        task: String,
-        #[command(flatten)]
-        json: JsonArg,
-    },
+    Show(Later<TaskShowArgs>),
     /// Wait until tasks are over, and print their results.
-    Wait {
-        /// Which ones.
-        #[arg(value_name = "TASK", required = true)]
-        tasks: Vec<String>,
-        /// For how long, all of them together.
-        #[arg(long, value_name = "D", value_parser = duration::parse)]
-        timeout: Option<Duration>,
-        #[command(flatten)]
-        json: JsonArg,
-    },
+    Wait(Later<TaskWaitArgs>),
     /// Take tasks back.
     Cancel(Later<TasksArgs>),
     /// Put tasks that ended without success back into the queue.
@@ -65,16 +38,62 @@ pub enum TaskVerb {
     /// Move a waiting task in the queue.
     Move(Later<TaskMoveArgs>),
     /// Print what stands of a task in the log of its process.
-    Log {
-        /// Which one.
-        #[arg(value_name = "TASK")]
-        task: String,
-        /// Which attempt, counted from 1 [default: the last].
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-        attempt: Option<u32>,
-    },
+    Log(Later<TaskLogArgs>),
     /// List the templates of `roles.toml`.
     Templates(Later<JsonArg>),
+}
+
+/// Which tasks are listed.
+#[derive(Debug, Clone, Args)]
+pub struct TaskListArgs {
+    /// One state, or `open` for all that are not over.
+    #[arg(long, value_name = "STATE")]
+    pub only: Option<String>,
+    /// Words that must all stand in its id, key, text, result or error.
+    #[arg(long, value_name = "WORDS")]
+    pub search: Option<String>,
+    /// The newest N.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+/// Which task is shown.
+#[derive(Debug, Clone, Args)]
+pub struct TaskShowArgs {
+    /// Which one.
+    #[arg(value_name = "TASK")]
+    pub task: String,
+    /// How it is printed.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Args)]
+pub struct TaskWaitArgs {
+    /// Which ones.
+    #[arg(value_name = "TASK", required = true)]
+    pub tasks: Vec<String>,
+    /// For how long, all of them together.
+    #[arg(long, value_name = "D", value_parser = duration::parse)]
+    pub timeout: Option<Duration>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+/// Which part of a log is printed.
+#[derive(Debug, Clone, Args)]
+pub struct TaskLogArgs {
+    /// Which one.
+    #[arg(value_name = "TASK")]
+    pub task: String,
+    /// Which attempt, counted from 1 [default: the last].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub attempt: Option<u32>,
 }
 
 /// What is to be different of a task.

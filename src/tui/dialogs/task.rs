@@ -24,6 +24,7 @@ enum Focus {
     Text,
     Template,
     Target,
+    Branch,
     Priority,
 }
 
@@ -34,6 +35,8 @@ pub(crate) struct TaskDialog {
     focus: Focus,
     targets: Vec<Target>,
     target: usize,
+    /// Whether it is to be done on a branch of its own; `None` where nobody could.
+    own_branch: Option<bool>,
     priority: Priority,
     /// The task whose result this one answers.
     continues: Option<TaskId>,
@@ -57,6 +60,7 @@ impl TaskDialog {
             focus: Focus::Text,
             targets,
             target: 0,
+            own_branch: has_worktrees(snapshot).then_some(false),
             priority: Priority::Normal,
             continues: None,
             edits: None,
@@ -87,6 +91,7 @@ impl TaskDialog {
                 ..Target::default()
             }],
             target: 0,
+            own_branch: None,
             priority: task.priority,
             continues: Some(task.id),
             edits: None,
@@ -101,9 +106,14 @@ impl TaskDialog {
     /// Opens for a task that waits, as it is.
     pub(crate) fn edit(task: &Task, snapshot: &Snapshot) -> Self {
         let mut targets = targets(None, snapshot);
-        let target = targets.iter().position(|one| *one == task.target);
+        let own_branch = task.target.own_branch;
+        let present = Target {
+            own_branch: false,
+            ..task.target.clone()
+        };
+        let target = targets.iter().position(|one| *one == present);
         if target.is_none() {
-            targets.insert(0, task.target.clone());
+            targets.insert(0, present);
         }
         let lines = text::clean_lines(&task.text).map(std::borrow::Cow::into_owned);
         Self {
@@ -111,6 +121,7 @@ impl TaskDialog {
             focus: Focus::Text,
             targets,
             target: target.unwrap_or(0),
+            own_branch: (own_branch || has_worktrees(snapshot)).then_some(own_branch),
             priority: task.priority,
             continues: None,
             edits: Some(task.id),
@@ -187,12 +198,19 @@ impl TaskDialog {
     }
 
     /// The fields below the text, in their order.
-    fn fields(&self) -> &'static [Focus] {
-        if self.templates.is_empty() {
-            &[Focus::Target, Focus::Priority]
-        } else {
-            &[Focus::Template, Focus::Target, Focus::Priority]
-        }
+    fn fields(&self) -> Vec<Focus> {
+        let mut fields = vec![
+            Focus::Template,
+            Focus::Target,
+            Focus::Branch,
+            Focus::Priority,
+        ];
+        fields.retain(|field| match field {
+            Focus::Template => !self.templates.is_empty(),
+            Focus::Branch => self.own_branch.is_some(),
+            Focus::Text | Focus::Target | Focus::Priority => true,
+        });
+        fields
     }
 
     fn turn(&self, forward: bool) -> Focus {
@@ -256,6 +274,7 @@ impl TaskDialog {
                 self.take_template(at.checked_sub(1));
             }
             Focus::Target => self.target = turn(self.target, self.targets.len()),
+            Focus::Branch => self.own_branch = self.own_branch.map(|own| !own),
             Focus::Priority => {
                 let at = Priority::ALL.iter().position(|one| *one == self.priority);
                 let at = turn(at.unwrap_or(0), Priority::ALL.len());
@@ -270,7 +289,10 @@ impl TaskDialog {
             self.error = Some("a task needs a text".to_owned());
             return Heard::Kept;
         }
-        let target = self.targets.get(self.target).cloned().unwrap_or_default();
+        let target = Target {
+            own_branch: self.own_branch == Some(true),
+            ..self.targets.get(self.target).cloned().unwrap_or_default()
+        };
         if let Some(task) = self.edits {
             let change = Box::new(TaskChange {
                 text: Some(text),
@@ -352,6 +374,10 @@ impl TaskDialog {
                 Focus::Text => continue,
                 Focus::Template => ("Template", template),
                 Focus::Target => ("For", target.as_str()),
+                Focus::Branch if self.own_branch == Some(true) => {
+                    ("Branch", "one of its own, in a git worktree")
+                }
+                Focus::Branch => ("Branch", "that of who does it"),
                 Focus::Priority => ("Priority", self.priority.as_str()),
             };
             let focused = self.focus == *which;
@@ -418,12 +444,17 @@ impl TaskDialog {
                     .as_ref()
                     .is_none_or(|role| *role == process.role)
         };
-        let fitting: Vec<_> = snapshot.processes.iter().filter(|p| fits(p)).collect();
+        let mut fitting: Vec<_> = snapshot.processes.iter().filter(|p| fits(p)).collect();
+        let someone = !fitting.is_empty();
+        if self.own_branch == Some(true) {
+            fitting.retain(|process| process.worktree.is_some());
+        }
         let free = fitting
             .iter()
             .filter(|process| process.task.is_none())
             .count();
         match (fitting.len(), free) {
+            (0, _) if someone => "Nobody who fits has a git worktree: it waits.".to_owned(),
             (0, _) => "Nobody who fits is up: it waits in the queue.".to_owned(),
             (1, 0) => "Busy: it is next when the present task is done.".to_owned(),
             (_, 0) => "All who fit are busy: it waits in the queue.".to_owned(),
@@ -439,6 +470,12 @@ fn editor(lines: Vec<String>) -> TextArea<'static> {
     area.move_cursor(ratatui_textarea::CursorMove::Bottom);
     area.move_cursor(ratatui_textarea::CursorMove::End);
     area
+}
+
+/// Whether anybody has a git worktree, and so could do a task on a branch of its own.
+fn has_worktrees(snapshot: &Snapshot) -> bool {
+    let mut processes = snapshot.processes.iter();
+    processes.any(|process| process.worktree.is_some())
 }
 
 /// Who may be asked: the process, its role, anyone, then every cluster, every other role and process.

@@ -8,7 +8,7 @@ use crate::domain::id::TaskId;
 use crate::domain::role::Template;
 use crate::domain::task::{Move, NewTask, Priority, Target, TaskChange, TaskState};
 use crate::tui::Action;
-use crate::tui::tests::fixture::{Screen, company, process, task};
+use crate::tui::tests::fixture::{Screen, apart, company, process, task};
 
 const RUNNING: TaskId = TaskId(31);
 const QUEUED: TaskId = TaskId(32);
@@ -68,6 +68,62 @@ fn a_task_that_waits_is_changed_in_the_editor() {
         assert_eq!(orders(screen.keys("e")), []);
         says(&mut screen, "only what waits can be changed");
     }
+}
+
+#[test]
+fn where_there_are_worktrees_a_task_can_have_a_branch_of_its_own() {
+    let mut screen = Screen::new(company(), 80, 24);
+    screen.keys("2tfix the login<tab><tab>");
+    let text = screen.text();
+    assert!(!text.contains("Branch"), "nobody could do that:\n{text}");
+    let mut screen = Screen::new(apart(), 80, 24);
+    // Of Ada, who has none, it cannot be asked.
+    screen.keys("2tfix the login<tab><tab>");
+    says(&mut screen, "Branch    ‹ that of who does it ›");
+    says(&mut screen, "Busy: it is next");
+    screen.keys("<right>");
+    says(&mut screen, "Nobody who fits has a git worktree");
+    screen.keys("<backtab><right><right><tab>");
+    says(
+        &mut screen,
+        "Branch    ‹ one of its own, in a git worktree ›",
+    );
+    let target = Target {
+        own_branch: true,
+        ..Target::default()
+    };
+    let new = NewTask {
+        text: "fix the login".to_owned(),
+        target: target.clone(),
+        ..NewTask::default()
+    };
+    assert_eq!(
+        orders(screen.keys("<c-s>")),
+        [Command::AddTask(Box::new(new))]
+    );
+    // It stands so in the editor, and is taken back there.
+    let mut company = company();
+    company
+        .tasks
+        .change(QUEUED, |task| task.target.own_branch = true);
+    let waiting = company.tasks.get(QUEUED).unwrap();
+    let change = TaskChange {
+        text: Some(waiting.text.clone()),
+        priority: Some(waiting.priority),
+        target: Some(Target {
+            own_branch: false,
+            ..waiting.target.clone()
+        }),
+        ..TaskChange::default()
+    };
+    let mut screen = Screen::new(company, 80, 24);
+    screen.keys(&format!(":{QUEUED}<enter>e<tab><tab>"));
+    says(
+        &mut screen,
+        "Branch    ‹ one of its own, in a git worktree ›",
+    );
+    let given = orders(screen.keys("<left><c-s>"));
+    assert_eq!(given, [edit(QUEUED, change)]);
 }
 
 #[test]
