@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use crate::cli::args::{Cli, ProcArgs, RestartArgs, Verb};
@@ -60,7 +61,9 @@ fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::Screen(error.into()))?;
-    let done = runtime.block_on(carry_out(verb, &place, output));
+    // Where it stands: it is large, and `block_on` would move it.
+    let work = pin!(carry_out(verb, &place, output));
+    let done = runtime.block_on(work);
     // The program ends here: there is nothing in it that would have to be taken down in order.
     std::mem::forget(runtime);
     done

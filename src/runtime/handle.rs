@@ -17,7 +17,7 @@ use crate::domain::flight::Flight;
 use crate::domain::id::ProcessId;
 use crate::domain::log::{LogFound, LogQuery, LogSearch, LogWindow};
 use crate::domain::snapshot::Snapshot;
-use crate::os::ancestry;
+use crate::os::ancestry::{self, Tracer};
 use crate::runtime::context::Shims;
 use crate::runtime::flights::{self, FlightError};
 use crate::runtime::git::Worktrees;
@@ -63,18 +63,35 @@ pub enum Peer {
     Untraced,
 }
 
-impl Peer {
-    /// Asks `judge` about the process at the other end and each of its parents, nearest first.
-    pub fn of(stream: &UnixStream, judge: impl Fn(u32) -> Caller) -> Self {
-        match ancestry::peer(stream) {
-            ancestry::Peer::Foreign => Self::Foreign,
-            ancestry::Peer::Untraced => Self::Untraced,
-            ancestry::Peer::Line(line) => Self::Known(
-                line.into_iter()
-                    .map(judge)
-                    .find(|caller| *caller != Caller::Person)
-                    .unwrap_or(Caller::Person),
-            ),
+/// Tells who calls.
+#[derive(Debug)]
+struct Callers {
+    shims: watch::Receiver<Shims>,
+    tracer: Mutex<(Tracer, Shims)>,
+}
+
+impl Callers {
+    fn peer(&self, stream: &UnixStream) -> Peer {
+        let mut tracer = self.tracer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (tracer, before) = &mut *tracer;
+        // Before the line of parents: a shim that goes meanwhile has nobody below it any more.
+        let shims = self.shims.borrow().clone();
+        if !Arc::ptr_eq(&shims, before) {
+            // Somebody outside may stand below one that has been found by now.
+            *tracer = Tracer::default();
+            *before = Arc::clone(&shims);
+        }
+        let own = std::process::id();
+        let known = |pid| match shims.get(&pid) {
+            Some(Some(process)) => Some(Caller::Employee(*process)),
+            Some(None) => Some(Caller::Stray),
+            None => (pid == own).then_some(Caller::Stray),
+        };
+        match tracer.peer(stream, known) {
+            ancestry::Peer::Foreign => Peer::Foreign,
+            ancestry::Peer::Untraced => Peer::Untraced,
+            ancestry::Peer::Known(caller) => Peer::Known(caller),
+            ancestry::Peer::Outside => Peer::Known(Caller::Person),
         }
     }
 }
@@ -109,7 +126,7 @@ pub struct Handle {
     logs: Arc<Logs>,
     growth: Growth,
     pub(super) worktrees: Worktrees,
-    shims: watch::Receiver<Shims>,
+    callers: Arc<Callers>,
     watched: Watched,
     events: Events,
     presence: Presence,
@@ -151,7 +168,10 @@ impl Handle {
             logs,
             growth,
             worktrees,
-            shims,
+            callers: Arc::new(Callers {
+                shims,
+                tracer: Mutex::default(),
+            }),
             watched: Watched::default(),
             events,
             presence: Presence::default(),
@@ -308,15 +328,7 @@ impl Handle {
     /// Tells who is at the other end of a unix socket.
     #[must_use]
     pub fn peer(&self, stream: &UnixStream) -> Peer {
-        // Before the line of parents: a shim that goes meanwhile has nobody below it any more.
-        let shims = self.shims.borrow().clone();
-        let own = std::process::id();
-        Peer::of(stream, |pid| match shims.get(&pid) {
-            Some(Some(process)) => Caller::Employee(*process),
-            Some(None) => Caller::Stray,
-            None if pid == own => Caller::Stray,
-            None => Caller::Person,
-        })
+        self.callers.peer(stream)
     }
 
     /// The folder of the logs.
