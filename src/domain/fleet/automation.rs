@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::automation::{Autostart, IdleStop, Rest, UpkeepView};
+use crate::domain::chronicle::What;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::ProcessId;
 use crate::domain::log::LogKind;
@@ -103,6 +104,7 @@ impl Fleet {
             let text = format!("{} is {why}", process.name);
             self.note(id, LogKind::System, why);
             self.say(Level::Info, Some(id), text);
+            self.enter(What::Ordered, Some(id), why);
             self.back_off(id, self.now.mono);
             self.start_by_itself(id);
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::rig::Rig;
 use crate::domain::automation::{AutoStart, AutoStop, Autostart, IdleStop, Overrides, Rest};
+use crate::domain::chronicle::What;
 use crate::domain::command::{Command, NewProcess};
 use crate::domain::event::{Event, Fact};
 use crate::domain::exit::ExitStatus;
@@ -167,6 +168,12 @@ fn a_task_that_waits_starts_whom_automation_stopped_and_nobody_else() {
     let tasks: Vec<_> = (0..3).map(|_| rig.add("more", None)).collect();
     assert_eq!(rig.launches.len(), launches + 1);
     assert_eq!(rig.launches.last().unwrap().process, idled);
+    // The record says why, and that nobody ordered it.
+    let mut entries = rig.saved.entries.iter().rev();
+    let ordered = entries.find(|entry| entry.what == What::Ordered).unwrap();
+    assert_eq!(ordered.process, Some(idled));
+    assert_eq!(ordered.text, "started for a task that waits");
+    assert_eq!(ordered.by, None);
     let run = rig.launches.last().unwrap().run;
     rig.is_up(run);
     assert_eq!(rig.task(tasks[0]).state, TaskState::Assigned);
