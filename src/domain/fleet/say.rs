@@ -114,6 +114,7 @@ impl Fleet {
 
     /// The agent begins to work on a message: within the turn of its task, or after it.
     pub(super) fn message_read(&mut self, id: ProcessId, message: Uuid) {
+        self.message_taken(id, message);
         let Some(live) = self.processes.get(&id).and_then(Process::live) else {
             return;
         };
