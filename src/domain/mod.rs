@@ -36,6 +36,7 @@ pub mod scale;
 pub mod schedule;
 pub mod secret;
 pub mod snapshot;
+pub mod sustained;
 pub mod task;
 pub mod task_list;
 pub mod template;
