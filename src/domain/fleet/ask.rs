@@ -10,7 +10,7 @@ use crate::domain::id::{ProcessId, RequestId, RunId};
 use crate::domain::inbox::{Answer, Ask, Request};
 use crate::domain::log::LogKind;
 use crate::domain::order::Order;
-use crate::domain::process::{Phase, Process, Stage, Turn};
+use crate::domain::process::{Phase, Stage, Turn};
 use crate::domain::snapshot::Evidence;
 
 /// Requests that are kept, answered or not; open ones are kept all.
@@ -301,7 +301,7 @@ impl Fleet {
 
     /// The task that it has in hand; not one whose lease is over, though its turn goes on.
     fn leased_to(&self, id: ProcessId) -> Option<crate::domain::id::TaskId> {
-        let live = self.processes.get(&id).and_then(Process::live)?;
+        let live = self.live(id)?;
         let task = live.turn.task()?;
         let lease = self.tasks.get(&task)?.lease?;
         (lease.process == id && lease.run == live.run).then_some(task)

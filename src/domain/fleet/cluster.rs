@@ -219,7 +219,7 @@ impl Fleet {
 
     fn roll_cluster(&mut self, cluster: &str, gathering: &mut Gathering) -> Result<(), Refusal> {
         for id in self.up_of(cluster)? {
-            let live = self.processes.get_mut(&id).and_then(Process::live_mut);
+            let live = self.live_mut(id);
             let Some(live) = live.filter(|live| !live.stage.is_stopping()) else {
                 continue;
             };

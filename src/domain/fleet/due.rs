@@ -6,7 +6,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::staff::READY;
 use crate::domain::id::ProcessId;
-use crate::domain::process::{Ending, Phase, Process, Stage, Turn};
+use crate::domain::process::{Ending, Phase, Stage, Turn};
 use crate::domain::snapshot::{Activity, Evidence};
 use crate::domain::time::Mono;
 
@@ -92,7 +92,7 @@ impl Fleet {
     fn stage_due(&mut self, id: ProcessId, stage: Stage) {
         match stage {
             Stage::Launching { by } => {
-                let live = self.processes.get(&id).and_then(Process::live);
+                let live = self.live(id);
                 let time = live.map_or(Duration::ZERO, |live| by.since(live.started_mono));
                 self.fail_live(
                     id,

@@ -258,10 +258,7 @@ impl Fleet {
     /// Interrupts the task of a process; the turn's end settles the task.
     pub(super) fn end_turn(&mut self, id: ProcessId, end: AttemptEnd) {
         let by = self.now.mono + INTERRUPT + INTERRUPT;
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
+        let Some(live) = self.live_mut(id) else {
             return;
         };
         if let Turn::Task { ending, .. } = &mut live.turn {
@@ -277,10 +274,7 @@ impl Fleet {
 
     pub(super) fn turn_is_over(&mut self, id: ProcessId) {
         let settle_by = self.now.mono + SETTLE;
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
+        let Some(live) = self.live_mut(id) else {
             return;
         };
         live.turn = Turn::None;

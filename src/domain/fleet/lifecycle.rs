@@ -12,7 +12,7 @@ use crate::domain::fleet::{Fleet, HISTORY};
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;
 use crate::domain::order::Order;
-use crate::domain::process::{After, Live, Phase, Process, Stage, Turn};
+use crate::domain::process::{After, Live, Phase, Stage, Turn};
 use crate::domain::role::Protocol;
 use crate::domain::snapshot::{Activity, Evidence, Level, Machine, Member, Usage};
 use crate::domain::time::Now;
@@ -167,7 +167,8 @@ impl Fleet {
             // Whether the branch is checked out is not known; where it is, it is found so.
             self.place(id, task, message);
         }
-        let Some(live) = self.processes.get_mut(&id).and_then(Process::live_mut) else {
+        let by = self.now.mono + READY;
+        let Some(live) = self.live_mut(id) else {
             return;
         };
         match stage {
@@ -175,9 +176,7 @@ impl Fleet {
             Stage::Killing => self.kill_run(id),
             Stage::Launching { .. } => {
                 // It was launched, and the instance ended before it could record that.
-                live.stage = Stage::Readying {
-                    by: self.now.mono + READY,
-                };
+                live.stage = Stage::Readying { by };
                 let initialized = live.next_seq > 1;
                 if self.processes.get(&id).map(|process| process.protocol)
                     != Some(Protocol::ClaudeStreamJson)
@@ -405,7 +404,7 @@ impl Fleet {
         self.strain.look(&machine, self.now.mono);
         self.changed = true;
         for (id, mut usage) in trees {
-            if self.processes.get(&id).and_then(Process::live).is_none() {
+            if self.live(id).is_none() {
                 continue;
             }
             self.measured(id, &usage);

@@ -4,7 +4,6 @@ use crate::domain::effect::Effect;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::order::{Numbered, Order};
-use crate::domain::process::Process;
 
 /// More uuids than are made between two writes.
 const UUIDS_SKIPPED: u64 = 1_000;
@@ -24,7 +23,7 @@ impl Fleet {
     /// Has the conversation cleared, without waiting for the disk: that it is fresh does no harm if what it is for is not known any
     /// more when the next instance comes.
     pub(super) fn send_clear(&mut self, id: ProcessId, uuid: uuid::Uuid) {
-        let live = self.processes.get(&id).and_then(Process::live);
+        let live = self.live(id);
         if live.is_none_or(|live| !live.outbox.is_empty()) {
             // Numbers must not overtake each other.
             return self.send(id, Order::Clear { uuid });
@@ -53,7 +52,7 @@ impl Fleet {
 
     /// The shim may have taken a clear that did not come to disk: neither its number nor its uuid is used again.
     pub(super) fn skip_what_was_taken(&mut self, id: ProcessId, accepted: u64) {
-        let live = self.processes.get_mut(&id).and_then(Process::live_mut);
+        let live = self.live_mut(id);
         let Some(live) = live.filter(|live| live.next_seq <= accepted) else {
             return;
         };

@@ -22,10 +22,7 @@ impl Fleet {
     /// first reason holds. What was ordered before holds as well: a run that is being stopped is
     /// killed, and its end stays a stop.
     pub(super) fn fail_live(&mut self, id: ProcessId, fault: Fault) {
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
+        let Some(live) = self.live_mut(id) else {
             return;
         };
         let text = fault.to_string();

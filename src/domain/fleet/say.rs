@@ -30,7 +30,7 @@ impl Fleet {
         let task = self.running_task(process)?;
         let uuid = self.uuid();
         let at = self.now.wall;
-        if let Some(live) = self.processes.get_mut(&id).and_then(Process::live_mut) {
+        if let Some(live) = self.live_mut(id) {
             live.messages.push(TurnWord {
                 message: uuid,
                 task,
@@ -101,7 +101,7 @@ impl Fleet {
 
     /// The agent has a message, and will come to it.
     pub(super) fn message_taken(&mut self, id: ProcessId, message: Uuid) {
-        let live = self.processes.get_mut(&id).and_then(Process::live_mut);
+        let live = self.live_mut(id);
         let word = live.and_then(|live| {
             let mut words = live.messages.iter_mut();
             words.find(|word| word.message == message)
@@ -115,7 +115,7 @@ impl Fleet {
     /// The agent begins to work on a message: within the turn of its task, or after it.
     pub(super) fn message_read(&mut self, id: ProcessId, message: Uuid) {
         self.message_taken(id, message);
-        let Some(live) = self.processes.get(&id).and_then(Process::live) else {
+        let Some(live) = self.live(id) else {
             return;
         };
         let Some(task) = task_of(live, message) else {
@@ -134,7 +134,7 @@ impl Fleet {
 
     /// The agent dropped a message without reading it; whether it was one of these.
     pub(super) fn message_dropped(&mut self, id: ProcessId, message: Uuid) -> bool {
-        let Some(live) = self.processes.get_mut(&id).and_then(Process::live_mut) else {
+        let Some(live) = self.live_mut(id) else {
             return false;
         };
         let Some(task) = task_of(live, message) else {
@@ -152,7 +152,7 @@ impl Fleet {
 
     /// A turn ended: what it answered is no longer on its way. Whether it answered a message alone.
     pub(super) fn messages_answered(&mut self, id: ProcessId, end: &TurnEnd) -> bool {
-        let Some(live) = self.processes.get_mut(&id).and_then(Process::live_mut) else {
+        let Some(live) = self.live_mut(id) else {
             return false;
         };
         let (answered, left): (Vec<_>, Vec<_>) = std::mem::take(&mut live.messages)
@@ -173,7 +173,7 @@ impl Fleet {
 
     /// The agent has nothing more to do: what it has not read by now it never will.
     pub(super) fn messages_are_over(&mut self, id: ProcessId) {
-        let Some(live) = self.processes.get_mut(&id).and_then(Process::live_mut) else {
+        let Some(live) = self.live_mut(id) else {
             return;
         };
         let left = std::mem::take(&mut live.messages);

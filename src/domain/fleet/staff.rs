@@ -381,6 +381,14 @@ impl Fleet {
         }
     }
 
+    pub(super) fn live(&self, id: ProcessId) -> Option<&Live> {
+        self.processes.get(&id)?.live()
+    }
+
+    pub(super) fn live_mut(&mut self, id: ProcessId) -> Option<&mut Live> {
+        self.processes.get_mut(&id)?.live_mut()
+    }
+
     pub(super) fn role_of(&self, id: ProcessId) -> Option<&Role> {
         self.catalogue.role_for(&self.processes.get(&id)?.spec)
     }

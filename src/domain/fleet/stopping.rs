@@ -61,10 +61,7 @@ impl Fleet {
     /// Interrupts the task of a run that is to stop.
     pub(super) fn interrupt_to_stop(&mut self, id: ProcessId) {
         let by = self.now.mono + INTERRUPT;
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
+        let Some(live) = self.live_mut(id) else {
             return;
         };
         live.stage = Stage::Interrupting { by };
@@ -102,10 +99,7 @@ impl Fleet {
             .role_of(id)
             .map_or(Duration::from_secs(10), |role| role.terminate);
         let by = self.now.mono + grace;
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
+        let Some(live) = self.live_mut(id) else {
             return;
         };
         let run = live.run;
@@ -118,10 +112,7 @@ impl Fleet {
 
     /// Ends the tree of a run at once.
     pub(super) fn kill_run(&mut self, id: ProcessId) {
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
+        let Some(live) = self.live_mut(id) else {
             return;
         };
         let run = live.run;

@@ -11,7 +11,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::log::LogKind;
 use crate::domain::order::Order;
-use crate::domain::process::{Conversation, Ending, Phase, Process, Turn};
+use crate::domain::process::{Conversation, Ending, Phase, Turn};
 use crate::domain::task::{Attempt, FileChange, Lease, LeasePhase, LogSpan, Task, TaskState, Work};
 
 /// How long an agent may take to begin a fresh conversation.
@@ -124,10 +124,7 @@ impl Fleet {
     pub(super) fn hand_over_task(&mut self, id: ProcessId, task: TaskId, message: Uuid) {
         let by = self.now.mono + CLEAR;
         let stays = self.needs_no_clearing(task, id);
-        let Some(process) = self.processes.get_mut(&id) else {
-            return;
-        };
-        let Phase::Live(live) = &mut process.phase else {
+        let Some(live) = self.live_mut(id) else {
             return;
         };
         if stays {
@@ -199,7 +196,7 @@ impl Fleet {
         } else {
             format!("{tool}  {subject}")
         };
-        if let Some(live) = self.processes.get_mut(&id).and_then(Process::live_mut) {
+        if let Some(live) = self.live_mut(id) {
             live.progress = Some(line);
         }
         self.refresh(id);
@@ -212,7 +209,7 @@ impl Fleet {
     }
 
     fn work_of(&mut self, id: ProcessId, change: impl FnOnce(&mut Work)) {
-        let turn = self.processes.get(&id).and_then(Process::live);
+        let turn = self.live(id);
         let Some(Turn::Task { task, .. }) = turn.map(|live| live.turn) else {
             return;
         };
