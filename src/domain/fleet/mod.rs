@@ -353,6 +353,7 @@ impl Fleet {
         self.end_settled_runs();
         self.restart_idle_ones();
         self.settle_dependents();
+        self.wake_the_delayed();
         self.dispatch();
         // After the dispatch: who has just been given a task is not idle.
         self.mark_the_idle();
@@ -620,11 +621,16 @@ impl Fleet {
         self.meta.seen
     }
 
-    fn deadlines(&mut self) {
-        self.write_again_if_due();
+    /// Lets delayed tasks go whose time has come. With every input: one that waited for another as well may be let go
+    /// by that when its time is past, and has its place before those that came later.
+    fn wake_the_delayed(&mut self) {
         for id in self.queue.due(self.now.mono) {
             self.with_task(id, |task| task.not_before = None);
         }
+    }
+
+    fn deadlines(&mut self) {
+        self.write_again_if_due();
         let due: Vec<ProcessId> = self
             .processes
             .values()

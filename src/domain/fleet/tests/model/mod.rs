@@ -135,3 +135,30 @@ fn one_that_is_freed_when_it_is_due_goes_at_once() {
         both.check();
     }
 }
+
+/// A task that is freed when its next try has long been due goes before those that came later.
+#[test]
+fn one_that_is_freed_after_it_was_due_keeps_its_place() {
+    let ops = [
+        Op::Add(Priority::Low, None, Wants::Anybody),
+        Op::Add(Priority::Urgent, None, Wants::Anybody),
+        Op::Add(Priority::Urgent, None, Wants::Anybody),
+        Op::Finish(0, false),
+        Op::Add(Priority::Urgent, None, Wants::Role("developer")),
+        Op::Finish(0, false),
+        Op::Add(Priority::Urgent, None, Wants::Role("tester")),
+        Op::EditAfter(0, 0),
+        Op::AddChain(3),
+        Op::Finish(3, true),
+        Op::Add(Priority::Urgent, None, Wants::Anybody),
+        Op::EditAfter(5, 3),
+        Op::Finish(0, true),
+        Op::Pass(1),
+        Op::Finish(0, true),
+    ];
+    let mut both = Both::new();
+    for op in &ops {
+        both.apply(op);
+        both.check();
+    }
+}
