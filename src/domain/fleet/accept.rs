@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::domain::command::{Outcome, Refusal, TaskMistake};
 use crate::domain::effect::ReplyId;
-use crate::domain::fleet::{Fleet, Undo, graph};
+use crate::domain::fleet::writing::Undo;
+use crate::domain::fleet::{Fleet, graph};
 use crate::domain::id::TaskId;
 use crate::domain::nearest::{nearest, owned};
 use crate::domain::process::Turn;

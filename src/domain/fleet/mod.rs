@@ -12,12 +12,14 @@ mod assign;
 mod automation;
 mod chronicle;
 mod cluster;
+mod cluster_view;
 mod continuing;
 mod due;
 mod facts;
 mod graph;
 mod health;
 mod hiring;
+mod inputs;
 mod lifecycle;
 mod outbox;
 mod preview;
@@ -29,6 +31,7 @@ mod say;
 mod scale;
 mod schedules;
 mod settle;
+mod shutdown;
 mod staff;
 mod standing;
 mod stopping;
@@ -36,6 +39,7 @@ mod update;
 mod view;
 mod work;
 mod worktree;
+mod writing;
 
 #[cfg(test)]
 mod tests;
@@ -44,18 +48,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::alert::{Alert, AlertKind, AlertLevel};
-use crate::domain::chronicle::{Entry, What};
+use crate::domain::alert::Alert;
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::effect::{Effect, ReplyId};
 use crate::domain::event::Event;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::graph::Graph;
+use crate::domain::fleet::saved::Meta;
+use crate::domain::fleet::writing::{Again, Dirty, Pending, Undo};
 use crate::domain::flight::{Figure, Flight};
 use crate::domain::health::Checkup;
 use crate::domain::id::{AlertId, ProcessId, RequestId, RunId, TaskId};
@@ -76,9 +80,6 @@ pub use saved::Saved;
 const MESSAGES: usize = 50;
 /// Who acts where no order is in hand.
 const ITSELF: &str = "headcount itself";
-
-/// Who touches no key for so long was away, although a terminal was attached.
-const ABSENCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// How many samples of CPU and memory are kept a process.
 const HISTORY: usize = 120;
@@ -120,49 +121,6 @@ pub struct Options {
     pub seed: Uuid,
 }
 
-/// Counters that are never set back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Meta {
-    seed: Uuid,
-    process: u64,
-    employee: u64,
-    task: u64,
-    run: u64,
-    request: u64,
-    uuid: u64,
-    turn: u64,
-    cost_day: jiff::civil::Date,
-    cost_today_usd: f64,
-    /// When a person was there last, as far as is known.
-    #[serde(default)]
-    seen: Option<Timestamp>,
-    /// The same, as of before the last time that a person came back.
-    #[serde(default)]
-    left: Option<Timestamp>,
-    /// Numbers that a person gave to roles of clusters, where they are not those of `roles.toml`.
-    #[serde(default)]
-    scaled: BTreeMap<String, BTreeMap<String, u32>>,
-}
-
-/// Ids of processes, employees and alerts that are left out after a recovery: an older copy of the state
-/// does not know which were given out since, and each stands in logs, branches and people's notes.
-const STAFF_LEFT_OUT: u64 = 1_000;
-/// The same for tasks, runs and requests, of which there are more.
-const WORK_LEFT_OUT: u64 = 100_000;
-
-impl Meta {
-    /// Goes on with ids that nobody has seen. Uuids are made of the seed: with another one they are others.
-    fn leave_out(&mut self, seed: Uuid) {
-        self.seed = seed;
-        for count in [&mut self.process, &mut self.employee] {
-            *count += STAFF_LEFT_OUT;
-        }
-        for count in [&mut self.task, &mut self.run, &mut self.request] {
-            *count += WORK_LEFT_OUT;
-        }
-    }
-}
-
 /// An order that is answered when its process has come up or down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Waiter {
@@ -175,72 +133,6 @@ enum Until {
     Up,
     Created,
     Down,
-}
-
-/// A batch on its way to disk.
-#[derive(Debug, Default)]
-struct Pending {
-    then: Vec<Effect>,
-    dirty: Dirty,
-    undo: Vec<Undo>,
-}
-
-/// What could not be written.
-#[derive(Debug)]
-struct Again {
-    /// What the last try came to.
-    error: String,
-    at: Mono,
-    /// Of batches that failed, and of those that were on their way behind them: in their order.
-    pending: Pending,
-    /// Of calls since then: after all of those.
-    later: Vec<Effect>,
-}
-
-/// What is taken back when a batch could not be written.
-#[derive(Debug, Clone)]
-enum Undo {
-    Task(TaskId, ReplyId),
-    Tasks(Vec<TaskId>, ReplyId),
-    Process(ProcessId, ReplyId),
-    Cluster(Box<cluster::Before>, ReplyId),
-}
-
-/// What the disk does not know yet.
-#[derive(Debug, Default, Clone)]
-struct Dirty {
-    processes: BTreeSet<ProcessId>,
-    tasks: BTreeSet<TaskId>,
-    requests: BTreeSet<RequestId>,
-    meta: bool,
-    alerts: bool,
-    /// What is to be added to the record.
-    entries: Vec<Entry>,
-}
-
-/// While the disk refuses writes no more entries wait than these; the oldest go first.
-const ENTRIES: usize = 10_000;
-
-impl Dirty {
-    fn is_empty(&self) -> bool {
-        self.processes.is_empty()
-            && self.tasks.is_empty()
-            && self.requests.is_empty()
-            && !self.meta
-            && !self.alerts
-            && self.entries.is_empty()
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.processes.extend(other.processes);
-        self.tasks.extend(other.tasks);
-        self.requests.extend(other.requests);
-        self.meta |= other.meta;
-        self.alerts |= other.alerts;
-        self.entries.extend(other.entries);
-        let surplus = self.entries.len().saturating_sub(ENTRIES);
-        self.entries.drain(..surplus);
-    }
 }
 
 /// Figures of a process; not worth a place on disk.
@@ -280,7 +172,6 @@ pub struct Fleet {
     /// Who takes over, and where that it does is answered.
     successor: Option<(PathBuf, ReplyId)>,
     generation: u64,
-    // Answered when the batch that removes the process is on disk.
     figures: BTreeMap<ProcessId, Figures>,
     machine: Machine,
     // Of runs that are up, and who waits for the end of one.
@@ -389,32 +280,6 @@ impl Fleet {
             .min()
     }
 
-    /// Whether a shutdown was asked for and nothing is left to wait for.
-    #[must_use]
-    pub fn is_drained(&self) -> bool {
-        if self.successor.is_some() {
-            return self.pending.is_empty();
-        }
-        self.shutdown.is_some()
-            && self
-                .processes
-                .values()
-                .all(|process| process.live().is_none())
-            && self.pending.is_empty()
-    }
-
-    /// Whether another program takes over: nothing new is looked at any more, the runs go on.
-    #[must_use]
-    pub fn is_handing_over(&self) -> bool {
-        self.successor.is_some()
-    }
-
-    /// Whether a shutdown was asked for.
-    #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.shutdown.is_some()
-    }
-
     /// Whether anything runs, is queued or is to be started at a time: then the instance stays although
     /// nobody looks.
     #[must_use]
@@ -438,181 +303,6 @@ impl Fleet {
     /// All processes.
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
         self.processes.values()
-    }
-
-    fn order(&mut self, reply: ReplyId, origin: &Origin, command: Command) {
-        if let Origin::Employee(process) = origin {
-            let refusal = Refusal::Forbidden(format!("{process} may not give orders"));
-            self.reply(reply, Err(refusal));
-            return;
-        }
-        self.by = origin.words();
-        let entry = self.entry_of(&command);
-        let place = self.dirty.entries.len();
-        let refused = match command {
-            Command::Create(new) => self.create(reply, *new),
-            Command::Preview(news) => self.preview(reply, news),
-            Command::Start(id) => self.start(reply, id),
-            Command::Stop(id) => self.stop(reply, id),
-            Command::Kill(id) => self.kill(reply, id),
-            Command::Restart(id) => self.restart(reply, id),
-            Command::Update { process, when } => self.update(reply, process, when),
-            Command::Remove(id) => self.remove(reply, id),
-            Command::AddTask(new) => self.add_task(reply, *new),
-            Command::AddTasks(new) => self.add_tasks(reply, new),
-            Command::EditTask { task, change } => self.edit_task(reply, task, *change),
-            Command::MoveTask { task, to } => self.move_task(reply, task, to),
-            Command::HoldTask(id) => self.hold_task(reply, id),
-            Command::RemoveTask(id) => self.remove_task(reply, id),
-            Command::CancelTask(id) => self.cancel_task(reply, id),
-            Command::RetryTask(id) => self.retry_task(reply, id),
-            Command::DismissTask(id) => self.dismiss_task(reply, id),
-            Command::ReleaseTask(id) => self.release_task(reply, id),
-            Command::Approve(id) => self.approve(reply, id),
-            Command::ApproveAlways { request, rule } => self.approve_always(reply, request, rule),
-            Command::Deny { request, reason } => self.deny(reply, request, reason),
-            Command::Answer { request, answers } => self.answer(reply, request, &answers),
-            Command::Say { process, text } => self.say_to(reply, process, text),
-            Command::Check(id) => self.check(reply, id),
-            Command::Cluster(to) => self.cluster(reply, to),
-            Command::Acknowledge(id) => self.acknowledge_alert(reply, id),
-            Command::Work { of, order } => self.work(reply, of, order),
-            Command::Shutdown => {
-                self.shut_down(reply, false);
-                Ok(())
-            }
-            Command::HandOver { program } => self.hand_over(reply, program),
-            Command::ShutdownNow => {
-                self.shut_down(reply, true);
-                Ok(())
-            }
-        };
-        match (refused, entry) {
-            (Err(refusal), _) => self.reply(reply, Err(refusal)),
-            // Before what followed from it.
-            (Ok(()), Some(entry)) => self.dirty.entries.insert(place, entry),
-            (Ok(()), None) => {}
-        }
-    }
-
-    fn event(&mut self, event: Event) {
-        match event {
-            Event::Launched { run, details } => self.launched(run, *details),
-            Event::Placed {
-                run,
-                worktree,
-                notes,
-            } => self.placed(run, worktree.map(|worktree| *worktree), &notes),
-            Event::Moved {
-                process,
-                run,
-                message,
-                result,
-            } => self.moved(process, run, message, *result),
-            Event::Surveyed {
-                process,
-                summary,
-                ended,
-            } => self.surveyed(process, *summary, ended),
-            Event::Marked {
-                process,
-                task,
-                files,
-            } => self.marked(process, task, files),
-            Event::Worked {
-                reply,
-                process,
-                worktree,
-                result,
-            } => self.worked(reply, process, &worktree, *result),
-            Event::LaunchFailed { run, failure } => self.launch_failed(run, failure),
-            Event::LaunchPutOff { run, fault } => self.put_off(run, fault),
-            Event::Adopted {
-                run,
-                accepted,
-                alive,
-            } => self.adopted(run, accepted, alive),
-            Event::Heard { run, mark, facts } => self.heard(run, mark, facts),
-            Event::Pong { run, number, pulse } => self.pong(run, number, pulse),
-            Event::NoPing { run } => self.no_ping(run),
-            Event::Room { free, total } => self.room(free, total),
-            Event::Accepted { run, seq } => self.accepted(run, seq),
-            Event::LeaderExited { run, status } => self.leader_exited(run, status),
-            Event::Exited {
-                run,
-                exit,
-                failure,
-                lines,
-            } => self.exited(run, *exit, failure, lines),
-            Event::Stuck { run, left } => self.stuck(run, left),
-            Event::Held { run, error } => self.held(run, Some(error)),
-            Event::Flowing { run } => self.held(run, None),
-            Event::Stored { token } => self.on_stored(token),
-            Event::NotStored { token, error } => self.on_not_stored(token, &error),
-            Event::Sampled {
-                machine,
-                trees,
-                members,
-            } => self.sampled(machine, trees, members),
-            Event::Configured { catalogue } => {
-                self.catalogue = catalogue;
-                self.mistakes = None;
-                self.stale.extend(self.processes.keys().copied());
-                self.changed = true;
-                self.compare();
-                self.look_again();
-                self.look_at_schedules();
-            }
-            Event::Compared { run, updates } => self.compared(run, updates),
-            Event::Misconfigured { report } => {
-                self.mistakes = Some(report);
-                self.changed = true;
-            }
-            Event::Terminals { attached, seen } => self.terminals(attached, seen),
-            Event::Booted => self.booted(),
-            Event::Watched { processes } => self.watched(processes),
-            Event::Trespass { process, what } => {
-                let text = format!("{} {what}: refused", self.name_of(process));
-                self.note(process, LogKind::Error, &text);
-                self.say(Level::Error, Some(process), text);
-                self.raise(
-                    AlertKind::Trespass,
-                    AlertLevel::Warning,
-                    Some(process),
-                    format!("{what}: refused"),
-                );
-            }
-            Event::Trouble { process, text } => {
-                self.enter(What::Trouble, process, &text);
-                self.say(Level::Error, process, text);
-            }
-        }
-    }
-
-    /// Terminals came or left; `seen` is when a person was there last before that.
-    fn terminals(&mut self, attached: u32, seen: Option<Timestamp>) {
-        let now = self.now.wall;
-        let known = self.meta.seen.max(seen);
-        let word = if attached == 1 {
-            "terminal"
-        } else {
-            "terminals"
-        };
-        let text = format!("{attached} {word} attached");
-        if attached > self.terminals {
-            let long_ago = known.is_some_and(|seen| now.duration_since(seen) >= ABSENCE);
-            if self.terminals == 0 || long_ago {
-                self.meta.left = known;
-            }
-            self.meta.seen = Some(now);
-            self.enter(What::Attached, None, &text);
-        } else {
-            self.meta.seen = known;
-            self.enter(What::Left, None, &text);
-        }
-        self.dirty.meta = true;
-        self.terminals = attached;
-        self.changed = true;
     }
 
     /// When a person was there last, as far as is known.

@@ -152,37 +152,6 @@ impl Fleet {
         self.touch(id);
     }
 
-    pub(super) fn shut_down(&mut self, reply: ReplyId, now: bool) {
-        self.shutdown.get_or_insert_default().push(reply);
-        self.changed = true;
-        let ids: Vec<ProcessId> = self.processes.keys().copied().collect();
-        for id in ids {
-            let Some(process) = self.processes.get_mut(&id) else {
-                continue;
-            };
-            match &mut process.phase {
-                Phase::Live(live) => {
-                    // Whoever stops already, does so for whom it was stopped by.
-                    if !(live.stage.is_stopping() && live.after == After::Stay) {
-                        live.shift.rest = Rest::Instance;
-                        live.shift.reason = Some("stopped by the shutdown".to_owned());
-                    }
-                    live.after = After::Stay;
-                    let stopping = live.stage.is_stopping();
-                    if now {
-                        self.kill_run(id);
-                    } else if !stopping {
-                        self.begin_stop(id, Some(SHUTDOWN_FINISH));
-                    }
-                }
-                Phase::Backoff { .. } => {
-                    self.rest(id, Rest::Instance, "stopped by the shutdown", self.by);
-                }
-                Phase::Down | Phase::Failed | Phase::Blocked(_) => {}
-            }
-        }
-    }
-
     // What the orders are made of.
 
     /// Orders a run. Configuration and prompt are read when it happens.
