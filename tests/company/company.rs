@@ -11,7 +11,7 @@ use headcount::domain::command::{Command, NewProcess, Origin, Outcome, Refusal};
 use headcount::domain::id::{ProcessId, TaskId};
 use headcount::domain::log::{LogAnchor, LogChoice, LogForm, LogQuery};
 use headcount::domain::snapshot::{ProcessView, Snapshot, Status};
-use headcount::domain::task::{NewTask, Target, Task};
+use headcount::domain::task::{NewTask, Target, Task, TaskState};
 use headcount::runtime::handle::Handle;
 use headcount::runtime::{Folders, Rotation, Running, RuntimeOptions, start};
 use tempfile::TempDir;
@@ -142,7 +142,7 @@ impl Company {
             snapshot.task(id).is_some_and(|task| task.state.is_final())
         })
         .await;
-        Arc::clone(self.handle.snapshot().task(id).expect("the task"))
+        self.task(id)
     }
 
     pub(crate) async fn until(&self, id: ProcessId, status: Status) -> Arc<ProcessView> {
@@ -153,6 +153,19 @@ impl Company {
         })
         .await;
         self.view(id)
+    }
+
+    /// The task, as soon as it is in this state.
+    pub(crate) async fn until_task(&self, id: TaskId, state: TaskState) -> Arc<Task> {
+        self.wait(&format!("{id} is {state:?}"), |snapshot| {
+            snapshot.task(id).is_some_and(|task| task.state == state)
+        })
+        .await;
+        self.task(id)
+    }
+
+    pub(crate) fn task(&self, id: TaskId) -> Arc<Task> {
+        self.handle.snapshot().task(id).cloned().expect("is there")
     }
 
     pub(crate) fn view(&self, id: ProcessId) -> Arc<ProcessView> {

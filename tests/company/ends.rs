@@ -193,13 +193,7 @@ async fn d1c_a_task_whose_shim_was_killed_goes_back_as_cut() -> Done {
     let task = company
         .add("FORK setsid 600 ;; FORK double 600 ;; HANG", ada)
         .await;
-    company
-        .wait("it hangs", |snapshot| {
-            snapshot
-                .task(task)
-                .is_some_and(|task| task.state == TaskState::Running)
-        })
-        .await;
+    company.until_task(task, TaskState::Running).await;
     let agent = company.view(ada).pid.expect("it runs");
     let shim = i32::try_from(parent(agent))?;
     let killed = Instant::now();
@@ -254,13 +248,7 @@ async fn p5_the_first_stop_waits_the_second_interrupts_the_third_kills() -> Done
     let task = company
         .add("FORK setsid 600 ;; IGNORE TERM ;; TOOL Bash trap '' INT TERM; while :; do sleep 600; done", ada)
         .await;
-    company
-        .wait("it is at it", |snapshot| {
-            snapshot
-                .task(task)
-                .is_some_and(|task| task.state == TaskState::Running)
-        })
-        .await;
+    company.until_task(task, TaskState::Running).await;
     let mut stops = JoinSet::new();
     let press = |stops: &mut JoinSet<_>| {
         let handle = company.handle.clone();
@@ -294,13 +282,7 @@ async fn a7_a_force_stop_during_a_graceful_one_gives_one_exit_record() -> Done {
     let company = Company::open();
     let ada = company.hire("senior_developer").await;
     let task = company.add("FORK double 600 ;; HANG", ada).await;
-    company
-        .wait("it is busy", |snapshot| {
-            snapshot
-                .task(task)
-                .is_some_and(|task| task.state == TaskState::Running)
-        })
-        .await;
+    company.until_task(task, TaskState::Running).await;
     let mut stops = JoinSet::new();
     let handle = company.handle.clone();
     stops.spawn(async move { handle.order(Origin::Cli, Command::Stop(ada)).await });

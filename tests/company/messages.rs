@@ -117,13 +117,7 @@ async fn a_message_while_the_model_answers_is_read_after_the_task() -> Done {
     let company = Company::open();
     let ada = company.hire("senior_developer").await;
     let task = company.add("SLOW 1 the answer", ada).await;
-    company
-        .wait("it runs", |snapshot| {
-            snapshot
-                .task(task)
-                .is_some_and(|task| task.state == TaskState::Running)
-        })
-        .await;
+    company.until_task(task, TaskState::Running).await;
     say(&company, ada, "SAY and the rest").await;
     let next = company.add("SAY next", ada).await;
     let done = company.done(task).await;

@@ -194,13 +194,7 @@ async fn an_interrupted_task_ends_and_the_process_works_on() -> Done {
     let task = company
         .add("TOOL Bash while :; do :; done ;; SAY never", ada)
         .await;
-    company
-        .wait("the tool runs", |snapshot| {
-            snapshot
-                .task(task)
-                .is_some_and(|task| task.state == TaskState::Running)
-        })
-        .await;
+    company.until_task(task, TaskState::Running).await;
     company.order(Command::CancelTask(task)).await?;
     assert_eq!(company.done(task).await.state, TaskState::Cancelled);
     assert_eq!(
@@ -400,13 +394,7 @@ async fn a_graceful_stop_finishes_the_task_and_leaves_nothing() -> Done {
     };
     let ada = company.hire("senior_developer").await;
     let task = company.add("SLOW 2 slowly but surely", ada).await;
-    company
-        .wait("it is at it", |snapshot| {
-            snapshot
-                .task(task)
-                .is_some_and(|task| task.state == TaskState::Running)
-        })
-        .await;
+    company.until_task(task, TaskState::Running).await;
     let stopped = company.order(Command::Stop(ada)).await?;
     let Outcome::Stopped(_, Some(exit)) = stopped else {
         panic!("{stopped:?}")
@@ -440,12 +428,7 @@ async fn a_force_stop_in_a_tool_takes_the_tool_along_and_gives_the_task_back() -
         panic!("{stopped:?}")
     };
     assert!(exit.left.is_empty() && exit.ended >= 2, "{}", exit.proof());
-    let task = company
-        .handle
-        .snapshot()
-        .task(task)
-        .cloned()
-        .expect("is there");
+    let task = company.task(task);
     assert_eq!(
         (task.state, task.attempts[0].end),
         (TaskState::Queued, Some(AttemptEnd::Interrupted))
@@ -468,12 +451,7 @@ async fn an_outage_is_no_success_and_a_refused_key_blocks() -> Done {
                 .is_some_and(|task| !task.attempts.is_empty() && task.attempts[0].end.is_some())
         })
         .await;
-    let failed = company
-        .handle
-        .snapshot()
-        .task(task)
-        .cloned()
-        .expect("is there");
+    let failed = company.task(task);
     assert_eq!(failed.attempts[0].end, Some(AttemptEnd::Failed));
     company.order(Command::CancelTask(task)).await?;
     let refused = company.add("ERROR 401", ada).await;
@@ -485,13 +463,7 @@ async fn an_outage_is_no_success_and_a_refused_key_blocks() -> Done {
         "{:?}",
         view.fault
     );
-    company
-        .wait("the task is back", |snapshot| {
-            snapshot
-                .task(refused)
-                .is_some_and(|task| task.state == TaskState::Queued)
-        })
-        .await;
+    company.until_task(refused, TaskState::Queued).await;
     company.close().await;
     Ok(())
 }

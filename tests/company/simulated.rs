@@ -170,12 +170,7 @@ async fn a_crash_puts_the_task_back_and_is_said() -> Done {
         view.fault.as_ref().map(|fault| fault.code),
         Some(FaultCode::Crashed)
     );
-    let task = company
-        .handle
-        .snapshot()
-        .task(task)
-        .cloned()
-        .expect("is there");
+    let task = company.task(task);
     assert_eq!(task.state, TaskState::Queued);
     assert_eq!(task.attempts[0].end, Some(AttemptEnd::Cut));
     company.close().await;
@@ -205,13 +200,7 @@ async fn a_second_stop_interrupts_the_task_and_gives_it_back() -> Done {
     let company = Company::open();
     let ada = company.hire("senior_developer").await;
     let task = company.add("HANG", ada).await;
-    company
-        .wait("it is at it", |snapshot| {
-            snapshot
-                .task(task)
-                .is_some_and(|task| task.state == TaskState::Running)
-        })
-        .await;
+    company.until_task(task, TaskState::Running).await;
     let mut waiting = tokio::task::JoinSet::new();
     let handle = company.handle.clone();
     waiting.spawn(async move { handle.order(Origin::Cli, Command::Stop(ada)).await });
@@ -219,12 +208,7 @@ async fn a_second_stop_interrupts_the_task_and_gives_it_back() -> Done {
     company.order(Command::Stop(ada)).await?;
     let first = waiting.join_next().await.expect("the first stop")?;
     assert!(matches!(first, Ok(Outcome::Stopped(..))));
-    let task = company
-        .handle
-        .snapshot()
-        .task(task)
-        .cloned()
-        .expect("is there");
+    let task = company.task(task);
     assert_eq!(
         (task.state, task.attempts[0].end),
         (TaskState::Queued, Some(AttemptEnd::Interrupted))
@@ -239,13 +223,7 @@ async fn a_task_in_flight_can_be_taken_back() -> Done {
     let company = Company::open();
     let ada = company.hire("senior_developer").await;
     let task = company.add("HANG", ada).await;
-    company
-        .wait("it is at it", |snapshot| {
-            snapshot
-                .task(task)
-                .is_some_and(|task| task.state == TaskState::Running)
-        })
-        .await;
+    company.until_task(task, TaskState::Running).await;
     company.order(Command::CancelTask(task)).await?;
     assert_eq!(company.done(task).await.state, TaskState::Cancelled);
     let next = company.add("SAY still here", ada).await;

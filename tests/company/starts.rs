@@ -276,13 +276,7 @@ async fn c5_a_usage_limit_blocks_until_its_end_and_no_retry_is_used() -> Done {
     // However soon it ends, it is not put to the test in a loop.
     let until = view.until.expect("it is known until when");
     assert!(until > view.since, "{until}");
-    company
-        .wait("the task is back", |snapshot| {
-            snapshot
-                .task(task)
-                .is_some_and(|task| task.state == TaskState::Queued)
-        })
-        .await;
+    company.until_task(task, TaskState::Queued).await;
     company.order(Command::CancelTask(task)).await?;
     let task = company.done(task).await;
     assert_eq!((task.tries(), task.attempts.len()), (0, 1), "{task:#?}");

@@ -222,13 +222,7 @@ async fn c9_the_real_agent_whose_model_never_answers_is_flagged_and_can_be_ended
     let next = company.add("SAY still here", ada).await;
     assert_eq!(company.done(next).await.state, TaskState::Succeeded);
     let id = company.add("HANG", ada).await;
-    company
-        .wait("it is at it", |snapshot| {
-            snapshot
-                .task(id)
-                .is_some_and(|task| task.state == TaskState::Running)
-        })
-        .await;
+    company.until_task(id, TaskState::Running).await;
     ends(&company, Command::Kill(ada)).await;
     let task = task(&company, id);
     assert_eq!(
