@@ -1,13 +1,13 @@
 //! Alerts: what is wrong now, and who has seen it.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Deserialize;
 
 use crate::domain::command::{Command, Origin, Refusal};
-use crate::domain::id::{AlertId, IdError};
+use crate::domain::id::AlertId;
 use crate::runtime::handle::Handle;
-use crate::serve::body::Params;
+use crate::serve::body::{Id, Params};
 use crate::serve::error::ApiError;
 use crate::serve::wire::AlertDoc;
 
@@ -37,11 +37,8 @@ pub(super) async fn list(
 pub(super) async fn acknowledge(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<AlertId>,
 ) -> Result<Json<AlertDoc>, ApiError> {
-    let id: AlertId = id
-        .parse()
-        .map_err(|error: IdError| ApiError::Invalid(error.to_string()))?;
     handle.order(origin, Command::Acknowledge(id)).await?;
     let snapshot = handle.snapshot();
     let alert = snapshot.alert(id).ok_or(Refusal::UnknownAlert(id))?;

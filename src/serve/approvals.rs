@@ -1,14 +1,14 @@
 //! The inbox: what waits on a person, and its answers.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Deserialize;
 
 use crate::domain::command::{Command, Origin, Refusal};
-use crate::domain::id::{IdError, RequestId};
+use crate::domain::id::RequestId;
 use crate::domain::inbox;
 use crate::runtime::handle::Handle;
-use crate::serve::body::{self, Body, Params};
+use crate::serve::body::{self, Body, Id, Params};
 use crate::serve::error::ApiError;
 use crate::serve::wire::{AnswerRequest, ApprovalDoc, ApproveRequest, DenyRequest, WaitingDoc};
 
@@ -49,10 +49,9 @@ pub(super) async fn waiting(State(handle): State<Handle>) -> Json<Vec<WaitingDoc
 pub(super) async fn approve(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(request): Id<RequestId>,
     Body(bytes): Body,
 ) -> Result<Json<ApprovalDoc>, ApiError> {
-    let request = request_id(&id)?;
     let wanted: ApproveRequest = body::read_or_default(&bytes)?;
     let command = match (wanted.always, wanted.rule) {
         (true, rule) => Command::ApproveAlways { request, rule },
@@ -68,10 +67,9 @@ pub(super) async fn approve(
 pub(super) async fn deny(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(request): Id<RequestId>,
     Body(bytes): Body,
 ) -> Result<Json<ApprovalDoc>, ApiError> {
-    let request = request_id(&id)?;
     let DenyRequest { reason } = body::read_or_default(&bytes)?;
     let command = Command::Deny { request, reason };
     settle(&handle, origin, command, request).await
@@ -80,10 +78,9 @@ pub(super) async fn deny(
 pub(super) async fn answer(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(request): Id<RequestId>,
     Body(bytes): Body,
 ) -> Result<Json<ApprovalDoc>, ApiError> {
-    let request = request_id(&id)?;
     let AnswerRequest { answers } = body::read(&bytes)?;
     let command = Command::Answer { request, answers };
     settle(&handle, origin, command, request).await
@@ -99,9 +96,4 @@ async fn settle(
     let snapshot = handle.snapshot();
     let request = snapshot.request(id).ok_or(Refusal::UnknownRequest(id))?;
     Ok(Json(ApprovalDoc::new(request, &snapshot)))
-}
-
-fn request_id(text: &str) -> Result<RequestId, ApiError> {
-    text.parse()
-        .map_err(|error: IdError| ApiError::Invalid(error.to_string()))
 }

@@ -1,7 +1,10 @@
 //! Reads bodies and queries of requests, with errors that say what is wrong in a document of ours.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -43,6 +46,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
             .map(|Query(params)| Self(params))
             .map_err(|rejection| ApiError::Invalid(rejection.body_text()))
     }
+}
+
+/// The id, or the name, in the path of a request.
+#[derive(Debug)]
+pub(super) struct Id<T>(pub(super) T);
+
+impl<T: FromStr<Err: Display>, S: Send + Sync> FromRequestParts<S> for Id<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = path.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
+        id(&text).map(Self)
+    }
+}
+
+/// Reads an id.
+pub(super) fn id<T: FromStr<Err: Display>>(text: &str) -> Result<T, ApiError> {
+    text.parse()
+        .map_err(|error: T::Err| ApiError::Invalid(error.to_string()))
 }
 
 /// One document or several, as the client sent it.

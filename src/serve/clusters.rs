@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 
 use crate::domain::cluster::{ClusterOrder, ToCluster};
@@ -10,7 +10,7 @@ use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::nearest::{nearest, owned};
 use crate::domain::snapshot::Snapshot;
 use crate::runtime::handle::Handle;
-use crate::serve::body::{self, Body};
+use crate::serve::body::{self, Body, Id};
 use crate::serve::error::ApiError;
 use crate::serve::processes::unexpected;
 use crate::serve::wire::{
@@ -29,7 +29,7 @@ pub(super) async fn list(State(handle): State<Handle>) -> Json<Vec<ClusterDoc>> 
 
 pub(super) async fn show(
     State(handle): State<Handle>,
-    Path(name): Path<String>,
+    Id(name): Id<String>,
 ) -> Result<Json<ClusterDoc>, ApiError> {
     document(&handle.snapshot(), &plain(&name)).map(Json)
 }
@@ -37,7 +37,7 @@ pub(super) async fn show(
 pub(super) async fn start(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(name): Path<String>,
+    Id(name): Id<String>,
     Body(bytes): Body,
 ) -> Result<Json<ClusterActedDoc>, ApiError> {
     let request: ClusterStartRequest = body::read(&bytes)?;
@@ -48,7 +48,7 @@ pub(super) async fn start(
 pub(super) async fn stop(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(name): Path<String>,
+    Id(name): Id<String>,
 ) -> Result<Json<ClusterActedDoc>, ApiError> {
     act(&handle, origin, &name, ClusterOrder::Stop, None).await
 }
@@ -56,7 +56,7 @@ pub(super) async fn stop(
 pub(super) async fn restart(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(name): Path<String>,
+    Id(name): Id<String>,
     Body(bytes): Body,
 ) -> Result<Json<ClusterActedDoc>, ApiError> {
     let order = if body::read::<ClusterRestartRequest>(&bytes)?.rolling {
@@ -70,7 +70,7 @@ pub(super) async fn restart(
 pub(super) async fn scale(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(name): Path<String>,
+    Id(name): Id<String>,
     Body(bytes): Body,
 ) -> Result<Json<ClusterActedDoc>, ApiError> {
     let request: ClusterScaleRequest = body::read(&bytes)?;

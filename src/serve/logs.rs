@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use jiff::civil::DateTime;
@@ -21,9 +21,8 @@ use crate::domain::command::Refusal;
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::{LogAnchor, LogChoice, LogForm, LogQuery, LogWindow};
 use crate::runtime::handle::Handle;
-use crate::serve::body::Params;
+use crate::serve::body::{Id, Params};
 use crate::serve::error::ApiError;
-use crate::serve::processes::process_id;
 use crate::serve::wire::{LogDoc, LogEvent};
 
 /// Lines of a page if the client does not say.
@@ -73,10 +72,10 @@ impl PageQuery {
 
 pub(super) async fn page(
     State(handle): State<Handle>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<LogDoc>, ApiError> {
-    let process = known(&handle, &id)?;
+    let process = known(&handle, id)?;
     let window = handle
         .log_window(LogQuery {
             process,
@@ -92,10 +91,10 @@ pub(super) async fn page(
 pub(super) async fn follow(
     State(handle): State<Handle>,
     State(ending): State<CancellationToken>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
     Params(query): Params<PageQuery>,
 ) -> Result<Response, ApiError> {
-    let process = known(&handle, &id)?;
+    let process = known(&handle, id)?;
     let anchor = query.anchor()?;
     if matches!(anchor, LogAnchor::Before(_)) {
         let message = "`before` is for pages; a follower goes on".to_owned();
@@ -135,8 +134,7 @@ pub(super) async fn follow(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
-fn known(handle: &Handle, id: &str) -> Result<ProcessId, ApiError> {
-    let id = process_id(id)?;
+fn known(handle: &Handle, id: ProcessId) -> Result<ProcessId, ApiError> {
     if handle.snapshot().process(id).is_none() {
         return Err(Refusal::UnknownProcess(id).into());
     }

@@ -1,6 +1,6 @@
 //! Processes: list, look, hire, start, stop, restart, remove.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -11,7 +11,7 @@ use crate::domain::command::{Command, Origin, Outcome, Refusal, UpdateWhen};
 use crate::domain::exit::Exit;
 use crate::domain::id::ProcessId;
 use crate::runtime::handle::Handle;
-use crate::serve::body::{self, Body, OneOrMany};
+use crate::serve::body::{self, Body, Id, OneOrMany};
 use crate::serve::error::ApiError;
 use crate::serve::hire::new_process;
 use crate::serve::wire::{
@@ -28,17 +28,15 @@ pub(super) async fn list(State(handle): State<Handle>) -> Json<Vec<ProcessDoc>> 
 
 pub(super) async fn show(
     State(handle): State<Handle>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<ProcessDoc>, ApiError> {
-    let id = process_id(&id)?;
     document(&handle, id).map(Json)
 }
 
 pub(super) async fn status(
     State(handle): State<Handle>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<ProcessStatusDoc>, ApiError> {
-    let id = process_id(&id)?;
     let snapshot = handle.snapshot();
     let view = snapshot.process(id).ok_or(Refusal::UnknownProcess(id))?;
     Ok(Json(ProcessStatusDoc::from(view.as_ref())))
@@ -48,9 +46,8 @@ pub(super) async fn status(
 pub(super) async fn health(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<HealthDoc>, ApiError> {
-    let id = process_id(&id)?;
     handle.order(origin, Command::Check(id)).await?;
     let snapshot = handle.snapshot();
     let view = snapshot.process(id).ok_or(Refusal::UnknownProcess(id))?;
@@ -61,10 +58,9 @@ pub(super) async fn health(
 pub(super) async fn say(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(process): Id<ProcessId>,
     Body(bytes): Body,
 ) -> Result<Response, ApiError> {
-    let process = process_id(&id)?;
     let SayRequest { text } = body::read(&bytes)?;
     match handle.order(origin, Command::Say { process, text }).await? {
         Outcome::Said(task) => {
@@ -146,18 +142,16 @@ async fn hire_one(
 pub(super) async fn start(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<ProcessDoc>, ApiError> {
-    let id = process_id(&id)?;
     up(&handle, origin, Command::Start(id), id).await
 }
 
 pub(super) async fn restart(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<ProcessDoc>, ApiError> {
-    let id = process_id(&id)?;
     up(&handle, origin, Command::Restart(id), id).await
 }
 
@@ -172,10 +166,9 @@ pub(super) struct UpdateRequest {
 pub(super) async fn update(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(process): Id<ProcessId>,
     Body(bytes): Body,
 ) -> Result<Json<ProcessDoc>, ApiError> {
-    let process = process_id(&id)?;
     let UpdateRequest { when } = body::read(&bytes)?;
     let command = Command::Update { process, when };
     if when == UpdateWhen::Now {
@@ -198,18 +191,16 @@ async fn up(
 pub(super) async fn stop(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<StoppedDoc>, ApiError> {
-    let id = process_id(&id)?;
     down(&handle, origin, Command::Stop(id), id).await
 }
 
 pub(super) async fn kill(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<StoppedDoc>, ApiError> {
-    let id = process_id(&id)?;
     down(&handle, origin, Command::Kill(id), id).await
 }
 
@@ -236,9 +227,8 @@ async fn down(
 pub(super) async fn remove(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<RemovedDoc>, ApiError> {
-    let id = process_id(&id)?;
     let last = document(&handle, id)?;
     let (saved, left) = match handle.order(origin, Command::Remove(id)).await? {
         Outcome::Removed { saved, left } => (saved, left),
@@ -249,11 +239,6 @@ pub(super) async fn remove(
         saved: saved.map(|saved| SavedDoc::from(*saved)),
         left: left.as_deref().map(WorkDoc::from),
     }))
-}
-
-pub(super) fn process_id(text: &str) -> Result<ProcessId, ApiError> {
-    text.parse()
-        .map_err(|error: crate::domain::id::IdError| ApiError::Invalid(error.to_string()))
 }
 
 fn document(handle: &Handle, id: ProcessId) -> Result<ProcessDoc, ApiError> {

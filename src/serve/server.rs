@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::command::Command;
 use crate::runtime::handle::{Handle, Peer};
 use crate::serve::door::{Door, Judge};
 use crate::serve::error::ApiError;
@@ -120,11 +121,17 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .route("/api/tasks", get(tasks::list).post(tasks::add))
         .route("/api/tasks/{id}", get(tasks::show).delete(tasks::remove))
         .route("/api/tasks/{id}/wait", get(tasks::wait))
-        .route("/api/tasks/{id}/cancel", post(tasks::cancel))
-        .route("/api/tasks/{id}/retry", post(tasks::retry))
-        .route("/api/tasks/{id}/dismiss", post(tasks::dismiss))
-        .route("/api/tasks/{id}/release", post(tasks::release))
-        .route("/api/tasks/{id}/hold", post(tasks::hold))
+        .route("/api/tasks/{id}/cancel", tasks::order(Command::CancelTask))
+        .route("/api/tasks/{id}/retry", tasks::order(Command::RetryTask))
+        .route(
+            "/api/tasks/{id}/dismiss",
+            tasks::order(Command::DismissTask),
+        )
+        .route(
+            "/api/tasks/{id}/release",
+            tasks::order(Command::ReleaseTask),
+        )
+        .route("/api/tasks/{id}/hold", tasks::order(Command::HoldTask))
         .route("/api/tasks/{id}/edit", post(tasks::edit))
         .route("/api/tasks/{id}/move", post(tasks::r#move))
         .route("/api/inbox", get(approvals::waiting))

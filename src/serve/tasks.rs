@@ -3,21 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
 use axum::{Extension, Json};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
-use crate::domain::id::{IdError, TaskId};
+use crate::domain::id::TaskId;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::task::{Move, NewTask, Target, Task, TaskChange};
 use crate::runtime::handle::Handle;
-use crate::serve::body::{self, Body, OneOrMany, Params};
+use crate::serve::body::{self, Body, Id, OneOrMany, Params};
 use crate::serve::error::ApiError;
 use crate::serve::processes::unexpected;
+use crate::serve::server::Shared;
 use crate::serve::wire::{EditRequest, MoveRequest, TaskDoc, TaskRequest};
 
 /// Which tasks are listed.
@@ -82,9 +84,9 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(handle): State<Handle>,
-    Path(id): Path<String>,
+    Id(id): Id<TaskId>,
 ) -> Result<Json<TaskDoc>, ApiError> {
-    document(&handle.snapshot(), task_id(&id)?).map(Json)
+    document(&handle.snapshot(), id).map(Json)
 }
 
 /// Adds one or several: 201 for a new task, 200 for one whose key was known.
@@ -179,10 +181,9 @@ pub(super) struct WaitQuery {
 pub(super) async fn wait(
     State(handle): State<Handle>,
     State(ending): State<CancellationToken>,
-    Path(id): Path<String>,
+    Id(id): Id<TaskId>,
     Params(query): Params<WaitQuery>,
 ) -> Result<Json<TaskDoc>, ApiError> {
-    let id = task_id(&id)?;
     let timeout = query
         .timeout
         .map(|time| span("timeout", time))
@@ -204,59 +205,22 @@ pub(super) async fn wait(
     document(&handle.snapshot(), id).map(Json)
 }
 
-pub(super) async fn cancel(
-    State(handle): State<Handle>,
-    Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
-) -> Result<Json<TaskDoc>, ApiError> {
-    let id = task_id(&id)?;
-    change(&handle, origin, Command::CancelTask(id), id).await
-}
-
-pub(super) async fn retry(
-    State(handle): State<Handle>,
-    Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
-) -> Result<Json<TaskDoc>, ApiError> {
-    let id = task_id(&id)?;
-    change(&handle, origin, Command::RetryTask(id), id).await
-}
-
-pub(super) async fn dismiss(
-    State(handle): State<Handle>,
-    Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
-) -> Result<Json<TaskDoc>, ApiError> {
-    let id = task_id(&id)?;
-    change(&handle, origin, Command::DismissTask(id), id).await
-}
-
-pub(super) async fn release(
-    State(handle): State<Handle>,
-    Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
-) -> Result<Json<TaskDoc>, ApiError> {
-    let id = task_id(&id)?;
-    change(&handle, origin, Command::ReleaseTask(id), id).await
-}
-
-pub(super) async fn hold(
-    State(handle): State<Handle>,
-    Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
-) -> Result<Json<TaskDoc>, ApiError> {
-    let id = task_id(&id)?;
-    change(&handle, origin, Command::HoldTask(id), id).await
+/// An order about one task, answered with what has become of it.
+pub(super) fn order(command: fn(TaskId) -> Command) -> MethodRouter<Shared> {
+    post(
+        async move |State(handle): State<Handle>,
+                    Extension(origin): Extension<Origin>,
+                    Id(id): Id<TaskId>| change(&handle, origin, command(id), id).await,
+    )
 }
 
 /// Moves a waiting task, or gives it another priority.
 pub(super) async fn r#move(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(task): Id<TaskId>,
     Body(bytes): Body,
 ) -> Result<Json<TaskDoc>, ApiError> {
-    let task = task_id(&id)?;
     let request: MoveRequest = body::read(&bytes)?;
     let to = match (request.first, request.last, request.before) {
         (true, false, None) => Move::First,
@@ -275,10 +239,9 @@ pub(super) async fn r#move(
 pub(super) async fn edit(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(task): Id<TaskId>,
     Body(bytes): Body,
 ) -> Result<Json<TaskDoc>, ApiError> {
-    let task = task_id(&id)?;
     let request: EditRequest = body::read(&bytes)?;
     let snapshot = handle.snapshot();
     let present = snapshot.task(task).ok_or(Refusal::UnknownTask(task))?;
@@ -333,9 +296,8 @@ pub(super) async fn edit(
 pub(super) async fn remove(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<TaskId>,
 ) -> Result<Json<TaskDoc>, ApiError> {
-    let id = task_id(&id)?;
     let was = document(&handle.snapshot(), id)?;
     handle.order(origin, Command::RemoveTask(id)).await?;
     Ok(Json(was))
@@ -349,11 +311,6 @@ async fn change(
 ) -> Result<Json<TaskDoc>, ApiError> {
     handle.order(origin, command).await?;
     document(&handle.snapshot(), id).map(Json)
-}
-
-pub(super) fn task_id(text: &str) -> Result<TaskId, ApiError> {
-    text.parse()
-        .map_err(|error: IdError| ApiError::Invalid(error.to_string()))
 }
 
 fn document(snapshot: &Snapshot, id: TaskId) -> Result<TaskDoc, ApiError> {

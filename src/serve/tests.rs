@@ -96,6 +96,8 @@ async fn what_is_wrong_is_answered_with_kind_and_message() {
         ("GET /api/nothing", "", 404, "not_found"),
         ("GET /api/processes/proc_099", "", 404, "not_found"),
         ("GET /api/processes/ada", "", 400, "invalid"),
+        ("GET /api/tasks/%ff", "", 400, "invalid"),
+        ("GET /api/clusters/%ff", "", 400, "invalid"),
         ("POST /api/processes", "{", 400, "invalid"),
         (
             "POST /api/processes",

@@ -4,16 +4,16 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use crate::domain::command::Refusal;
+use crate::domain::id::ProcessId;
 use crate::runtime::handle::Handle;
+use crate::serve::body::{self, Id};
 use crate::serve::error::ApiError;
-use crate::serve::processes::process_id;
 use crate::serve::wire::{FlightDoc, WhyDoc};
 
 pub(super) async fn why(
     State(handle): State<Handle>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<WhyDoc>, ApiError> {
-    let id = process_id(&id)?;
     let snapshot = handle.snapshot();
     let view = snapshot.process(id).ok_or(Refusal::UnknownProcess(id))?;
     Ok(Json(WhyDoc::from(view.as_ref())))
@@ -24,7 +24,7 @@ pub(super) async fn exit(
     State(handle): State<Handle>,
     Path((id, number)): Path<(String, String)>,
 ) -> Result<Json<FlightDoc>, ApiError> {
-    let id = process_id(&id)?;
+    let id: ProcessId = body::id(&id)?;
     let snapshot = handle.snapshot();
     let view = snapshot.process(id).ok_or(Refusal::UnknownProcess(id))?;
     let number = match (number.as_str(), view.exits.first()) {

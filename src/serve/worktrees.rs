@@ -3,26 +3,26 @@
 use std::path::Path as FilePath;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::diff;
+use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::worktree::{Merged, WorkDone, WorkOf, WorkOrder, conflict_task};
 use crate::runtime::handle::Handle;
-use crate::serve::body::{self, Body, Params};
+use crate::serve::body::{self, Body, Id, Params};
 use crate::serve::error::ApiError;
-use crate::serve::processes::{process_id, unexpected};
-use crate::serve::tasks::task_id;
+use crate::serve::processes::unexpected;
 use crate::serve::wire::{
     ChangesDoc, DiffDoc, MergeDoc, MergeRequest, RestoreRequest, SavedDoc, SavedQuery,
 };
 
 pub(super) async fn changes(
     State(handle): State<Handle>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<ChangesDoc>, ApiError> {
-    let changes = handle.changes(process_id(&id)?).await?;
+    let changes = handle.changes(id).await?;
     Ok(Json(changes.into()))
 }
 
@@ -37,25 +37,24 @@ fn document(patch: &[u8]) -> Json<DiffDoc> {
 
 pub(super) async fn diff(
     State(handle): State<Handle>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<DiffDoc>, ApiError> {
-    let patch = handle.diff(process_id(&id)?, false).await?;
+    let patch = handle.diff(id, false).await?;
     Ok(document(&patch))
 }
 
 /// Bytes as they are, to be applied elsewhere.
 pub(super) async fn export(
     State(handle): State<Handle>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Vec<u8>, ApiError> {
-    Ok(handle.diff(process_id(&id)?, true).await?)
+    Ok(handle.diff(id, true).await?)
 }
 
 pub(super) async fn task_diff(
     State(handle): State<Handle>,
-    Path(id): Path<String>,
+    Id(id): Id<TaskId>,
 ) -> Result<Json<DiffDoc>, ApiError> {
-    let id = task_id(&id)?;
     let patch = handle.task_diff(id, false).await?;
     Ok(document(&patch))
 }
@@ -63,28 +62,28 @@ pub(super) async fn task_diff(
 /// Bytes as they are, to be applied elsewhere.
 pub(super) async fn export_task(
     State(handle): State<Handle>,
-    Path(id): Path<String>,
+    Id(id): Id<TaskId>,
 ) -> Result<Vec<u8>, ApiError> {
-    Ok(handle.task_diff(task_id(&id)?, true).await?)
+    Ok(handle.task_diff(id, true).await?)
 }
 
 pub(super) async fn merge(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
     Body(bytes): Body,
 ) -> Result<Json<MergeDoc>, ApiError> {
-    let of = WorkOf::Process(process_id(&id)?);
+    let of = WorkOf::Process(id);
     bring(&handle, origin, of, &bytes).await
 }
 
 pub(super) async fn merge_task(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<TaskId>,
     Body(bytes): Body,
 ) -> Result<Json<MergeDoc>, ApiError> {
-    let of = WorkOf::Task(task_id(&id)?);
+    let of = WorkOf::Task(id);
     bring(&handle, origin, of, &bytes).await
 }
 
@@ -134,18 +133,18 @@ async fn bring(
 pub(super) async fn discard(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<ProcessId>,
 ) -> Result<Json<SavedDoc>, ApiError> {
-    let of = WorkOf::Process(process_id(&id)?);
+    let of = WorkOf::Process(id);
     throw_away(&handle, origin, of).await
 }
 
 pub(super) async fn discard_task(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
+    Id(id): Id<TaskId>,
 ) -> Result<Json<SavedDoc>, ApiError> {
-    let of = WorkOf::Task(task_id(&id)?);
+    let of = WorkOf::Task(id);
     throw_away(&handle, origin, of).await
 }
 
