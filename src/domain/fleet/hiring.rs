@@ -106,6 +106,8 @@ impl Fleet {
             return Err(Refusal::State(text));
         }
         let name = process.name.clone();
+        // One whose next start was due has a run that is not over.
+        self.drop_standing_task(id);
         self.processes.remove(&id);
         self.views.remove(&id);
         self.flights.remove(&id);

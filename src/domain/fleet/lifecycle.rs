@@ -90,7 +90,10 @@ impl Fleet {
         };
         let rest = live.shift.rest;
         self.seen(id, "the launch");
+        self.end_checks(id);
         self.withdraw_all(id);
+        // Of a run that an earlier instance had at work nothing may be left to tell that it was.
+        self.settle_task_of(id, &live, &failure.fault.to_string());
         let place = self.dirty.entries.len();
         match live.after {
             After::Start => self.launch(id),
@@ -287,7 +290,11 @@ impl Fleet {
         let effect = crate::domain::effect::Effect::Acknowledge { process: id, run };
         self.durable.push(effect);
         self.withdraw_all(id);
-        self.settle_task_of(id, &live, &exit);
+        let code = match exit.memory {
+            Some(_) => FaultCode::LimitsExceeded,
+            None => FaultCode::Crashed,
+        };
+        self.settle_task_of(id, &live, &format!("{} ({code})", exit.status));
         self.survey(id, true);
         self.note(
             id,

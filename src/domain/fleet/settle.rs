@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::event::TurnEnd;
-use crate::domain::exit::Exit;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, TaskId};
@@ -274,8 +273,8 @@ impl Fleet {
         self.say(Level::Warning, Some(id), line);
     }
 
-    /// The run that worked on a task is over.
-    pub(super) fn settle_task_of(&mut self, id: ProcessId, live: &Live, exit: &Exit) {
+    /// The run that worked on a task is over; `cut` is how, for whom was not ordered to end.
+    pub(super) fn settle_task_of(&mut self, id: ProcessId, live: &Live, cut: &str) {
         self.lose(id, &live.messages);
         let Some(task) = live.turn.task() else { return };
         let held = self.tasks.get(&task).and_then(|task| task.lease);
@@ -300,12 +299,12 @@ impl Fleet {
                 self.return_task(task, "its process ended before it began");
             }
             _ if ordered => self.return_task(task, "its process was stopped"),
+            // On our order; that the turn did not end in time is not the task's failure.
+            Some(AttemptEnd::Interrupted) => {
+                self.return_task(task, "its process cannot work at present");
+            }
             _ => {
-                let code = match exit.memory {
-                    Some(_) => FaultCode::LimitsExceeded,
-                    None => FaultCode::Crashed,
-                };
-                let reason = format!("its process died: {} ({code})", exit.status);
+                let reason = format!("its process died: {cut}");
                 self.fail_attempt(id, task, AttemptEnd::Cut, &reason, true);
             }
         }

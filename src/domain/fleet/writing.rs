@@ -294,8 +294,11 @@ impl Fleet {
         reply: ReplyId,
         pending: &mut Pending,
     ) {
-        self.processes.remove(&id);
+        let gone = self.processes.remove(&id);
         self.views.remove(&id);
+        if let Some(task) = gone.and_then(|process| process.upkeep.standing) {
+            self.take_task_back(task, pending);
+        }
         for waiter in self.waiters.remove(&id).unwrap_or_default() {
             if waiter.reply != reply {
                 self.reply(waiter.reply, Err(Refusal::UnknownProcess(id)));

@@ -461,3 +461,46 @@ fn the_processes_of_a_tree_are_told_only_while_somebody_looks() {
     rig.event(sampled(vec![(ProcessId(99), vec![Member::default()])]));
     assert_eq!(told(&mut rig), 0);
 }
+
+#[test]
+fn a_task_of_a_run_of_which_nothing_is_left_goes_back() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let task = rig.add("work", Some(id));
+    assert_eq!(rig.task(task).state, TaskState::Assigned);
+    let check = rig.order(Command::Check(id));
+    let fault = Fault::new(FaultCode::FailedToStart, "nothing is left of it", "wait");
+    let permanent = false;
+    let failure = LaunchFailure { fault, permanent };
+    rig.event(Event::LaunchFailed { run, failure });
+    assert_eq!(rig.status(id), Status::Backoff);
+    assert!(
+        rig.answer(check).is_some(),
+        "who asks how it does is answered"
+    );
+    let task = rig.task(task);
+    assert_eq!(
+        (task.state, task.lease, task.attempts[0].end),
+        (TaskState::Queued, None, Some(AttemptEnd::Cut))
+    );
+    let reason = task.attempts[0].reason.as_deref();
+    assert_eq!(
+        reason,
+        Some("its process died: nothing is left of it (PROC_001)")
+    );
+}
+
+#[test]
+fn one_that_dies_over_our_interrupt_when_it_is_blocked_uses_no_retry() {
+    let mut rig = Rig::new();
+    let (id, run) = rig.ready("developer");
+    let task = rig.add("work", Some(id));
+    rig.fact(run, Fact::UsageLimit { until: None });
+    assert_eq!(rig.status(id), Status::Blocked);
+    rig.exit(run, ExitStatus::Signal(9));
+    let task = rig.task(task);
+    assert_eq!(
+        (task.state, task.attempts[0].end, task.tries()),
+        (TaskState::Queued, Some(AttemptEnd::Interrupted), 0)
+    );
+}

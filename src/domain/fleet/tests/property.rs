@@ -123,6 +123,9 @@ fn process(rig: &Rig, n: usize) -> Option<ProcessId> {
     ids.get(n).copied()
 }
 
+/// What a watcher does.
+const LOOK: &str = "look";
+
 fn run(rig: &Rig, n: usize) -> Option<RunId> {
     let runs: Vec<RunId> = rig.fleet.live_runs().map(|(_, run)| run).collect();
     runs.get(n).copied()
@@ -134,7 +137,7 @@ fn launched(rig: &Rig, n: usize) -> Option<RunId> {
     launching(rig, n).is_none().then_some(run)
 }
 
-/// A run whose agent does not exist yet: no other can fail to launch.
+/// A run whose agent does not exist yet.
 fn launching(rig: &Rig, n: usize) -> Option<RunId> {
     let run = run(rig, n)?;
     rig.fleet
@@ -228,10 +231,19 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<()> {
             rig.exit(run, ExitStatus::Code(1));
         }
         Op::Cancel(n) => drop(rig.order(Command::CancelTask(task(rig, n)?))),
-        Op::Retry(n) => drop(rig.order(Command::RetryTask(task(rig, n)?))),
+        Op::Retry(n) => {
+            // A person may have that of one who is gone wait again.
+            let id = task(rig, n)?;
+            let snapshot = rig.snapshot();
+            snapshot
+                .task(id)
+                .filter(|task| !task.text.starts_with(LOOK))?;
+            rig.order(Command::RetryTask(id));
+        }
         Op::Launched(n) => rig.launched(run(rig, n)?),
         Op::LaunchFails(n, permanent) => {
-            let run = launching(rig, n)?;
+            // Of one that an earlier instance had at work nothing may be left.
+            let run = run(rig, n)?;
             let fault = Fault::new(FaultCode::FailedToStart, "no", "look");
             rig.event(Event::LaunchFailed {
                 run,
@@ -464,6 +476,16 @@ fn check(rig: &mut Rig, before: &BTreeSet<RunId>) {
                 .count()
                 <= 1
         );
+        // What a watcher is started for goes with it.
+        if let Some(id) = task.target.process
+            && task.text.starts_with(LOOK)
+            && !task.state.is_final()
+        {
+            assert!(
+                snapshot.process(id).is_some(),
+                "nobody is there for {task:?}"
+            );
+        }
     }
     for request in snapshot.requests.iter().filter(|request| request.is_open()) {
         let asker = snapshot
@@ -485,7 +507,7 @@ proptest! {
         rig.reconfigure(|catalogue| {
             let mut watcher = rig::role("watcher");
             watcher.kind = Kind::Monitoring;
-            watcher.automation.run = Some("look".to_owned());
+            watcher.automation.run = Some(LOOK.to_owned());
             watcher.automation.schedule = Some("every 7m".parse().unwrap());
             watcher.automation.restart.after_tasks = Some(1);
             catalogue.roles.push(watcher);

@@ -521,3 +521,33 @@ fn a_restart_at_its_time_leaves_alone_who_is_down() {
         (None, Some(Rest::Person))
     );
 }
+
+#[test]
+fn what_somebody_is_started_for_goes_with_a_hire_that_is_not_stored() {
+    let mut rig = rig("every 15m");
+    rig.disk = false;
+    let new = NewProcess {
+        role: "tester".to_owned(),
+        ..NewProcess::default()
+    };
+    let hire = rig.order(Command::Create(Box::new(new)));
+    assert!(matches!(rig.answer(hire), Some(Err(Refusal::NotStored(_)))));
+    rig.disk = true;
+    rig.pass(5 * SECOND);
+    let snapshot = rig.snapshot();
+    assert!(snapshot.processes.is_empty() && snapshot.tasks.is_empty());
+    assert!(rig.saved.tasks.is_empty());
+}
+
+#[test]
+fn what_somebody_is_started_for_ends_when_he_is_removed_between_two_tries() {
+    let mut rig = rig("every 15m");
+    let id = rig.hire("tester");
+    let run = rig.launches[0].run;
+    rig.launched(run);
+    rig.exit(run, ExitStatus::Code(1));
+    assert_eq!(rig.status(id), Status::Backoff);
+    rig.order(Command::Remove(id));
+    let task = rig.task(TaskId(1));
+    assert_eq!(task.state, TaskState::Cancelled);
+}
