@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::command::{Outcome, Refusal, TaskMistake};
 use crate::domain::effect::ReplyId;
+use crate::domain::fleet::waiting::Misfit;
 use crate::domain::fleet::writing::Undo;
 use crate::domain::fleet::{Fleet, graph};
 use crate::domain::id::TaskId;
@@ -214,15 +215,6 @@ impl Fleet {
         {
             return Err(Refusal::UnknownProcess(process));
         }
-        if let Some(process) = new.target.process.and_then(|id| self.processes.get(&id))
-            && self.standing_text(process).is_some()
-        {
-            let text = format!(
-                "{} does what stands under `run` in its role, and nothing else; start it to have that done",
-                process.name
-            );
-            return Err(Refusal::Invalid(text));
-        }
         if let Some(role) = &new.target.role
             && self.catalogue.role(role).is_none()
         {
@@ -236,6 +228,25 @@ impl Fleet {
             && !self.is_cluster(cluster)
         {
             return Err(self.unknown_cluster(cluster));
+        }
+        let role = new.target.role.as_deref();
+        if let Some(role) = role.and_then(|key| self.catalogue.role(key))
+            && !self.protocol_of(&role.agent).is_read()
+        {
+            let text = format!("{} is a role whose command takes no tasks", role.key);
+            return Err(Refusal::Invalid(text));
+        }
+        if let Some(process) = new.target.process.and_then(|id| self.processes.get(&id)) {
+            let misfit = if self.standing_text(process).is_some() {
+                Some(Misfit::Standing)
+            } else {
+                self.misfit(&new.target, process)
+            };
+            // Whoever is not started yet may come to have a worktree.
+            if let Some(misfit) = misfit.filter(|misfit| *misfit != Misfit::OwnBranch) {
+                let text = format!("{} {}", process.name, misfit.words(&new.target, process));
+                return Err(Refusal::Invalid(text));
+            }
         }
         if new.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(Refusal::Invalid("the time-out is zero".to_owned()));

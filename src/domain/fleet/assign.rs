@@ -1,7 +1,4 @@
-//! Who gets which task, and why a task still waits.
-
-use std::cmp::Reverse;
-use std::sync::Arc;
+//! Who gets which task.
 
 use jiff::Timestamp;
 
@@ -9,9 +6,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::id::ProcessId;
 use crate::domain::process::{Process, Record};
 use crate::domain::role::LoadBalancing;
-use crate::domain::snapshot::{Activity, Status};
 use crate::domain::task::Target;
-use crate::domain::time::hour;
 
 /// What was done this long ago counts half for how busy somebody is.
 const HALF: f64 = 3600.0;
@@ -103,163 +98,6 @@ impl Fleet {
             .min_by_key(|(_, id)| turn(*id))
             .map(|(place, _)| place)
     }
-
-    /// Whether a process is one that may do a task of this target, be it free or not.
-    pub(super) fn fits(&self, target: &Target, id: ProcessId) -> bool {
-        let Some(process) = self.processes.get(&id) else {
-            return false;
-        };
-        if self.standing_text(process).is_some() && target.process != Some(id) {
-            // It does what stands in its role.
-            return false;
-        }
-        target.process.is_none_or(|wanted| wanted == id)
-            && (!target.own_branch || process.worktree.is_some())
-            && (target.cluster.is_none() || target.cluster == process.spec.cluster)
-            && target
-                .role
-                .as_ref()
-                .is_none_or(|role| *role == process.spec.role)
-            && (target.skills.is_empty()
-                || self.catalogue.role_for(&process.spec).is_some_and(|role| {
-                    target
-                        .skills
-                        .iter()
-                        .all(|skill| role.skills.contains(skill))
-                }))
-    }
-
-    /// Why a task of this target waits, in words for a person.
-    pub(super) fn why_waiting(&self, target: &Target) -> Arc<str> {
-        let fitting: Vec<&Process> = self
-            .processes
-            .values()
-            .filter(|process| self.fits(target, process.id) && process.protocol.is_read())
-            .collect();
-        let who = match (&target.process, &target.role) {
-            (Some(process), _) => self.name_of(*process),
-            (None, role) if target.cluster.is_some() => {
-                let cluster = target.cluster.as_deref().unwrap_or_default();
-                format!("{} of {cluster}", role.as_deref().unwrap_or("member"))
-            }
-            (None, Some(role)) => role.clone(),
-            (None, None) if !target.skills.is_empty() => {
-                format!("somebody with {}", target.skills.join(", "))
-            }
-            (None, None) => "somebody".to_owned(),
-        };
-        if fitting.is_empty() && target.own_branch {
-            let anywhere = Target {
-                own_branch: false,
-                ..target.clone()
-            };
-            let others = self.processes.values();
-            if others
-                .into_iter()
-                .any(|process| self.fits(&anywhere, process.id))
-            {
-                return "nobody who fits has a git worktree for a branch of its own: hire with \
-                        `--worktree always`"
-                    .into();
-            }
-        }
-        if let Some(cluster) = target.cluster.as_deref()
-            && target.process.is_none()
-            && fitting.iter().all(|process| process.live().is_none())
-        {
-            let start = format!("`headcount cluster start {cluster}`");
-            let team = |one: &&Process| one.spec.cluster.as_deref() == Some(cluster);
-            return match self.processes.values().find(team) {
-                None => format!("{cluster} has nobody yet: {start}").into(),
-                Some(_) if fitting.is_empty() => format!("nobody of {cluster} fits").into(),
-                Some(_) => {
-                    let counted: Vec<String> = self
-                        .counted_words(&fitting)
-                        .into_iter()
-                        .map(|(words, count)| format!("{count} {words}"))
-                        .collect();
-                    format!("nobody of {cluster} is up, {}: {start}", counted.join(", ")).into()
-                }
-            };
-        }
-        if fitting.is_empty() {
-            return match target.process {
-                Some(id) if self.processes.contains_key(&id) => {
-                    format!("{who} does not fit: take the task back").into()
-                }
-                Some(id) => format!("{id} was removed: take the task back").into(),
-                None => format!("nobody fits: hire {}", with_article(&who)).into(),
-            };
-        }
-        let counted = self.counted_words(&fitting);
-        if target.process.is_some() {
-            let state = counted.first().map_or("", |(words, _)| words.as_str());
-            return format!("{who} is {state}").into();
-        }
-        let counted: Vec<String> = counted
-            .into_iter()
-            .map(|(words, count)| format!("{count} {words}"))
-            .collect();
-        let counted = counted.join(", ");
-        if fitting.iter().any(|process| process.live().is_some()) {
-            let whom = if target.role.is_some() || target.cluster.is_some() {
-                who
-            } else {
-                format!("{who} that fits")
-            };
-            let whom = whom.replace("somebody that fits", "employee");
-            format!("no idle {whom}: {counted}").into()
-        } else {
-            format!(
-                "nobody who fits is up, {counted}: start {}",
-                with_article(&who)
-            )
-            .into()
-        }
-    }
-
-    /// What those who fit are at, the most frequent first.
-    fn counted_words(&self, processes: &[&Process]) -> Vec<(String, usize)> {
-        let mut counted: Vec<(String, usize)> = Vec::new();
-        for process in processes {
-            let words = self.at_present(process);
-            match counted.iter_mut().find(|(known, _)| *known == words) {
-                Some((_, count)) => *count += 1,
-                None => counted.push((words, 1)),
-            }
-        }
-        counted.sort_by_key(|(_, count)| Reverse(*count));
-        counted
-    }
-
-    fn at_present(&self, process: &Process) -> String {
-        let waiting = self.open_requests(process.id).next().is_some();
-        let until = match &process.phase {
-            crate::domain::process::Phase::Backoff { at_wall, .. } => Some(*at_wall),
-            crate::domain::process::Phase::Blocked(block) => block.until_wall,
-            crate::domain::process::Phase::Live(live) => {
-                live.blocked.and_then(|block| block.until_wall)
-            }
-            _ => None,
-        };
-        let until = until.map(|at| format!(" until {}", self.clock(at)));
-        match process.status(waiting) {
-            (Status::Running, Activity::Idle) if !process.is_free() => {
-                "about to be free".to_owned()
-            }
-            (Status::Running, Activity::Idle) => "idle".to_owned(),
-            (Status::Running, _) => "busy".to_owned(),
-            (Status::Waiting, _) => "waiting for you".to_owned(),
-            (Status::Blocked, _) => format!("blocked{}", until.unwrap_or_default()),
-            (Status::Backoff, _) => format!("in backoff{}", until.unwrap_or_default()),
-            (Status::Error, _) => "in error".to_owned(),
-            (status, _) => status.as_str().to_owned(),
-        }
-    }
-
-    pub(super) fn clock(&self, at: Timestamp) -> String {
-        hour(at, self.now.wall, &self.options.zone)
-    }
 }
 
 /// Whose turn it is: the smallest first; who was asked longest ago where the rule sees no difference.
@@ -272,12 +110,4 @@ fn turn(process: &Process, rule: LoadBalancing, now: Timestamp) -> (u64, u64) {
         LoadBalancing::Fastest => process.record.pace_seconds.map_or(0, tenths),
     };
     (first, process.turn_taken)
-}
-
-fn with_article(who: &str) -> String {
-    if who.starts_with("somebody") {
-        return who.to_owned();
-    }
-    let vowel = who.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
-    format!("{} {who}", if vowel { "an" } else { "a" })
 }

@@ -153,6 +153,11 @@ impl Fleet {
     }
 
     fn may_be_demanded(&self, process: &Process) -> bool {
+        self.waits_for_tasks(process) && !self.account_is_blocked(process)
+    }
+
+    /// Whether tasks are what starts it again.
+    pub(super) fn waits_for_tasks(&self, process: &Process) -> bool {
         matches!(process.phase, Phase::Down)
             && matches!(
                 process.upkeep.rest,
@@ -161,7 +166,6 @@ impl Fleet {
             && process.protocol == Protocol::ClaudeStreamJson
             && self.starts_on_demand(process)
             && self.standing_text(process).is_none()
-            && !self.account_is_blocked(process)
     }
 
     /// Whether another of the same agent cannot work at present: then this one could not either.

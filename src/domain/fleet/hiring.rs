@@ -126,7 +126,7 @@ impl Fleet {
         Ok(())
     }
 
-    fn protocol_of(&self, agent: &str) -> Protocol {
+    pub(super) fn protocol_of(&self, agent: &str) -> Protocol {
         if self.options.demo {
             return Protocol::ClaudeStreamJson;
         }

@@ -37,6 +37,7 @@ mod standing;
 mod stopping;
 mod update;
 mod view;
+mod waiting;
 mod work;
 mod worktree;
 mod writing;

@@ -275,16 +275,7 @@ impl Fleet {
         }
         let one = self.of_group(group).find(|process| works(process))?;
         if self.account_is_blocked(one) {
-            let until = self
-                .processes
-                .values()
-                .filter_map(|process| match &process.phase {
-                    Phase::Live(live) => live.blocked.and_then(|block| block.until_wall),
-                    Phase::Blocked(block) => block.until_wall,
-                    _ => None,
-                });
-            let until = until.max().map(|at| format!(" until {}", self.clock(at)));
-            let until = until.unwrap_or_default();
+            let until = self.account_until();
             return Some(format!("the account is blocked{until}"));
         }
         if let Some(why) = self.strain.why() {

@@ -22,4 +22,5 @@ mod scaling;
 mod schedules;
 mod storage;
 mod update;
+mod waiting;
 mod worktree;

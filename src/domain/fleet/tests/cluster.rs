@@ -199,7 +199,7 @@ fn a_stop_ends_all_and_counts_what_ended() {
     let snapshot = rig.snapshot();
     assert_eq!(
         snapshot.why(task).as_deref(),
-        Some("nobody of team is up, 3 stopped: `headcount cluster start team`")
+        Some("nobody of team is up, 3 stopped by you: `headcount cluster start team`")
     );
     // A start takes them all back, and hires nobody.
     order(&mut rig, ClusterOrder::Start);

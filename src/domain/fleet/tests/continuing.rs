@@ -237,7 +237,7 @@ fn a_follow_up_of_a_process_that_was_removed_says_so() {
     let snapshot = rig.snapshot();
     assert_eq!(
         snapshot.why(more).as_deref(),
-        Some("proc_001 was removed: take the task back")
+        Some("proc_001 was removed: edit for whom it is, or take it back")
     );
 }
 
