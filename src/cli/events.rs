@@ -245,6 +245,25 @@ fn write(digest: &DigestDoc, output: &mut Output) -> Result<(), CliError> {
         }
         output.table(&table)?;
     }
+    if !digest.stuck.is_empty() {
+        let count: u32 = digest.stuck.iter().map(|note| note.count).sum();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        heading("Do not go on without you", count, output)?;
+        let mut table = Table::new(&[
+            ("TASKS", Align::Right),
+            ("FIRST", Align::Left),
+            ("WHY", Align::Left),
+        ]);
+        for note in &digest.stuck {
+            let first = note.tasks.first();
+            table.row([
+                note.count.to_string(),
+                first.map_or_else(String::new, ToString::to_string),
+                note.text.clone(),
+            ]);
+        }
+        output.table(&table)?;
+    }
     tasks("Failed", &digest.failed, digest.failed_count, now, output)?;
     if !digest.failures.is_empty() {
         heading("Went wrong", digest.failures.len(), output)?;
@@ -278,6 +297,22 @@ fn write(digest: &DigestDoc, output: &mut Output) -> Result<(), CliError> {
         now,
         output,
     )?;
+    if !digest.hired.is_empty() {
+        heading("Hired", digest.hired.len(), output)?;
+        let mut table = Table::new(&[
+            ("PROC", Align::Left),
+            ("EMPLOYEE", Align::Left),
+            ("ROLE", Align::Left),
+        ]);
+        for hire in &digest.hired {
+            table.row([
+                hire.process.to_string(),
+                hire.name.clone(),
+                hire.text.clone(),
+            ]);
+        }
+        output.table(&table)?;
+    }
     if !digest.restarted.is_empty() {
         heading("Restarted", digest.restarted.len(), output)?;
         let mut table = Table::new(&[

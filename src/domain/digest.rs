@@ -68,6 +68,28 @@ pub struct RestartNote {
     pub text: String,
 }
 
+/// Somebody whom automation hired.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HireNote {
+    /// Which process.
+    pub process: ProcessId,
+    /// The employee's name.
+    pub name: String,
+    /// As what.
+    pub text: String,
+}
+
+/// Tasks that wait for one and the same thing, which takes a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StuckNote {
+    /// Why they wait, and what would help.
+    pub text: String,
+    /// Which tasks, oldest first; the first [`LINES`] of them.
+    pub tasks: Vec<TaskId>,
+    /// How many there are.
+    pub count: u32,
+}
+
 /// What waits for a person now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaitNote {
@@ -115,6 +137,8 @@ pub struct Digest {
     pub failures: Vec<FailureNote>,
     /// Processes that were started again.
     pub restarted: Vec<RestartNote>,
+    /// Whom automation hired.
+    pub hired: Vec<HireNote>,
     /// How often an instance ended without a word and the next one went on.
     pub instances_lost: u32,
     /// Runs that went on without an instance and are looked after again.
@@ -123,6 +147,8 @@ pub struct Digest {
     pub waits: Vec<WaitNote>,
     /// How many of those came in this time.
     pub new_waits: u32,
+    /// Tasks that wait now and will not go on by themselves, the most first.
+    pub stuck: Vec<StuckNote>,
     /// Alerts that were raised.
     pub alerts: Vec<AlertNote>,
     /// US dollars.
@@ -137,6 +163,7 @@ impl Digest {
             && self.failed_count == 0
             && self.failures.is_empty()
             && self.restarted.is_empty()
+            && self.hired.is_empty()
             && self.instances_lost == 0
             && self.new_waits == 0
             && self.alerts.is_empty()
@@ -151,6 +178,7 @@ pub struct Account {
     costs: BTreeMap<TaskId, f64>,
     failures: BTreeMap<ProcessId, FailureNote>,
     restarted: BTreeMap<ProcessId, RestartNote>,
+    hired: BTreeMap<ProcessId, HireNote>,
     alerts: Vec<AlertNote>,
     removed: BTreeSet<ProcessId>,
     instances_lost: u32,
@@ -196,6 +224,7 @@ impl Account {
             }
             What::Failed | What::GaveUp | What::Blocked => self.failure(entry),
             What::Restarted => self.restart(entry),
+            What::Hired if entry.by.is_none() => self.hire(entry),
             What::Removed => {
                 if let Some(process) = entry.process {
                     self.removed.insert(process);
@@ -282,6 +311,16 @@ impl Account {
         self.restarted.insert(process, note);
     }
 
+    fn hire(&mut self, entry: &Entry) {
+        let Some(process) = entry.process else { return };
+        let note = HireNote {
+            process,
+            name: entry.name.clone().unwrap_or_else(|| process.to_string()),
+            text: entry.text.clone(),
+        };
+        self.hired.insert(process, note);
+    }
+
     /// Sums up, with how things stand now.
     #[must_use]
     pub fn close(self, snapshot: &Snapshot, now: Timestamp) -> Digest {
@@ -321,6 +360,8 @@ impl Account {
             failed_count,
             failures,
             restarted: self.restarted.into_values().collect(),
+            hired: self.hired.into_values().collect(),
+            stuck: stuck(snapshot),
             instances_lost: self.instances_lost,
             adopted: self.adopted,
             new_waits: u32::try_from(waits.iter().filter(is_new).count()).unwrap_or(u32::MAX),
@@ -357,6 +398,33 @@ fn waits(snapshot: &Snapshot) -> Vec<WaitNote> {
     let mut waits: Vec<WaitNote> = asked.chain(stuck).collect();
     waits.sort_by_key(|note| note.since);
     waits
+}
+
+/// Tasks that will not go on by themselves, by what they wait for.
+fn stuck(snapshot: &Snapshot) -> Vec<StuckNote> {
+    let mut notes: BTreeMap<String, StuckNote> = BTreeMap::new();
+    for row in snapshot.tasks.rows() {
+        if row.state.is_final() {
+            continue;
+        }
+        let Some(text) = snapshot.stuck(row.id) else {
+            continue;
+        };
+        let note = notes
+            .entry(text.into_owned())
+            .or_insert_with_key(|text| StuckNote {
+                text: text.clone(),
+                tasks: Vec::new(),
+                count: 0,
+            });
+        note.count += 1;
+        if note.tasks.len() < LINES {
+            note.tasks.push(row.id);
+        }
+    }
+    let mut notes: Vec<StuckNote> = notes.into_values().collect();
+    notes.sort_by_key(|note| std::cmp::Reverse(note.count));
+    notes
 }
 
 #[cfg(test)]
@@ -457,7 +525,6 @@ mod tests {
     #[test]
     fn what_a_person_did_is_no_news() {
         let quiet = [
-            What::Hired,
             What::Started,
             What::Stopped,
             What::TaskAdded,
@@ -469,6 +536,18 @@ mod tests {
         assert!(sum(Some(0), &entries).is_quiet());
         assert!(!sum(Some(0), &[entry(1, What::GaveUp)]).is_quiet());
         assert!(!sum(Some(0), &[task(1, What::TaskSucceeded, 1, 0.0)]).is_quiet());
+    }
+
+    #[test]
+    fn whom_automation_hired_is_news_and_whom_a_person_hired_is_not() {
+        let by_hand = Entry {
+            by: Some("you".to_owned()),
+            ..entry(1, What::Hired)
+        };
+        assert!(sum(Some(0), &[by_hand]).is_quiet());
+        let digest = sum(Some(0), &[entry(2, What::Hired)]);
+        assert_eq!(digest.hired[0].text, "text 2");
+        assert!(!digest.is_quiet());
     }
 
     #[test]

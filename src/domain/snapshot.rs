@@ -571,19 +571,53 @@ impl Snapshot {
             .map(AsRef::as_ref)
     }
 
-    /// Why a task that is queued, held or blocked waits.
-    #[must_use]
-    pub fn why(&self, id: TaskId) -> Option<Cow<'_, str>> {
-        let task = self.tasks.get(id)?;
+    /// The first of those that a task waits for which has not succeeded.
+    fn waits_for(&self, task: &Task) -> Option<TaskId> {
         let succeeded = |parent: &TaskId| {
             let parent = self.tasks.get(*parent);
             parent.is_some_and(|parent| parent.state == TaskState::Succeeded)
         };
+        task.after.iter().copied().find(|id| !succeeded(id))
+    }
+
+    /// Why a task waits, where that takes a person to change: be it the cause of another that it waits for.
+    #[must_use]
+    pub fn stuck(&self, id: TaskId) -> Option<Cow<'_, str>> {
+        let mut task = self.tasks.get(id)?;
+        // They wait in no circle.
+        while task.state == TaskState::Blocked
+            && let Some(parent) = self.waits_for(task).and_then(|by| self.tasks.get(by))
+            && matches!(parent.state, TaskState::Blocked | TaskState::Queued)
+        {
+            task = parent;
+        }
+        let takes_a_person = match task.state {
+            TaskState::Held => true,
+            TaskState::Queued => {
+                let reason = self.waits.target(&task.target);
+                task.not_before.is_none() && reason.is_some_and(|reason| reason.is_stuck)
+            }
+            TaskState::Blocked => {
+                let parent = self.waits_for(task).and_then(|by| self.tasks.get(by));
+                parent.is_none_or(|one| one.state.is_final() || one.state == TaskState::Held)
+            }
+            _ => false,
+        };
+        takes_a_person.then(|| self.why(task.id)).flatten()
+    }
+
+    /// Why a task that is queued, held or blocked waits.
+    #[must_use]
+    pub fn why(&self, id: TaskId) -> Option<Cow<'_, str>> {
+        let task = self.tasks.get(id)?;
         match (task.state, task.not_before) {
             (TaskState::Queued, Some(at)) => Some(self.waits.later(at, self.at).into()),
-            (TaskState::Queued, None) => self.waits.target(&task.target).map(Cow::Borrowed),
+            (TaskState::Queued, None) => {
+                let reason = self.waits.target(&task.target)?;
+                Some(Cow::Borrowed(reason.text.as_ref()))
+            }
             (TaskState::Blocked, _) => {
-                let by = *task.after.iter().find(|id| !succeeded(id))?;
+                let by = self.waits_for(task)?;
                 let parent = self.tasks.get(by).map(|parent| parent.state);
                 Some(waits::blocked(by, parent).into())
             }

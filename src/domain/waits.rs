@@ -16,11 +16,20 @@ use crate::domain::time::{Mono, Now, hour};
 
 const RELEASE: &str = "held until you release it";
 
+/// Why nobody works on tasks of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// In words for a person.
+    pub text: Arc<str>,
+    /// Whether it takes a person to change that.
+    pub is_stuck: bool,
+}
+
 /// What is the same for many, and the clocks for what is not.
 #[derive(Debug, Clone)]
 pub struct Waits {
     /// Why nobody works on tasks of a target; those of tasks that could be worked on.
-    pub targets: HashMap<Target, Arc<str>>,
+    pub targets: HashMap<Target, Reason>,
     /// When this was found, by the clock of waits.
     pub at: Mono,
     /// The zone of a person's clock.
@@ -39,8 +48,8 @@ impl Default for Waits {
 
 impl Waits {
     /// Why a task of this target is not worked on.
-    pub(super) fn target(&self, target: &Target) -> Option<&str> {
-        self.targets.get(target).map(AsRef::as_ref)
+    pub(super) fn target(&self, target: &Target) -> Option<&Reason> {
+        self.targets.get(target)
     }
 
     /// A task that waits for its next try; `wall` is the time of [`Waits::at`] on a person's clock.

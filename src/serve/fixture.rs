@@ -24,7 +24,7 @@ use crate::domain::task::{
     Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens, Work,
 };
 use crate::domain::task_list::TaskList;
-use crate::domain::waits::Waits;
+use crate::domain::waits::{Reason, Waits};
 use crate::domain::worktree::WorktreeRule;
 
 /// 2026-11-23 10:40:00 UTC and so many seconds.
@@ -365,6 +365,10 @@ pub(crate) fn company() -> Snapshot {
     .map(Arc::new)
     .collect();
     let counts = tasks.counts();
+    let busy = Reason {
+        text: "Ada is busy".into(),
+        is_stuck: false,
+    };
     Snapshot {
         at: at(0),
         workspace: "/home/me/shop".into(),
@@ -373,7 +377,7 @@ pub(crate) fn company() -> Snapshot {
         processes: vec![Arc::new(ada()), Arc::new(ken())],
         tasks,
         waits: Waits {
-            targets: [(task(2, TaskState::Queued).target, "Ada is busy".into())].into(),
+            targets: [(task(2, TaskState::Queued).target, busy)].into(),
             ..Waits::default()
         },
         requests: vec![Arc::new(request())],

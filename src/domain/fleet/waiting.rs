@@ -1,7 +1,6 @@
 //! Whom a task may go to, and why one still waits: in words for a person, with what is to be done about it.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -14,6 +13,7 @@ use crate::domain::role::Role;
 use crate::domain::snapshot::{Activity, Status};
 use crate::domain::task::Target;
 use crate::domain::time::hour;
+use crate::domain::waits::Reason;
 
 /// What is done about a task for whom nobody can be found.
 const OTHERWISE: &str = "edit for whom it is, or take it back";
@@ -58,6 +58,23 @@ impl Misfit {
     }
 }
 
+/// What brings somebody up.
+#[derive(Debug)]
+enum Remedy {
+    /// What a person can do.
+    Person(String),
+    /// What it is a matter of, where automation will.
+    Time(String),
+}
+
+impl Remedy {
+    fn words(&self) -> &str {
+        match self {
+            Self::Person(text) | Self::Time(text) => text,
+        }
+    }
+}
+
 impl Fleet {
     /// Whether a process is one that may do a task of this target, be it free or not.
     pub(super) fn fits(&self, target: &Target, id: ProcessId) -> bool {
@@ -93,14 +110,17 @@ impl Fleet {
     }
 
     /// Why a task of this target waits.
-    pub(super) fn why_waiting(&self, target: &Target) -> Arc<str> {
+    pub(super) fn why_waiting(&self, target: &Target) -> Reason {
         let fitting: Vec<&Process> = self
             .processes
             .values()
             .filter(|process| self.fits(target, process.id))
             .collect();
         if fitting.is_empty() {
-            return self.why_nobody_fits(target).into();
+            return Reason {
+                text: self.why_nobody_fits(target).into(),
+                is_stuck: true,
+            };
         }
         let counted = self.counted_words(&fitting);
         let is_up = fitting.iter().any(|process| process.live().is_some());
@@ -109,22 +129,27 @@ impl Fleet {
         } else {
             self.what_starts_one(target, &fitting)
         };
-        let remedy = remedy.map_or_else(String::new, |remedy| format!(": {remedy}"));
+        let is_stuck = matches!(remedy, Some(Remedy::Person(_)));
+        let remedy = remedy.map_or_else(String::new, |remedy| format!(": {}", remedy.words()));
         if let Some(id) = target.process {
             let state = counted.first().map_or("", |(words, _)| words.as_str());
-            return format!("{} is {state}{remedy}", self.name_of(id)).into();
+            let text = format!("{} is {state}{remedy}", self.name_of(id)).into();
+            return Reason { text, is_stuck };
         }
         let counted: Vec<String> = counted
             .into_iter()
             .map(|(words, count)| format!("{count} {words}"))
             .collect();
         let counted = counted.join(", ");
-        match (is_up, target.cluster.as_deref()) {
+        let text = match (is_up, target.cluster.as_deref()) {
             (true, _) => format!("no idle {}: {counted}", whom(target)),
             (false, Some(cluster)) => format!("nobody of {cluster} is up, {counted}{remedy}"),
             (false, None) => format!("nobody who fits is up, {counted}{remedy}"),
+        };
+        Reason {
+            text: text.into(),
+            is_stuck,
         }
-        .into()
     }
 
     fn why_nobody_fits(&self, target: &Target) -> String {
@@ -175,17 +200,18 @@ impl Fleet {
     }
 
     /// What brings up one of those who fit and are down; `None` if that is a matter of time.
-    fn what_starts_one(&self, target: &Target, fitting: &[&Process]) -> Option<String> {
+    fn what_starts_one(&self, target: &Target, fitting: &[&Process]) -> Option<Remedy> {
         let mut on_demand = fitting.iter().filter(|one| self.waits_for_tasks(one));
         if let Some(one) = on_demand.next() {
             let most = self.catalogue.auto_start.max_processes;
-            return Some(if self.account_is_blocked(one) {
+            let text = if self.account_is_blocked(one) {
                 format!("the account is blocked{}", self.account_until())
             } else if self.running() >= most {
                 format!("{most} are up, and no more start by themselves")
             } else {
                 "about to start".to_owned()
-            });
+            };
+            return Some(Remedy::Time(text));
         }
         let comes_back = |process: &&&Process| match &process.phase {
             Phase::Backoff { .. } => true,
@@ -199,18 +225,19 @@ impl Fleet {
             && target.process.is_none()
         {
             let left_out = fitting.iter().all(|process| is_left_out(process));
-            return Some(match fitting.first().filter(|_| left_out) {
+            let text = match fitting.first().filter(|_| left_out) {
                 Some(one) => format!(
                     "`headcount cluster scale {cluster} {}=1`",
                     target.role.as_ref().unwrap_or(&one.spec.role)
                 ),
                 None => format!("`headcount cluster start {cluster}`"),
-            });
+            };
+            return Some(Remedy::Person(text));
         }
-        Some(match fitting {
+        Some(Remedy::Person(match fitting {
             [one] => format!("start {}", one.name),
             _ => format!("start {}", with_article(&whom(target))),
-        })
+        }))
     }
 
     /// What those who fit are at, the most frequent first.

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::chronicle::{Entry, What};
-use crate::domain::digest::{AlertNote, Digest, FailureNote, RestartNote, TaskNote, WaitNote};
+use crate::domain::digest::{
+    AlertNote, Digest, FailureNote, HireNote, RestartNote, StuckNote, TaskNote, WaitNote,
+};
 use crate::domain::fault::FaultCode;
 use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::snapshot::Status;
@@ -201,6 +203,48 @@ impl From<&AlertNote> for AlertNoteDoc {
     }
 }
 
+/// Somebody whom automation hired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HireNoteDoc {
+    /// Which process.
+    pub process: ProcessId,
+    /// The employee's name.
+    pub name: String,
+    /// As what.
+    pub text: String,
+}
+
+impl From<&HireNote> for HireNoteDoc {
+    fn from(note: &HireNote) -> Self {
+        Self {
+            process: note.process,
+            name: note.name.clone(),
+            text: note.text.clone(),
+        }
+    }
+}
+
+/// Tasks that wait for one and the same thing, which takes a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StuckNoteDoc {
+    /// Why they wait, and what would help.
+    pub text: String,
+    /// Which tasks, oldest first, 200 at most.
+    pub tasks: Vec<TaskId>,
+    /// How many there are.
+    pub count: u32,
+}
+
+impl From<&StuckNote> for StuckNoteDoc {
+    fn from(note: &StuckNote) -> Self {
+        Self {
+            text: note.text.clone(),
+            tasks: note.tasks.clone(),
+            count: note.count,
+        }
+    }
+}
+
 /// What happened in a time, summed up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DigestDoc {
@@ -222,12 +266,16 @@ pub struct DigestDoc {
     pub failures: Vec<FailureNoteDoc>,
     /// Processes that were started again.
     pub restarted: Vec<RestartNoteDoc>,
+    /// Whom automation hired.
+    pub hired: Vec<HireNoteDoc>,
     /// How often an instance ended without a word and the next one went on.
     pub instances_lost: u32,
     /// Runs that went on without an instance.
     pub adopted: u32,
     /// What waits for a person now, longest waiting first.
     pub waits: Vec<WaitNoteDoc>,
+    /// Tasks that wait now and will not go on by themselves, the most first.
+    pub stuck: Vec<StuckNoteDoc>,
     /// Alerts that were raised.
     pub alerts: Vec<AlertNoteDoc>,
     /// US dollars.
@@ -246,9 +294,11 @@ impl From<&Digest> for DigestDoc {
             failed_count: digest.failed_count,
             failures: digest.failures.iter().map(Into::into).collect(),
             restarted: digest.restarted.iter().map(Into::into).collect(),
+            hired: digest.hired.iter().map(Into::into).collect(),
             instances_lost: digest.instances_lost,
             adopted: digest.adopted,
             waits: digest.waits.iter().map(Into::into).collect(),
+            stuck: digest.stuck.iter().map(Into::into).collect(),
             alerts: digest.alerts.iter().map(Into::into).collect(),
             cost_usd: digest.cost_usd,
         }

@@ -25,7 +25,8 @@ pub use cluster::{
 };
 pub use error::{ErrorBody, ErrorDoc, ErrorKind};
 pub use event::{
-    AlertNoteDoc, DigestDoc, EntryDoc, FailureNoteDoc, RestartNoteDoc, TaskNoteDoc, WaitNoteDoc,
+    AlertNoteDoc, DigestDoc, EntryDoc, FailureNoteDoc, HireNoteDoc, RestartNoteDoc, StuckNoteDoc,
+    TaskNoteDoc, WaitNoteDoc,
 };
 pub use health::{AlertDoc, ConditionDoc, HealthDoc};
 pub use inbox::{WaitingDoc, WaitingThing};

@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 
 use crate::domain::chronicle::What;
 use crate::domain::digest::{Digest, FailureNote, TaskNote};
+use crate::domain::id::TaskId;
 use crate::domain::snapshot::Status;
 use crate::tui::dialogs::Heard;
 use crate::tui::format::{age, long_age, money, plural};
@@ -99,7 +100,7 @@ fn lines(digest: &Digest, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> 
         sheet: Sheet::new(width, *palette),
         palette,
     };
-    if digest.is_quiet() && digest.waits.is_empty() {
+    if digest.is_quiet() && digest.waits.is_empty() && digest.stuck.is_empty() {
         let line = "Nothing happened, and nothing waits for you.";
         list.sheet.text(line, 0, palette.plain);
         return list.sheet.into_lines();
@@ -111,6 +112,25 @@ fn lines(digest: &Digest, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> 
         list.row(&wait.name, &wait.text, &for_long, palette.plain);
     }
     list.more(digest.waits.len());
+
+    let stuck: u32 = digest.stuck.iter().map(|note| note.count).sum();
+    let heading = format!(
+        "{} without you",
+        plural(count(stuck), "task does not go on", "tasks do not go on")
+    );
+    list.heading(count(stuck), &heading, palette.warn);
+    for note in digest.stuck.iter().take(LINES) {
+        let first = note
+            .tasks
+            .first()
+            .map_or_else(String::new, TaskId::to_string);
+        let others = match note.count {
+            0 | 1 => String::new(),
+            more => format!("and {} more", more - 1),
+        };
+        list.row(&first, &note.text, &others, palette.plain);
+    }
+    list.more(digest.stuck.len());
 
     let failed = count(digest.failed_count);
     let heading = format!("{} without success", plural(failed, "task", "tasks"));
@@ -165,6 +185,14 @@ fn lines(digest: &Digest, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> 
             .collect();
         list.sheet
             .field("Restarted", &restarted.join(", "), palette.plain);
+    }
+    if !digest.hired.is_empty() {
+        let hired: Vec<String> = digest
+            .hired
+            .iter()
+            .map(|note| format!("{} {}", note.name, note.text))
+            .collect();
+        list.sheet.field("Hired", &hired.join(", "), palette.plain);
     }
     list.sheet
         .field("Cost", &money(digest.cost_usd), palette.plain);

@@ -6,6 +6,7 @@ use super::cluster::{order, with_team};
 use super::rig::Rig;
 use crate::domain::cluster::ClusterOrder;
 use crate::domain::command::{Command, Outcome, Refusal};
+use crate::domain::digest::Account;
 use crate::domain::event::Fact;
 use crate::domain::exit::ExitStatus;
 use crate::domain::id::{ProcessId, TaskId};
@@ -210,4 +211,53 @@ fn a_task_for_somebody_who_can_never_do_it_is_refused() {
     ] {
         assert_eq!(rig.for_whom(target), Err(Refusal::Invalid(words)));
     }
+}
+
+#[test]
+fn what_will_not_go_on_by_itself_is_told_to_who_comes_back() {
+    let mut rig = Rig::new();
+    let (_, run) = rig.ready("developer");
+    let add = |rig: &mut Rig, after: &[TaskId], held: bool| {
+        let new = NewTask {
+            text: "work".to_owned(),
+            target: role("developer"),
+            after: after.iter().map(TaskId::to_string).collect(),
+            retries: Some(0),
+            held,
+            ..NewTask::default()
+        };
+        let reply = rig.order(Command::AddTask(Box::new(new)));
+        match rig.answer(reply) {
+            Some(Ok(Outcome::TaskAdded(id))) => *id,
+            other => panic!("{other:?}"),
+        }
+    };
+    let fails = add(&mut rig, &[], false);
+    let child = add(&mut rig, &[fails], false);
+    let grandchild = add(&mut rig, &[child], false);
+    let held = add(&mut rig, &[], true);
+    let waits = add(&mut rig, &[], false);
+    let later = add(&mut rig, &[waits], false);
+    let nobody = rig.for_whom(role("tester")).unwrap();
+    rig.turn_ends(run, false);
+    let digest = Account::since(None).close(&rig.snapshot(), rig.now.wall);
+    let told: Vec<(&str, Vec<TaskId>)> = digest
+        .stuck
+        .iter()
+        .map(|note| (note.text.as_str(), note.tasks.clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                format!("after {fails}, which failed: retry that one").as_str(),
+                vec![child, grandchild]
+            ),
+            ("held until you release it", vec![held]),
+            ("nobody fits: hire a tester", vec![nobody]),
+        ]
+    );
+    // These come in their turn.
+    assert_eq!(rig.snapshot().stuck(waits), None);
+    assert_eq!(rig.snapshot().stuck(later), None);
 }
