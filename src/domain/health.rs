@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::RunId;
 use crate::domain::snapshot::Health;
 use crate::domain::sustained::Sustained;
-use crate::domain::time::{Mono, Now};
+use crate::domain::time::{Mono, Now, in_words};
 
 /// An answer that takes longer is one of a process that has too much to do.
 const SLOW: Duration = Duration::from_millis(500);
@@ -395,7 +395,7 @@ impl Checkup {
         }
         let why = format!(
             "it is busy and has said nothing for {}, with no tool running",
-            minutes(pulse.quiet)
+            in_words(pulse.quiet)
         );
         Some(if pulse.quiet >= rule.silence * 2 {
             Finding::stuck(
@@ -448,13 +448,6 @@ fn short(time: Duration) -> String {
         format!("{} ms", time.as_millis())
     } else {
         format!("{:.1} s", time.as_secs_f64())
-    }
-}
-
-fn minutes(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ ..120 => format!("{seconds} s"),
-        seconds => format!("{} min", seconds / 60),
     }
 }
 

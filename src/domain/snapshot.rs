@@ -571,13 +571,15 @@ impl Snapshot {
             .map(AsRef::as_ref)
     }
 
-    /// The first of those that a task waits for which has not succeeded.
+    /// Of those that a task waits for one that will not succeed by itself, else the first that has not succeeded yet.
     fn waits_for(&self, task: &Task) -> Option<TaskId> {
-        let succeeded = |parent: &TaskId| {
-            let parent = self.tasks.get(*parent);
-            parent.is_some_and(|parent| parent.state == TaskState::Succeeded)
+        let state = |parent: &TaskId| self.tasks.get(*parent).map(|parent| parent.state);
+        let open = task.after.iter().copied();
+        let mut open = open.filter(|id| state(id) != Some(TaskState::Succeeded));
+        let is_over = |id: &TaskId| {
+            state(id).is_none_or(|state| state.is_final() || state == TaskState::Held)
         };
-        task.after.iter().copied().find(|id| !succeeded(id))
+        open.clone().find(is_over).or_else(|| open.next())
     }
 
     /// Why a task waits, where that takes a person to change: be it the cause of another that it waits for.

@@ -413,6 +413,18 @@ pub struct Attempt {
     /// What people said to its running turn, oldest first.
     #[serde(default)]
     pub messages: Vec<TurnMessage>,
+    /// US dollars that its turn cost, as the agent says.
+    #[serde(default)]
+    pub cost_usd: f64,
+}
+
+impl Attempt {
+    /// How long it took; `None` while it goes on.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        let span = self.ended?.duration_since(self.started);
+        Some(span.try_into().unwrap_or_default())
+    }
 }
 
 /// Where a task was cut off while an agent was at it.
@@ -589,6 +601,25 @@ impl Task {
     #[must_use]
     pub fn title(&self) -> &str {
         self.text.trim_start().lines().next().unwrap_or("")
+    }
+
+    /// US dollars that all its attempts cost.
+    #[must_use]
+    pub fn cost_usd(&self) -> f64 {
+        let attempts: f64 = self.attempts.iter().map(|attempt| attempt.cost_usd).sum();
+        // Those of an older build are not known one by one.
+        let result = self.result.as_ref().map_or(0.0, |result| result.cost_usd);
+        attempts.max(result)
+    }
+
+    /// How long what it came to took; `None` for what is not over, or was never begun.
+    #[must_use]
+    pub fn took(&self) -> Option<Duration> {
+        match &self.result {
+            Some(result) => Some(result.duration),
+            None if self.state.is_final() => self.attempts.last()?.duration(),
+            None => None,
+        }
     }
 
     /// Attempts that count against the retries: those since a person last asked for a try.

@@ -3,8 +3,8 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A point of the machine's monotonic clock, in milliseconds since its boot (`CLOCK_MONOTONIC`).
@@ -69,6 +69,26 @@ impl Add<Duration> for Now {
         }
     }
 }
+
+/// What is nearer is told with its seconds.
+const SOON: SignedDuration = SignedDuration::from_mins(2);
+
+/// A length of time for a person: seconds below two minutes, then minutes.
+pub(super) fn in_words(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    }
+}
+
+/// As [`hour`], with the seconds where it is that near.
+pub(super) fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    if at.duration_since(now) < SOON {
+        return zone.to_datetime(at).strftime("%H:%M:%S").to_string();
+    }
+    hour(at, now, zone)
+}
+
 /// A time of day for a person, with the weekday if it is not today.
 pub(super) fn hour(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let at = zone.to_datetime(at);

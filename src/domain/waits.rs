@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use crate::domain::id::TaskId;
 use crate::domain::task::{Target, TaskState};
-use crate::domain::time::{Mono, Now, hour};
+use crate::domain::time::{Mono, Now, moment};
 
 const RELEASE: &str = "held until you release it";
 
@@ -59,7 +59,7 @@ impl Waits {
             wall,
         };
         let at = (now + at.since(self.at)).wall;
-        format!("waits for its next try at {}", hour(at, wall, &self.zone))
+        format!("next try at {}", moment(at, wall, &self.zone))
     }
 }
 

@@ -227,6 +227,7 @@ pub(crate) fn task(id: u64, state: TaskState) -> Task {
                 work: Work::default(),
                 log: None,
                 messages: Vec::new(),
+                cost_usd: 0.0,
             }]
         },
         lease: None,

@@ -69,7 +69,6 @@ struct Facts {
 
 impl Facts {
     fn of(task: &Task, column: TaskColumn, snapshot: &Snapshot) -> Self {
-        let result = task.result.as_ref();
         Self {
             id: task.id,
             state: task.state,
@@ -79,9 +78,9 @@ impl Facts {
             } else {
                 String::new()
             },
-            time: result.map_or_else(Default::default, |result| result.duration),
+            time: task.took().unwrap_or_default(),
             tries: task.attempts.len(),
-            cost: result.map_or(0.0, |result| result.cost_usd),
+            cost: task.cost_usd(),
         }
     }
 

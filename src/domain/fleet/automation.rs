@@ -16,7 +16,7 @@ use crate::domain::log::LogKind;
 use crate::domain::process::{After, Phase, Process, Stage, Turn};
 use crate::domain::role::{Kind, Protocol};
 use crate::domain::snapshot::Level;
-use crate::domain::time::Mono;
+use crate::domain::time::{Mono, in_words};
 
 impl Fleet {
     // What holds for a process: its own, else its role's.
@@ -259,9 +259,9 @@ impl Fleet {
             .collect();
         for id in due {
             let after = self.processes.get(&id).and_then(|one| self.idle_of(one));
-            let minutes = after.unwrap_or_default().as_secs().div_ceil(60);
-            let reason = format!("idle for {minutes} min; a task starts it");
-            self.tell_retired(id, minutes);
+            let time = in_words(after.unwrap_or_default());
+            let reason = format!("idle for {time}; a task starts it");
+            self.tell_retired(id, &time);
             self.end_by_itself(id, Rest::Idle, reason);
         }
     }

@@ -1,6 +1,6 @@
 //! Waiting tasks changed by a person: edited, moved, held, deleted; and what a cut one is to become.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::domain::command::{Outcome, Refusal};
@@ -8,6 +8,7 @@ use crate::domain::effect::ReplyId;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::{Answer, Ask, Choice, Question, Request};
+use crate::domain::mention;
 use crate::domain::task::{Move, NewTask, Place, STEP, Task, TaskChange, TaskState};
 
 /// The answers to the question what is to become of a task that was cut.
@@ -22,21 +23,10 @@ impl Fleet {
         change: TaskChange,
     ) -> Result<(), Refusal> {
         let task = self.waiting_task(id, "edited")?;
-        let text = change.text.unwrap_or_else(|| task.text.clone());
-        let after = change
-            .after
-            .unwrap_or_else(|| task.after.iter().map(TaskId::to_string).collect());
-        // One that was deleted stays named until somebody names others.
-        let kept: Vec<TaskId> = task
-            .after
-            .iter()
-            .copied()
-            .filter(|one| !self.tasks.contains_key(one) && after.contains(&one.to_string()))
-            .collect();
-        let after: Vec<String> = after
-            .into_iter()
-            .filter(|one| !kept.iter().any(|kept| kept.to_string() == *one))
-            .collect();
+        let (after, text) = match (change.text, change.after) {
+            (None, None) => (task.after.clone(), task.text.clone()),
+            (text, after) => self.other_parents(&task, text, after)?,
+        };
         let target = change.target.unwrap_or_else(|| task.target.clone());
         if let Some(continued) = task.continues
             && target.process != Some(continued.process)
@@ -53,10 +43,6 @@ impl Fleet {
             timeout,
             ..NewTask::default()
         })?;
-        let (mut after, text) = self
-            .parents(&after, &text, &HashMap::new())
-            .map_err(|mistakes| Refusal::Invalid(mistakes.join("; ")))?;
-        after.extend(kept);
         if let Some(way) = self.circle(id, &after) {
             let way: Vec<String> = way.iter().map(TaskId::to_string).collect();
             let text = format!("they would wait for each other: {}", way.join(" after "));
@@ -82,6 +68,43 @@ impl Fleet {
         }
         self.reply_durably(reply, Ok(Outcome::Done));
         Ok(())
+    }
+
+    /// What a task waits for with another text, or with others that it is to wait for.
+    fn other_parents(
+        &self,
+        task: &Task,
+        text: Option<String>,
+        after: Option<Vec<String>>,
+    ) -> Result<(Vec<TaskId>, String), Refusal> {
+        let named = |text: &str| -> BTreeSet<String> {
+            mention::mentioned(text).map(str::to_owned).collect()
+        };
+        let before = named(&task.text);
+        let text = text.unwrap_or_else(|| task.text.clone());
+        let wants = named(&text);
+        let after = after.unwrap_or_else(|| {
+            // Whose result the text does not ask for any more is not waited for.
+            let all = task.after.iter().map(TaskId::to_string);
+            all.filter(|one| wants.contains(one) || !before.contains(one))
+                .collect()
+        });
+        // One that was deleted stays named until somebody names others.
+        let is_gone = |id: &TaskId| task.after.contains(id) && !self.tasks.contains_key(id);
+        let gone = |name: &String| name.parse().ok().filter(is_gone);
+        if let Some(lost) = wants.iter().find(|name| gone(name).is_some()) {
+            let text = format!(
+                "the text asks for the result of {lost}, which was deleted: take that out of the text"
+            );
+            return Err(Refusal::Invalid(text));
+        }
+        let (kept, after): (Vec<String>, Vec<String>) =
+            after.into_iter().partition(|name| gone(name).is_some());
+        let (mut after, text) = self
+            .parents(&after, &text, &HashMap::new())
+            .map_err(|mistakes| Refusal::Invalid(mistakes.join("; ")))?;
+        after.extend(kept.iter().filter_map(gone));
+        Ok((after, text))
     }
 
     pub(super) fn move_task(

@@ -240,7 +240,7 @@ impl Fleet {
     }
 
     /// Somebody whom scaling hired has nothing to do any more.
-    pub(super) fn tell_retired(&mut self, id: ProcessId, minutes: u64) {
+    pub(super) fn tell_retired(&mut self, id: ProcessId, time: &str) {
         let Some(process) = self.processes.get(&id).filter(|one| one.upkeep.extra) else {
             return;
         };
@@ -252,10 +252,7 @@ impl Fleet {
             cluster: process.spec.cluster.clone(),
             role: process.spec.role.clone(),
         });
-        let text = format!(
-            "retired {} ({}): idle for {minutes} min",
-            process.name, group.role
-        );
+        let text = format!("retired {} ({}): idle for {time}", process.name, group.role);
         self.tell_scaling(&group, false, text);
     }
 

@@ -12,7 +12,7 @@ use crate::domain::process::{After, Ending, Live, Process, Turn};
 use crate::domain::role::WhenCut;
 use crate::domain::snapshot::Level;
 use crate::domain::task::{AttemptEnd, Cut, LeasePhase, TaskResult, TaskState};
-use crate::domain::time::Mono;
+use crate::domain::time::{Mono, in_words};
 
 /// Finished tasks that a process remembers.
 const LAST_TASKS: usize = 10;
@@ -45,13 +45,12 @@ impl Fleet {
                 let ours = lease.is_some_and(|lease| end.messages.contains(&lease.message));
                 if ours {
                     self.withdraw_all(id);
-                    if let Some(conversation) = end.conversation {
-                        self.with_task(task, |task| {
-                            if let Some(attempt) = task.attempts.last_mut() {
-                                attempt.conversation = Some(conversation);
-                            }
-                        });
-                    }
+                    self.with_task(task, |task| {
+                        if let Some(attempt) = task.attempts.last_mut() {
+                            attempt.conversation = end.conversation.or(attempt.conversation);
+                            attempt.cost_usd += end.cost_usd;
+                        }
+                    });
                     self.settle(id, task, ending, &end);
                     self.turn_is_over(id);
                 } else {
@@ -84,7 +83,7 @@ impl Fleet {
             _ if end.success => self.succeed(id, task, end),
             Some(end) => self.end_as_ordered(id, task, end),
             None if end.interrupted && stopping => {
-                self.return_task(task, "interrupted: its process was stopped");
+                self.return_task(task, "its process was stopped");
             }
             None => self.fail_attempt(id, task, AttemptEnd::Failed, &end.text, end.retryable),
         }
@@ -314,10 +313,7 @@ impl Fleet {
     fn out_of_time(&self, id: ProcessId, task: TaskId) -> Fault {
         let own = self.tasks.get(&task).and_then(|task| task.timeout);
         let time = own.or_else(|| self.role_of(id).map(|role| role.task_timeout));
-        let time = time.map_or_else(String::new, |time| match time.as_secs() {
-            seconds if seconds < 60 => format!(" of {seconds} s"),
-            seconds => format!(" of {} min", seconds / 60),
-        });
+        let time = time.map_or_else(String::new, |time| format!(" of {}", in_words(time)));
         Fault::new(
             FaultCode::TaskTimeout,
             format!("it ran out of its time{time}"),

@@ -114,6 +114,10 @@ impl Fleet {
                 live.after = After::Stay;
                 live.shift.rest = Rest::Person;
                 live.shift.reason = None;
+                process.evidence = Evidence {
+                    source: self.by.to_owned(),
+                    at: self.now.wall,
+                };
                 self.kill_run(id);
                 self.wait(id, reply, Until::Down);
                 Ok(())

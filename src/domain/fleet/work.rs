@@ -97,6 +97,7 @@ impl Fleet {
                     to: None,
                 }),
                 messages: Vec::new(),
+                cost_usd: 0.0,
             });
             task.lease = Some(Lease {
                 process: id,

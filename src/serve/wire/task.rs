@@ -46,7 +46,7 @@ impl From<&TaskResult> for TaskResultDoc {
 }
 
 /// One try at a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptDoc {
     /// Who tried.
     pub process: ProcessId,
@@ -79,6 +79,9 @@ pub struct AttemptDoc {
     /// What people said to its running turn, oldest first.
     #[serde(default)]
     pub messages: Vec<TurnMessageDoc>,
+    /// US dollars that its turn cost, as the agent says.
+    #[serde(default)]
+    pub cost_usd: f64,
     /// Where it begins in the log of its process, in bytes.
     pub log_from: Option<u64>,
     /// Where it ends there; `null` while it goes on.
@@ -136,6 +139,7 @@ impl AttemptDoc {
             end: attempt.end,
             reason: attempt.reason.clone(),
             session_id: attempt.conversation,
+            cost_usd: attempt.cost_usd,
             messages: attempt
                 .messages
                 .iter()

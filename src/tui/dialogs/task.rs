@@ -9,15 +9,19 @@ use ratatui_textarea::{TextArea, WrapMode};
 
 use crate::domain::command::Command;
 use crate::domain::id::{ProcessId, TaskId};
-use crate::domain::role::{Protocol, Template};
+use crate::domain::role::{Protocol, Role, Template};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::task::{NewTask, Priority, Target, Task, TaskChange};
 use crate::tui::dialogs::{Heard, Order};
 use crate::tui::keys::Verb;
 use crate::tui::scene::Scene;
 use crate::tui::text;
+use crate::tui::widgets::field::Field;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::task_facts;
+
+/// Rows that the text keeps at least.
+const TEXT_ROWS: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Focus {
@@ -26,6 +30,7 @@ enum Focus {
     Target,
     Branch,
     Priority,
+    After,
 }
 
 /// A task in the making.
@@ -38,10 +43,12 @@ pub(crate) struct TaskDialog {
     /// Whether it is to be done on a branch of its own; `None` where nobody could.
     own_branch: Option<bool>,
     priority: Priority,
+    /// Which tasks it waits for, as they are typed.
+    after: Field,
     /// The task whose result this one answers.
     continues: Option<TaskId>,
-    /// The task that is changed.
-    edits: Option<TaskId>,
+    /// The task that is changed, and what it waited for before.
+    edits: Option<(TaskId, Vec<String>)>,
     templates: Vec<Template>,
     /// Which of them it was begun with.
     template: Option<usize>,
@@ -62,6 +69,7 @@ impl TaskDialog {
             target: 0,
             own_branch: has_worktrees(snapshot).then_some(false),
             priority: Priority::Normal,
+            after: Field::new(""),
             continues: None,
             edits: None,
             templates: snapshot.catalogue.templates.clone(),
@@ -93,6 +101,7 @@ impl TaskDialog {
             target: 0,
             own_branch: None,
             priority: task.priority,
+            after: Field::new(""),
             continues: Some(task.id),
             edits: None,
             templates: Vec::new(),
@@ -123,8 +132,9 @@ impl TaskDialog {
             target: target.unwrap_or(0),
             own_branch: (own_branch || has_worktrees(snapshot)).then_some(own_branch),
             priority: task.priority,
+            after: Field::new(&listed(&task.after)),
             continues: None,
-            edits: Some(task.id),
+            edits: Some((task.id, task.after.iter().map(TaskId::to_string).collect())),
             templates: Vec::new(),
             template: None,
             ticket: None,
@@ -162,6 +172,10 @@ impl TaskDialog {
         let lines: Vec<String> = text::clean_lines(pasted)
             .map(std::borrow::Cow::into_owned)
             .collect();
+        if self.focus == Focus::After {
+            self.after.paste(&lines.join(" "));
+            return;
+        }
         self.focus = Focus::Text;
         self.area.insert_str(lines.join("\n"));
     }
@@ -190,6 +204,7 @@ impl TaskDialog {
             _ if self.focus == Focus::Text => {
                 self.area.input(key);
             }
+            _ if self.focus == Focus::After => self.after.key(key),
             Some(Verb::Left) => self.choose(-1),
             Some(Verb::Right) => self.choose(1),
             _ => {}
@@ -204,11 +219,12 @@ impl TaskDialog {
             Focus::Target,
             Focus::Branch,
             Focus::Priority,
+            Focus::After,
         ];
         fields.retain(|field| match field {
             Focus::Template => !self.templates.is_empty(),
             Focus::Branch => self.own_branch.is_some(),
-            Focus::Text | Focus::Target | Focus::Priority => true,
+            Focus::Text | Focus::Target | Focus::Priority | Focus::After => true,
         });
         fields
     }
@@ -266,7 +282,7 @@ impl TaskDialog {
             usize::try_from((at + by).rem_euclid(count)).unwrap_or(0)
         };
         match self.focus {
-            Focus::Text => {}
+            Focus::Text | Focus::After => {}
             Focus::Template => {
                 // None of them stands before the first.
                 let at = self.template.map_or(0, |at| at + 1);
@@ -293,11 +309,20 @@ impl TaskDialog {
             own_branch: self.own_branch == Some(true),
             ..self.targets.get(self.target).cloned().unwrap_or_default()
         };
-        if let Some(task) = self.edits {
+        let after = self.after.text().split([',', ' ']);
+        let after: Vec<String> = after
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if let Some((task, before)) = &self.edits {
+            let task = *task;
+            // Left as it was it follows the text, which may ask for other results.
+            let after = (after != *before).then_some(after);
             let change = Box::new(TaskChange {
                 text: Some(text),
                 priority: Some(self.priority),
                 target: Some(target),
+                after,
                 ..TaskChange::default()
             });
             let command = Command::EditTask { task, change };
@@ -331,6 +356,7 @@ impl TaskDialog {
             timeout: template.and_then(|template| template.timeout),
             retries: template.and_then(|template| template.retries),
             continues: self.continues,
+            after,
             ..NewTask::default()
         };
         Heard::Submitted(Order::new("add the task", Command::AddTask(Box::new(new))))
@@ -346,29 +372,31 @@ impl TaskDialog {
         } else {
             "Ctrl-S sends"
         };
-        let title = match (self.continues, self.edits) {
+        let title = match (self.continues, &self.edits) {
             (Some(task), _) => format!("Answer to {task}"),
-            (None, Some(task)) => format!("Change {task}"),
+            (None, Some((task, _))) => format!("Change {task}"),
             (None, None) => "New task".to_owned(),
         };
         let fields = self.fields();
-        let below = u16::try_from(fields.len()).unwrap_or(0);
+        // Where there is little room the text keeps two rows, and the field in hand one.
+        let room = height.saturating_sub(2 + TEXT_ROWS).max(1);
+        let at = fields.iter().position(|field| *field == self.focus);
+        let first = at.map_or(0, |at| (at + 1).saturating_sub(room));
+        let fields: Vec<Focus> = fields.into_iter().skip(first).take(room).collect();
+        let base = height.saturating_sub(fields.len() + 1);
+        let rows = u16::try_from(base.saturating_sub(2).max(1)).unwrap_or(1);
         pen.title(0, &title, state, &palette);
         let editor = Rect {
             x: area.x + 2.min(area.width),
             y: area.y + 1.min(area.height),
             width: area.width.saturating_sub(4),
-            height: area
-                .height
-                .saturating_sub(3 + below)
-                .max(1)
-                .min(area.height.saturating_sub(1)),
+            height: rows.min(area.height.saturating_sub(1)),
         };
         let target = self.targets.get(self.target);
         let target = target.map_or_else(String::new, |target| named(target, scene.snapshot));
         let template = self.present();
         let template = template.map_or("none", |template| template.key.as_str());
-        let base = height.saturating_sub(fields.len() + 1);
+        let mut typed = None;
         for (row, which) in fields.iter().enumerate() {
             let (label, value) = match which {
                 Focus::Text => continue,
@@ -379,6 +407,8 @@ impl TaskDialog {
                 }
                 Focus::Branch => ("Branch", "that of who does it"),
                 Focus::Priority => ("Priority", self.priority.as_str()),
+                Focus::After if self.after.text().is_empty() => ("After", "no other task"),
+                Focus::After => ("After", self.after.text()),
             };
             let focused = self.focus == *which;
             let style = if focused {
@@ -387,6 +417,16 @@ impl TaskDialog {
                 palette.plain
             };
             pen.put(base + row, 2, 9, label, palette.dim);
+            if focused && *which == Focus::After {
+                let cell = Rect {
+                    x: area.x + 12,
+                    y: area.y + u16::try_from(base + row).unwrap_or(0),
+                    width: area.width.saturating_sub(14),
+                    height: 1,
+                };
+                typed = Some(cell.intersection(area));
+                continue;
+            }
             let shown = if focused {
                 format!("‹ {value} ›")
             } else {
@@ -409,6 +449,9 @@ impl TaskDialog {
             &text::clean(&line),
             style,
         );
+        if let Some(cell) = typed {
+            self.after.draw(cell, buffer, true, &palette);
+        }
         if editor.width > 0 && editor.height > 0 {
             let focused = self.focus == Focus::Text;
             let cursor = Style::new();
@@ -428,6 +471,10 @@ impl TaskDialog {
 
     /// What will happen to it.
     fn promise(&self, snapshot: &Snapshot) -> String {
+        if self.focus == Focus::After {
+            return "Tasks that are to succeed before it is begun, for example task_0012."
+                .to_owned();
+        }
         if self.edits.is_some() {
             return "It keeps its place; another priority gives it another.".to_owned();
         }
@@ -478,7 +525,8 @@ fn has_worktrees(snapshot: &Snapshot) -> bool {
     processes.any(|process| process.worktree.is_some())
 }
 
-/// Who may be asked: the process, its role, anyone, then every cluster, every other role and process.
+/// Who may be asked: the process, its role, anyone, then every cluster, every other role and process, and the
+/// roles that nobody holds.
 fn targets(process: Option<ProcessId>, snapshot: &Snapshot) -> Vec<Target> {
     let takes = |id: &ProcessId| {
         let found = snapshot.process(*id);
@@ -508,13 +556,34 @@ fn targets(process: Option<ProcessId>, snapshot: &Snapshot) -> Vec<Target> {
             targets.push(target);
         }
     }
+    let takes_tasks = |role: &Role| {
+        let agent = snapshot.catalogue.agents.get(&role.agent);
+        snapshot.demo || agent.is_none_or(|agent| agent.protocol == Protocol::ClaudeStreamJson)
+    };
     for found in &snapshot.processes {
         let target = of_process(found.id);
         if takes(&found.id) && !targets.contains(&target) {
             targets.push(target);
         }
     }
+    // Those whom nobody holds stand last: a task for them waits until somebody is hired.
+    for role in snapshot
+        .catalogue
+        .roles
+        .iter()
+        .filter(|role| takes_tasks(role))
+    {
+        let target = of_role(&role.key);
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
     targets
+}
+
+fn listed(tasks: &[TaskId]) -> String {
+    let all: Vec<String> = tasks.iter().map(TaskId::to_string).collect();
+    all.join(", ")
 }
 
 fn named(target: &Target, snapshot: &Snapshot) -> String {

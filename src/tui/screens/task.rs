@@ -72,7 +72,7 @@ fn write(task: &Task, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
     );
     sheet.field("State", &state, style);
     if let Some(why) = snapshot.why(task.id) {
-        sheet.field("Waits as", &why, palette.warn);
+        sheet.field("Waits", &why, palette.warn);
     }
     if let Some(error) = &task.error {
         sheet.field("Error", error, palette.bad);

@@ -11,7 +11,7 @@ use crate::domain::task::{Place, Priority, Task, TaskState};
 use crate::tui::filter::Filter;
 use crate::tui::format;
 use crate::tui::scene::Scene;
-use crate::tui::task_order::TaskOrder;
+use crate::tui::task_order::{TaskColumn, TaskOrder};
 use crate::tui::text;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::pen::Pen;
@@ -19,6 +19,12 @@ use crate::tui::widgets::status;
 use crate::tui::widgets::task_facts;
 
 const NARROW: usize = 60;
+/// In less room there is the title alone; of the selected task the rest stands below.
+const BESIDE: usize = 30;
+/// Without so many rows nothing more is said of the selected task below the list.
+const TALL: u16 = 10;
+/// With so many columns one row is enough for that.
+const WIDE: u16 = 100;
 
 /// Which task is selected, and which are shown.
 #[derive(Debug, Default)]
@@ -173,9 +179,14 @@ impl Tasks {
         let palette = scene.palette();
         let area = scaling(scene, area, buffer);
         let listed = self.listed(scene.snapshot);
+        let selected = self.cursor.selected(&listed.keys);
+        let area = match selected.and_then(|id| scene.snapshot.task(id)) {
+            Some(task) => peek(task, scene, area, buffer),
+            None => area,
+        };
         let mut pen = Pen::new(buffer, area);
         let width = pen.width();
-        let Some(selected) = self.cursor.selected(&listed.keys) else {
+        let Some(selected) = selected else {
             let (first, second) = if self.filter.is_empty() {
                 (
                     "No task yet.".to_owned(),
@@ -200,7 +211,7 @@ impl Tasks {
         let columns = Columns::choose(width);
         let top = usize::from(width >= NARROW && pen.height() > 2);
         if top > 0 {
-            columns.head(&mut pen, scene);
+            columns.head(&mut pen, self.order.as_ref(), scene);
         }
         let height = pen.height().saturating_sub(top);
         // Rows are the tasks and a head for each group before its first.
@@ -268,7 +279,19 @@ fn scaling(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) -> Rect {
     };
     let mut pen = Pen::new(buffer, area);
     let width = pen.width();
-    let line = format!("Scaling: {}", text::clean(&view.text));
+    let role = scene.snapshot.catalogue.role(&view.role);
+    let role = role.map_or(view.role.as_str(), |role| role.title.as_str());
+    let others = scene
+        .snapshot
+        .scaling
+        .iter()
+        .filter(|one| one.holds)
+        .count();
+    let others = match others.saturating_sub(usize::from(view.holds)) {
+        0 => String::new(),
+        others => format!(" (and {others} more)"),
+    };
+    let line = text::clean(&format!("Scaling of {role}: {}{others}", view.text)).into_owned();
     pen.put(0, 1, width.saturating_sub(2), &line, style);
     let taken = area.height.min(1);
     Rect {
@@ -276,6 +299,59 @@ fn scaling(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) -> Rect {
         height: area.height - taken,
         ..area
     }
+}
+
+/// Says below the list what the row of the selected task may have no room for: why it waits or failed, what is done
+/// for it, what came of it. Returns what is left for the list.
+fn peek(task: &Task, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) -> Rect {
+    if area.height < TALL || usize::from(area.width) < NARROW {
+        return area;
+    }
+    let rows = if area.width < WIDE { 2 } else { 1 };
+    let palette = scene.palette();
+    let list = Rect {
+        height: area.height - rows,
+        ..area
+    };
+    let below = Rect {
+        y: area.y + list.height,
+        height: rows,
+        ..area
+    };
+    let mut pen = Pen::new(buffer, below);
+    let room = pen.width().saturating_sub(Columns::LEAD + Columns::ID + 1);
+    pen.put(
+        0,
+        Columns::LEAD,
+        Columns::ID,
+        &task.id.to_string(),
+        palette.dim,
+    );
+    for row in 0..usize::from(rows) {
+        pen.put(row, 0, 1, "▌", palette.accent);
+    }
+    let result = task.result.as_ref().map(|result| result.text.as_str());
+    let words = task_facts::beside(task, scene.snapshot)
+        .or(result.map(Cow::Borrowed))
+        .unwrap_or_else(|| task.title().into());
+    let words = text::clean(&words);
+    let lines = text::wrap(&words, room.max(1));
+    let last = usize::from(rows) - 1;
+    for (row, line) in lines.iter().take(last).enumerate() {
+        pen.put(row, Columns::LEAD + Columns::ID, room, line, palette.plain);
+    }
+    if lines.len() > last {
+        // What does not fit is seen to be cut.
+        let rest = lines.get(last..).unwrap_or_default().join(" ");
+        pen.put(
+            last,
+            Columns::LEAD + Columns::ID,
+            room,
+            &rest,
+            palette.plain,
+        );
+    }
+    list
 }
 
 /// Widths of the columns, the space behind them included; zero for those that are not shown.
@@ -304,31 +380,41 @@ impl Columns {
         }
     }
 
-    fn head(&self, pen: &mut Pen<'_>, scene: Scene<'_>) {
-        let style = scene.palette().dim;
+    /// The names of the columns; the one that rows are sorted by is marked with the direction.
+    fn head(&self, pen: &mut Pen<'_>, order: Option<&TaskOrder>, scene: Scene<'_>) {
+        let palette = scene.palette();
+        let title = |name: &str, column: TaskColumn| match order {
+            Some(order) if order.column == column => {
+                let arrow = if order.descending { "↓" } else { "↑" };
+                (format!("{name}{arrow}"), palette.accent)
+            }
+            _ => (name.to_owned(), palette.dim),
+        };
         let mut at = Self::LEAD;
-        for (name, columns) in [
-            ("TASK", Self::ID),
-            ("STATE", self.state),
-            ("PRIORITY", self.priority),
-            ("WHO", self.who),
+        for (name, columns, column) in [
+            ("TASK", Self::ID, TaskColumn::Age),
+            ("STATE", self.state, TaskColumn::State),
+            ("PRIORITY", self.priority, TaskColumn::Priority),
+            ("WHO", self.who, TaskColumn::Who),
         ] {
             if columns > 0 {
-                pen.put(0, at, columns, name, style);
+                let (name, style) = title(name, column);
+                pen.put(0, at, columns, &name, style);
                 at += columns;
             }
         }
-        for (name, columns) in [
-            ("TIME", self.time),
-            ("TRY", self.tries),
-            ("COST", self.cost),
+        for (name, columns, column) in [
+            ("TIME", self.time, TaskColumn::Time),
+            ("TRY", self.tries, TaskColumn::Tries),
+            ("COST", self.cost, TaskColumn::Cost),
         ] {
             if columns > 0 {
-                pen.right(0, at, columns, name, style);
+                let (name, style) = title(name, column);
+                pen.right(0, at, columns, &name, style);
                 at += columns;
             }
         }
-        pen.put(0, at + 2, 20, "WHAT", style);
+        pen.put(0, at + 2, 20, "WHAT", palette.dim);
     }
 
     fn row(&self, pen: &mut Pen<'_>, row: usize, task: &Task, scene: Scene<'_>) {
@@ -373,7 +459,7 @@ impl Columns {
         let who = task_facts::who(task, scene.snapshot);
         pen.put(row, at, self.who - 2, &who, palette.plain);
         at += self.who;
-        let cost = task.result.as_ref().map_or(0.0, |result| result.cost_usd);
+        let cost = task.cost_usd();
         let tries = match task.attempts.len() {
             0 => "-".to_owned(),
             tries => tries.to_string(),
@@ -394,11 +480,14 @@ impl Columns {
         } else {
             palette.plain
         };
-        let end = pen.put(row, at + 2, room, &title, style);
-        let beside = task_facts::waits(task, scene.snapshot)
-            .or_else(|| task_facts::progress(task, scene.snapshot).map(Cow::Borrowed));
-        if let Some(why) = beside {
-            let why = format!(" · {}", text::clean(&why));
+        let beside = (room >= BESIDE).then(|| task_facts::beside(task, scene.snapshot));
+        let beside = beside.flatten();
+        let why = beside.map(|why| format!(" · {}", text::clean(&why)));
+        // What is to be said of it has half of the room, or what the title leaves.
+        let wanted = why.as_deref().map_or(0, text::width);
+        let of_title = room.saturating_sub(wanted).max(room / 2);
+        let end = pen.put(row, at + 2, of_title.min(room), &title, style);
+        if let Some(why) = why {
             pen.put(row, end, width.saturating_sub(end + 1), &why, palette.dim);
         }
     }

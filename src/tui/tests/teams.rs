@@ -109,7 +109,11 @@ fn how_many_are_asked_for() {
 fn scaling_says_so_over_the_tasks() {
     let mut screen = Screen::new(teams(), 80, 24);
     screen.keys("2");
-    assert!(screen.text().contains("Scaling: holding at 1: memory 82 %"));
+    assert!(
+        screen
+            .text()
+            .contains("Scaling of QA Engineer: holding at 1: memory 82 %")
+    );
 }
 
 #[test]

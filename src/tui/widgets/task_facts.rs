@@ -47,10 +47,11 @@ pub(crate) fn target(target: &Target, snapshot: &Snapshot) -> String {
     }
 }
 
-/// How long it took, or how long it is in its state.
+/// How long it took, or how long it is in its state where it is not over.
 pub(crate) fn time(task: &Task, now: &Present) -> String {
-    match &task.result {
-        Some(result) => format::span(result.duration),
+    match task.took() {
+        Some(took) => format::span(took),
+        None if task.state.is_final() => "-".to_owned(),
         None => format::age(now.since(task.since)),
     }
 }
@@ -63,13 +64,21 @@ pub(crate) fn waits<'a>(task: &'a Task, snapshot: &'a Snapshot) -> Option<Cow<'a
     snapshot.why(task.id)
 }
 
-/// What its process did for it last, by the agent's own events.
+/// What its process did for it last, by the agent's own events; or what it asks.
 pub(crate) fn progress<'a>(task: &Task, snapshot: &'a Snapshot) -> Option<&'a str> {
     let process = snapshot.process(task.lease?.process)?;
+    if task.state == TaskState::Waiting {
+        return Some(&process.now);
+    }
     process
         .progress
         .as_deref()
         .filter(|_| process.task == Some(task.id))
+}
+
+/// What is to be said of it beside its title: why it is not worked on, or what is done for it.
+pub(crate) fn beside<'a>(task: &'a Task, snapshot: &'a Snapshot) -> Option<Cow<'a, str>> {
+    waits(task, snapshot).or_else(|| progress(task, snapshot).map(Cow::Borrowed))
 }
 
 /// Whether it is in the queue, so that who tried before matters less than who may.

@@ -603,7 +603,7 @@ fn a_failed_attempt_waits_twice_as_long_each_time_and_says_until_when() {
     for wait in [30, 60, 120] {
         rig.work(run, task, false);
         assert_eq!(rig.task(task).state, TaskState::Queued);
-        assert!(rig.why(task).starts_with("waits for its next try at "));
+        assert!(rig.why(task).starts_with("next try at "));
         rig.pass((wait - 1) * SECOND);
         assert_eq!(rig.task(task).state, TaskState::Queued);
         rig.pass(SECOND);
@@ -618,4 +618,43 @@ fn a_failed_attempt_waits_twice_as_long_each_time_and_says_until_when() {
         .map(|one| one.end)
         .collect::<Vec<_>>();
     assert_eq!(ends, [Some(AttemptEnd::Failed); 4]);
+}
+
+#[test]
+fn a_text_that_asks_for_no_result_waits_for_none() {
+    let mut rig = Rig::new();
+    let parent = rig.put(new("first", &[]));
+    let other = rig.put(new("second", &[]));
+    let child = rig.put(new(
+        &format!("go on with {{{{result:{parent}}}}}"),
+        &[&other.to_string()],
+    ));
+    let edit = |rig: &mut Rig, text: Option<&str>, after: Option<&[&str]>| {
+        let change = Box::new(TaskChange {
+            text: text.map(str::to_owned),
+            after: after.map(|all| all.iter().map(|one| (*one).to_owned()).collect()),
+            priority: Some(Priority::High),
+            ..TaskChange::default()
+        });
+        let reply = rig.order(Command::EditTask {
+            task: child,
+            change,
+        });
+        rig.answer(reply).cloned().unwrap()
+    };
+    rig.order(Command::RemoveTask(parent));
+    assert_eq!(
+        rig.why(child),
+        format!("{parent}, which it waits for, was deleted: edit what it waits for")
+    );
+    // What is not about that goes on as it is.
+    assert_eq!(edit(&mut rig, None, None), Ok(Outcome::Done));
+    let lost = format!(
+        "the text asks for the result of {parent}, which was deleted: take that out of the text"
+    );
+    assert_eq!(edit(&mut rig, None, Some(&[])), Err(Refusal::Invalid(lost)));
+    assert_eq!(edit(&mut rig, Some("go on"), None), Ok(Outcome::Done));
+    assert_eq!(rig.task(child).after, [other]);
+    assert_eq!(edit(&mut rig, None, Some(&[])), Ok(Outcome::Done));
+    assert_eq!(rig.task(child).after, []);
 }

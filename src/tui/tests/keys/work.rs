@@ -6,14 +6,15 @@ use crossterm::event::Event;
 
 use crate::domain::command::{Command, Outcome, Refusal};
 use crate::domain::id::{ProcessId, TaskId};
-use crate::domain::task::Priority;
+use crate::domain::task::{Priority, Task};
 use crate::tui::Action;
+use crate::tui::tests::fixture::{Screen, company};
 use crate::tui::tests::keys::{LINUS, check, orders, screen};
 
 #[test]
 fn a_task_shows_what_it_waits_for_and_what_was_done_and_opens_its_part_of_the_log() {
     use crate::domain::id::RunId;
-    use crate::domain::task::{Attempt, AttemptEnd, FileChange, LogSpan, Task, TaskState, Work};
+    use crate::domain::task::{Attempt, AttemptEnd, FileChange, LogSpan, TaskState, Work};
     let mut screen = screen();
     let mut tasks = screen.snapshot.tasks.iter();
     let parent = tasks.next().unwrap().id;
@@ -39,6 +40,7 @@ fn a_task_shows_what_it_waits_for_and_what_was_done_and_opens_its_part_of_the_lo
         },
         conversation: None,
         messages: Vec::new(),
+        cost_usd: 0.0,
         log: Some(LogSpan {
             from: 4711,
             to: Some(5000),
@@ -213,4 +215,56 @@ fn something_is_said_to_a_running_turn_and_to_no_other() {
     assert_eq!(screen.keys("jM"), []);
     let text = screen.text();
     assert!(text.contains("Grace has no task that runs"), "{text}");
+}
+
+#[test]
+fn what_a_task_waits_for_is_typed_and_changed() {
+    let mut screen = screen();
+    let given = orders(screen.keys("tlook<backtab>task_0030, task_0031<c-s>"));
+    let [Command::AddTask(new)] = given.as_slice() else {
+        panic!("{given:?}");
+    };
+    assert_eq!(new.after, ["task_0030", "task_0031"]);
+    let mut company = company();
+    let waits = company.tasks.iter().find(|task| task.is_waiting()).cloned();
+    let mut waits = Task::clone(&waits.unwrap());
+    let id = waits.id;
+    waits.after = vec![TaskId(30)];
+    company.tasks.put(Arc::new(waits));
+    let open = || {
+        let mut screen = Screen::new(company.clone(), 80, 24);
+        screen.keys("2");
+        let is_at = |line: &str| line.starts_with('▌') && line.contains(&id.to_string());
+        while !screen.text().lines().any(is_at) {
+            screen.keys("j");
+        }
+        screen.keys("e");
+        assert!(
+            screen.text().contains("After       task_0030"),
+            "{}",
+            screen.text()
+        );
+        screen
+    };
+    let after = |given: Vec<Command>| {
+        let [Command::EditTask { task, change }] = given.as_slice() else {
+            panic!("{given:?}");
+        };
+        assert_eq!(*task, id);
+        change.after.clone()
+    };
+    // Left as it is, it follows the text.
+    assert_eq!(after(orders(open().keys("<c-s>"))), None);
+    let changed = orders(open().keys("<backtab><c-u><c-s>"));
+    assert_eq!(after(changed), Some(vec![]));
+}
+
+#[test]
+fn the_text_of_a_task_has_room_on_a_small_screen() {
+    let mut screen = Screen::new(company(), 40, 10);
+    screen.keys("tlook into it");
+    let text = screen.text();
+    let row = |what: &str| text.lines().position(|line| line.contains(what));
+    assert!(row("look into it") < row("For "), "{text}");
+    assert!(row("For ").is_some(), "{text}");
 }
