@@ -10,7 +10,7 @@ use crate::domain::effect::{Effect, ReplyId};
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::log::LogKind;
-use crate::domain::process::{Process, Turn};
+use crate::domain::process::{Phase, Process, Turn};
 use crate::domain::role::{Kind, Role};
 use crate::domain::snapshot::Activity;
 use crate::domain::snapshot::Level;
@@ -53,12 +53,19 @@ pub(super) fn time_to_set_up(plan: &WorktreePlan) -> Duration {
 }
 
 impl Fleet {
-    /// The folders of all others that work through the queue without a worktree of their own.
+    /// The folders of all others that work through the queue without a worktree of their own; none for whom has
+    /// worked in its folder itself before: it stays there, whoever came since.
     pub(super) fn colleagues_folders(&self, id: ProcessId) -> Vec<PathBuf> {
+        let own = self.processes.get(&id);
+        if own.is_some_and(|own| own.last_run.is_some() && own.worktree.is_none()) {
+            return Vec::new();
+        }
         let mut folders: Vec<PathBuf> = self
             .processes
             .values()
             .filter(|other| other.id != id && other.worktree.is_none())
+            // Whoever was never started comes after, and has one made then.
+            .filter(|other| !matches!(other.phase, Phase::Down) || other.last_run.is_some())
             .filter(|other| {
                 let role = self.catalogue.role_for(&other.spec);
                 let kind = other.spec.kind.or_else(|| role.map(|role| role.kind));

@@ -1,7 +1,7 @@
 //! Work in git worktrees: nobody works where git is at work, and tasks on branches of their own.
 
 use super::rig::{Rig, role};
-use crate::domain::command::{Command, Outcome, Refusal};
+use crate::domain::command::{Command, NewProcess, Outcome, Refusal};
 use crate::domain::effect::Effect;
 use crate::domain::event::{Event, Fact, TurnEnd};
 use crate::domain::exit::ExitStatus;
@@ -481,4 +481,40 @@ fn git_and_the_tools_are_held_against_each_other() {
         attempts[0].work.by_git.as_deref(),
         Some(&["x.rs".to_owned()][..])
     );
+}
+
+#[test]
+fn whoever_works_in_the_folder_itself_stays_there_over_a_restart() {
+    let mut rig = Rig::new();
+    let others = |rig: &Rig| {
+        let plan = rig.launches.last().unwrap();
+        plan.worktree.others.len()
+    };
+    let (first, run) = rig.ready("developer");
+    assert_eq!(others(&rig), 0);
+    let new = NewProcess {
+        role: "developer".to_owned(),
+        no_start: true,
+        ..NewProcess::default()
+    };
+    rig.order(Command::Create(Box::new(new)));
+    let (_, _) = rig.ready("developer");
+    assert_eq!(others(&rig), 1);
+    rig.order(Command::Restart(first));
+    rig.exit(run, ExitStatus::Code(0));
+    assert_eq!(rig.launches.last().unwrap().process, first);
+    assert_eq!(others(&rig), 0);
+}
+
+#[test]
+fn who_was_never_started_is_in_nobodys_way() {
+    let mut rig = Rig::new();
+    let new = NewProcess {
+        role: "developer".to_owned(),
+        no_start: true,
+        ..NewProcess::default()
+    };
+    rig.order(Command::Create(Box::new(new)));
+    rig.hire("developer");
+    assert!(rig.launches.last().unwrap().worktree.others.is_empty());
 }
