@@ -173,8 +173,6 @@ pub enum After {
     Start,
     /// It counts as a failure: back off, or give up.
     Fail,
-    /// It waits for its cause to go away.
-    Block,
 }
 
 /// A run that is not over.
@@ -264,16 +262,13 @@ pub struct TurnWord {
     pub taken: bool,
 }
 
-/// A cause outside that keeps a process from working.
+/// A cause outside that keeps a process that is up from working.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Block {
     /// When it is over by itself, where that is known.
     pub until: Option<Mono>,
     /// The same on the other clock.
     pub until_wall: Option<Timestamp>,
-    /// When it is tried whether the cause is gone, where nobody knows how long it lasts.
-    #[serde(default)]
-    pub look: Option<Mono>,
 }
 
 /// Where a process stands.
@@ -292,7 +287,11 @@ pub enum Phase {
         at_wall: Timestamp,
     },
     /// Down, until a cause outside is gone.
-    Blocked(Block),
+    Blocked {
+        /// When it is tried whether the cause is gone.
+        #[serde(default)]
+        look: Mono,
+    },
     /// A run is not over.
     Live(Box<Live>),
 }
@@ -535,7 +534,7 @@ impl Process {
         match &self.phase {
             Phase::Down | Phase::Failed => None,
             Phase::Backoff { at, .. } => Some(*at),
-            Phase::Blocked(block) => block.until.or(block.look),
+            Phase::Blocked { look } => Some(*look),
             Phase::Live(live) => {
                 let ending = match live.turn {
                     Turn::Task {
@@ -561,7 +560,7 @@ impl Process {
             Phase::Down => return "down",
             Phase::Failed => return "left down after failures",
             Phase::Backoff { .. } => return "waits to be started again",
-            Phase::Blocked(_) => return "waits for its cause to go",
+            Phase::Blocked { .. } => return "waits for its cause to go",
             Phase::Live(live) => live,
         };
         match live.stage {
@@ -592,7 +591,7 @@ impl Process {
             Phase::Down => (Status::Stopped, Activity::Unknown),
             Phase::Failed => (Status::Error, Activity::Unknown),
             Phase::Backoff { .. } => (Status::Backoff, Activity::Unknown),
-            Phase::Blocked(_) => (Status::Blocked, Activity::Unknown),
+            Phase::Blocked { .. } => (Status::Blocked, Activity::Unknown),
             Phase::Live(live) => {
                 let status = match live.stage {
                     Stage::Launching { .. } | Stage::Readying { .. } => Status::Starting,

@@ -176,12 +176,7 @@ impl Fleet {
         };
         let ours = agent(process);
         self.processes.values().any(|other| {
-            let blocked = match &other.phase {
-                Phase::Live(live) => live.blocked.is_some(),
-                Phase::Blocked(block) => block.until.is_some(),
-                _ => false,
-            };
-            blocked && agent(other) == ours
+            other.live().is_some_and(|live| live.blocked.is_some()) && agent(other) == ours
         })
     }
 
@@ -303,6 +298,6 @@ pub(super) fn is_coming(process: &Process) -> bool {
                     }
             }
             Phase::Backoff { .. } => true,
-            Phase::Down | Phase::Failed | Phase::Blocked(_) => false,
+            Phase::Down | Phase::Failed | Phase::Blocked { .. } => false,
         }
 }

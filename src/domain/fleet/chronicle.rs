@@ -124,8 +124,8 @@ impl Fleet {
             Phase::Backoff { .. } => (What::Failed, fault()),
             Phase::Failed => (What::GaveUp, fault()),
             // What is looked at again and again in vain is no news.
-            Phase::Blocked(_) if process.looks > 1 => return,
-            Phase::Blocked(_) => (What::Blocked, fault()),
+            Phase::Blocked { .. } if process.looks > 1 => return,
+            Phase::Blocked { .. } => (What::Blocked, fault()),
             Phase::Live(_) if live.doom.is_some() => (What::Failed, live.doom.clone()),
             Phase::Down | Phase::Live(_) => (What::Stopped, None),
         };
@@ -163,7 +163,7 @@ impl Fleet {
             Phase::Backoff { .. } => format!("after a failure, try {}", process.tries),
             Phase::Live(_) if process.offered.is_some() => "with its updates".to_owned(),
             Phase::Live(_) => "it is started again".to_owned(),
-            Phase::Down | Phase::Failed | Phase::Blocked(_) => return,
+            Phase::Down | Phase::Failed | Phase::Blocked { .. } => return,
         };
         self.enter(What::Restarted, Some(id), &text);
     }

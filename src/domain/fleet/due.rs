@@ -20,7 +20,7 @@ impl Fleet {
         };
         match &mut process.phase {
             Phase::Down | Phase::Failed => {}
-            Phase::Backoff { .. } | Phase::Blocked(_) => self.start_by_itself(id),
+            Phase::Backoff { .. } | Phase::Blocked { .. } => self.start_by_itself(id),
             Phase::Live(live) => {
                 if live.settle_by.is_some_and(|by| by <= now) {
                     live.settle_by = None;

@@ -97,7 +97,6 @@ impl Fleet {
                 let block = Block {
                     until: Some(until),
                     until_wall: Some(self.wall_of(until)),
-                    look: None,
                 };
                 self.block_live(id, fault, block);
             }

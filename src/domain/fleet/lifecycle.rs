@@ -101,7 +101,7 @@ impl Fleet {
             _ => match live.doom.clone() {
                 // Given up by us: what its actor says of that is not why.
                 Some(fault) => self.failed(id, fault),
-                None if failure.permanent => self.block(id, failure.fault, None),
+                None if failure.permanent => self.block(id, failure.fault),
                 None => self.failed(id, failure.fault),
             },
         }
@@ -385,7 +385,7 @@ impl Fleet {
                         format!("{name} finished: {}", exit.proof()),
                     );
                 }
-                Some(failure) if failure.permanent => self.block(id, failure.fault, None),
+                Some(failure) if failure.permanent => self.block(id, failure.fault),
                 Some(_) if live.doom.is_none() && self.found_by_command(id, exit) => {}
                 Some(failure) => {
                     self.begin_afresh_if_stuck(id, live);

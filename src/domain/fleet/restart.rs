@@ -7,7 +7,7 @@ use crate::domain::fault::Fault;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;
-use crate::domain::process::{After, Block, Phase};
+use crate::domain::process::{After, Phase};
 use crate::domain::restart::{AutoRestart, Backoff, Next, SPACING, free_slot};
 use crate::domain::snapshot::Level;
 use crate::domain::time::Mono;
@@ -113,16 +113,9 @@ impl Fleet {
         };
         if at > now {
             match &mut process.phase {
-                Phase::Blocked(
-                    Block {
-                        until: Some(by), ..
-                    }
-                    | Block { look: Some(by), .. },
-                ) => {
-                    *by = at;
-                }
+                Phase::Blocked { look } => *look = at,
                 Phase::Backoff { .. } => self.back_off(id, at),
-                Phase::Blocked(_) | Phase::Down | Phase::Failed | Phase::Live(_) => {}
+                Phase::Down | Phase::Failed | Phase::Live(_) => {}
             }
             self.touch(id);
             return;
@@ -140,7 +133,7 @@ impl Fleet {
         let blocked: Vec<ProcessId> = self
             .processes
             .values()
-            .filter(|process| matches!(process.phase, Phase::Blocked(Block { look: Some(_), .. })))
+            .filter(|process| matches!(process.phase, Phase::Blocked { .. }))
             .map(|process| process.id)
             .collect();
         for id in blocked {
@@ -176,10 +169,7 @@ impl Fleet {
         let is_news = !std::mem::replace(&mut process.put_off, true);
         let text = format!("{} is not started yet: {fault}", process.name);
         process.fault = Some(fault.clone());
-        process.phase = Phase::Blocked(Block {
-            look: Some(look),
-            ..Block::default()
-        });
+        process.phase = Phase::Blocked { look };
         self.touch(id);
         if is_news {
             self.enter_block(id);
@@ -200,7 +190,7 @@ impl Fleet {
         let waiting: Vec<ProcessId> = self
             .processes
             .values()
-            .filter(|process| process.put_off && matches!(process.phase, Phase::Blocked(_)))
+            .filter(|process| process.put_off && matches!(process.phase, Phase::Blocked { .. }))
             .map(|process| process.id)
             .collect();
         for id in waiting {
@@ -210,8 +200,8 @@ impl Fleet {
 
     fn look_soon(&mut self, id: ProcessId) {
         let at = self.slot(id, self.now.mono + SPACING);
-        if let Some(Phase::Blocked(block)) = self.processes.get_mut(&id).map(|p| &mut p.phase) {
-            block.look = Some(at);
+        if let Some(Phase::Blocked { look }) = self.processes.get_mut(&id).map(|p| &mut p.phase) {
+            *look = at;
             self.touch(id);
         }
     }
@@ -221,7 +211,7 @@ impl Fleet {
         let due = self.processes.values().filter_map(|process| {
             let at = match &process.phase {
                 Phase::Backoff { at, .. } => Some(*at),
-                Phase::Blocked(_) => process.deadline(),
+                Phase::Blocked { .. } => process.deadline(),
                 Phase::Down | Phase::Failed | Phase::Live(_) => None,
             };
             // Who is overdue gets a new time itself.

@@ -265,11 +265,8 @@ fn after_reboot(process: &mut Process, now: Now) {
     }
     match &mut process.phase {
         Phase::Backoff { at, at_wall } => *at = rebased(*at_wall, now),
-        Phase::Blocked(block) => {
-            block.until = block.until_wall.map(|wall| rebased(wall, now));
-            // What kept it down may have gone with the reboot.
-            block.look = block.look.map(|_| now.mono);
-        }
+        // What kept it down may have gone with the reboot.
+        Phase::Blocked { look } => *look = now.mono,
         Phase::Down | Phase::Failed | Phase::Live(_) => {}
     }
 }

@@ -341,7 +341,7 @@ fn works(process: &Process) -> bool {
     match &process.phase {
         Phase::Live(live) => !live.stage.is_stopping() || live.after == After::Start,
         Phase::Backoff { .. } => true,
-        Phase::Down | Phase::Failed | Phase::Blocked(_) => false,
+        Phase::Down | Phase::Failed | Phase::Blocked { .. } => false,
     }
 }
 
@@ -353,7 +353,7 @@ fn why_not_another(process: &Process) -> Option<String> {
         Phase::Live(live) if live.stage.is_stopping() && live.after == After::Stay => {
             live.shift.rest
         }
-        Phase::Failed | Phase::Blocked(_) if process.upkeep.extra => {
+        Phase::Failed | Phase::Blocked { .. } if process.upkeep.extra => {
             return Some(format!("{name}, who was hired for this, did not come up"));
         }
         _ => return None,

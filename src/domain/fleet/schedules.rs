@@ -123,8 +123,8 @@ impl Fleet {
             }
             // It is up already, or comes by itself.
             Phase::Live(_) | Phase::Backoff { .. } => {}
-            Phase::Blocked(_) if process.deadline().is_some() => {}
-            Phase::Down | Phase::Failed | Phase::Blocked(_) => {
+            Phase::Blocked { .. } if process.deadline().is_some() => {}
+            Phase::Down | Phase::Failed | Phase::Blocked { .. } => {
                 let late = self.now.wall.duration_since(at).as_secs() >= 60;
                 let why = if late {
                     let time = at.to_zoned(self.options.zone.clone());

@@ -37,7 +37,7 @@ impl Fleet {
                 Phase::Backoff { .. } => {
                     self.rest(id, Rest::Instance, "stopped by the shutdown", self.by);
                 }
-                Phase::Down | Phase::Failed | Phase::Blocked(_) => {}
+                Phase::Down | Phase::Failed | Phase::Blocked { .. } => {}
             }
         }
     }

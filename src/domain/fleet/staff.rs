@@ -9,7 +9,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fleet::{Fleet, Until, Waiter, worktree};
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;
-use crate::domain::process::{After, Block, Conversation, Live, Phase, Process, Stage, Turn};
+use crate::domain::process::{After, Conversation, Live, Phase, Process, Stage, Turn};
 use crate::domain::restart::next_look;
 use crate::domain::role::{Agent, Protocol, Role};
 use crate::domain::snapshot::{Activity, Evidence, Level};
@@ -51,7 +51,7 @@ impl Fleet {
                 return Ok(false);
             }
             Phase::Live(_) => {}
-            Phase::Down | Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => {
+            Phase::Down | Phase::Failed | Phase::Backoff { .. } | Phase::Blocked { .. } => {
                 process.forget_failures();
                 process.rejected = None;
                 self.launch(id);
@@ -97,7 +97,7 @@ impl Fleet {
                 return Ok(true);
             }
             Phase::Down => self.keep_down(id),
-            Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => {
+            Phase::Failed | Phase::Backoff { .. } | Phase::Blocked { .. } => {
                 self.rest(id, Rest::Person, "stopped by you", self.by);
             }
         }
@@ -184,7 +184,7 @@ impl Fleet {
                 "put the role back into roles.toml, or remove this process",
             );
             self.seen(id, "the configuration");
-            self.block(id, fault, None);
+            self.block(id, fault);
             return;
         };
         process.protocol = if demo {
@@ -288,7 +288,7 @@ impl Fleet {
     }
 
     /// Down until a cause outside is gone.
-    pub(super) fn block(&mut self, id: ProcessId, fault: Fault, block: Option<Block>) {
+    pub(super) fn block(&mut self, id: ProcessId, fault: Fault) {
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
@@ -298,13 +298,10 @@ impl Fleet {
         let look = next_look(process.looks);
         process.looks = process.looks.saturating_add(1);
         process.put_off = false;
-        process.phase = Phase::Blocked(block.unwrap_or_default());
         process.fault = Some(fault);
         let look = self.slot(id, self.now.mono + look);
-        if let Some(Phase::Blocked(block)) = self.processes.get_mut(&id).map(|p| &mut p.phase)
-            && block.until.is_none()
-        {
-            block.look = Some(look);
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.phase = Phase::Blocked { look };
         }
         self.touch(id);
         self.note(id, LogKind::Error, &text);
@@ -435,7 +432,7 @@ pub(super) fn answer_for(process: &Process, until: Until) -> Option<Result<Outco
                 process.name
             )))),
         },
-        Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => {
+        Phase::Failed | Phase::Backoff { .. } | Phase::Blocked { .. } => {
             let fault = process.fault.clone().unwrap_or_else(|| {
                 Fault::new(FaultCode::FailedToStart, "it did not start", "see its log")
             });

@@ -282,8 +282,7 @@ impl Fleet {
             return;
         };
         let by_configuration = match &process.phase {
-            Phase::Failed | Phase::Backoff { .. } => true,
-            Phase::Blocked(block) => block.until.is_none(),
+            Phase::Failed | Phase::Backoff { .. } | Phase::Blocked { .. } => true,
             Phase::Down | Phase::Live(_) => false,
         };
         if !by_configuration || self.shutdown.is_some() {
@@ -361,6 +360,6 @@ fn came_up(process: &Process, before: RunId) -> Option<bool> {
         Phase::Live(live) if live.run == before => None,
         Phase::Live(live) if live.blocked.is_some() => Some(false),
         Phase::Live(live) => (live.stage == Stage::Up).then_some(true),
-        Phase::Down | Phase::Failed | Phase::Backoff { .. } | Phase::Blocked(_) => Some(false),
+        Phase::Down | Phase::Failed | Phase::Backoff { .. } | Phase::Blocked { .. } => Some(false),
     }
 }

@@ -145,9 +145,8 @@ impl Fleet {
         let spec = &process.spec;
         let until = match &process.phase {
             Phase::Backoff { at_wall, .. } => Some(*at_wall),
-            Phase::Blocked(block) => block.until_wall,
             Phase::Live(live) => live.blocked.and_then(|block| block.until_wall),
-            Phase::Down | Phase::Failed => None,
+            Phase::Down | Phase::Failed | Phase::Blocked { .. } => None,
         };
         let policy = self.restart_policy(id);
         let nothing = Range { min: 0.0, max: 0.0 };
@@ -173,7 +172,7 @@ impl Fleet {
             since: process.since,
             until,
             look: match &process.phase {
-                Phase::Blocked(block) => block.look.map(|at| self.wall_of(at)),
+                Phase::Blocked { look } => Some(self.wall_of(*look)),
                 _ => None,
             },
             phase: process.phase().to_owned(),

@@ -213,12 +213,8 @@ impl Fleet {
             };
             return Some(Remedy::Time(text));
         }
-        let comes_back = |process: &&&Process| match &process.phase {
-            Phase::Backoff { .. } => true,
-            Phase::Blocked(block) => block.until_wall.is_some(),
-            _ => false,
-        };
-        if fitting.iter().any(|process| comes_back(&process)) {
+        let comes_back = |process: &&Process| matches!(process.phase, Phase::Backoff { .. });
+        if fitting.iter().any(comes_back) {
             return None;
         }
         if let Some(cluster) = target.cluster.as_deref()
@@ -258,9 +254,8 @@ impl Fleet {
         let waiting = self.open_requests(process.id).next().is_some();
         let until = match &process.phase {
             Phase::Backoff { at_wall, .. } => Some(*at_wall),
-            Phase::Blocked(block) => block.until_wall,
             Phase::Live(live) => live.blocked.and_then(|block| block.until_wall),
-            Phase::Down | Phase::Failed => None,
+            Phase::Down | Phase::Failed | Phase::Blocked { .. } => None,
         };
         let until = until.map(|at| format!(" until {}", self.clock(at)));
         match process.status(waiting) {
@@ -285,14 +280,8 @@ impl Fleet {
 
     /// Until when the account is blocked, as ` until 14:30`, where that is known.
     pub(super) fn account_until(&self) -> String {
-        let until = self
-            .processes
-            .values()
-            .filter_map(|process| match &process.phase {
-                Phase::Live(live) => live.blocked.and_then(|block| block.until_wall),
-                Phase::Blocked(block) => block.until_wall,
-                Phase::Down | Phase::Failed | Phase::Backoff { .. } => None,
-            });
+        let live = self.processes.values().filter_map(Process::live);
+        let until = live.filter_map(|live| live.blocked?.until_wall);
         let until = until.max().map(|at| format!(" until {}", self.clock(at)));
         until.unwrap_or_default()
     }
