@@ -1,6 +1,6 @@
 //! While nobody looked: what the record says of a time, summed up for one who comes back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
@@ -403,11 +403,25 @@ fn waits(snapshot: &Snapshot) -> Vec<WaitNote> {
 /// Tasks that will not go on by themselves, by what they wait for.
 fn stuck(snapshot: &Snapshot) -> Vec<StuckNote> {
     let mut notes: BTreeMap<String, StuckNote> = BTreeMap::new();
+    // Of each the one whose cause it shares: of a long chain each link is looked at once.
+    let mut causes: HashMap<TaskId, TaskId> = HashMap::new();
     for row in snapshot.tasks.rows() {
         if row.state.is_final() {
             continue;
         }
-        let Some(text) = snapshot.stuck(row.id) else {
+        let (mut way, mut at) = (Vec::new(), row.id);
+        let cause = loop {
+            if let Some(known) = causes.get(&at) {
+                break *known;
+            }
+            way.push(at);
+            match snapshot.waits_like(at) {
+                Some(parent) => at = parent,
+                None => break at,
+            }
+        };
+        causes.extend(way.into_iter().map(|one| (one, cause)));
+        let Some(text) = snapshot.stuck(cause) else {
             continue;
         };
         let note = notes

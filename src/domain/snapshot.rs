@@ -582,17 +582,18 @@ impl Snapshot {
         open.clone().find(is_over).or_else(|| open.next())
     }
 
-    /// Why a task waits, where that takes a person to change: be it the cause of another that it waits for.
+    /// The task that a blocked one waits for and that waits itself: its cause is the cause of both.
+    pub(super) fn waits_like(&self, id: TaskId) -> Option<TaskId> {
+        let task = self.tasks.get(id)?;
+        let parent = self.tasks.get(self.waits_for(task)?)?;
+        let waits = matches!(parent.state, TaskState::Blocked | TaskState::Queued);
+        (task.state == TaskState::Blocked && waits).then_some(parent.id)
+    }
+
+    /// Why a task waits, where that takes a person to change and is not the cause of another that it waits for.
     #[must_use]
     pub fn stuck(&self, id: TaskId) -> Option<Cow<'_, str>> {
-        let mut task = self.tasks.get(id)?;
-        // They wait in no circle.
-        while task.state == TaskState::Blocked
-            && let Some(parent) = self.waits_for(task).and_then(|by| self.tasks.get(by))
-            && matches!(parent.state, TaskState::Blocked | TaskState::Queued)
-        {
-            task = parent;
-        }
+        let task = self.tasks.get(id)?;
         let takes_a_person = match task.state {
             TaskState::Held => true,
             TaskState::Queued => {
@@ -605,7 +606,7 @@ impl Snapshot {
             }
             _ => false,
         };
-        takes_a_person.then(|| self.why(task.id)).flatten()
+        takes_a_person.then(|| self.why(id)).flatten()
     }
 
     /// Why a task that is queued, held or blocked waits.

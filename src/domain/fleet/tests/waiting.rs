@@ -260,4 +260,5 @@ fn what_will_not_go_on_by_itself_is_told_to_who_comes_back() {
     // These come in their turn.
     assert_eq!(rig.snapshot().stuck(waits), None);
     assert_eq!(rig.snapshot().stuck(later), None);
+    assert_eq!(rig.snapshot().waits_like(grandchild), Some(child));
 }
