@@ -357,9 +357,6 @@ impl Both {
 
     fn edit(&mut self, task: TaskId, change: TaskChange, may: bool) -> bool {
         let may = may && self.model.waits(task);
-        // Whatever it is, whose result it asks for has to be there.
-        let asks = self.model.tasks[&task].asks;
-        let may = may && asks.is_none_or(|asked| self.model.tasks.contains_key(&asked));
         let change = Box::new(change);
         self.may(Command::EditTask { task, change }, may)
     }
