@@ -1,5 +1,7 @@
 //! Verbs of tasks: what becomes of one, where it stands, in which order they are shown.
 
+use std::collections::BTreeSet;
+
 use crate::domain::command::Command;
 use crate::domain::id::TaskId;
 use crate::domain::snapshot::{Level, Snapshot};
@@ -105,8 +107,9 @@ impl View {
         self.give_one("change the priority of", task.id, command)
     }
 
-    /// One place sooner or later in the queue.
+    /// One place sooner or later in the queue, of those that are shown.
     fn pass(&mut self, verb: Verb, task: TaskId, snapshot: &Snapshot) -> Vec<Action> {
+        let shown: BTreeSet<TaskId> = self.tasks.keys(snapshot).into_iter().collect();
         let mut waiting: Vec<_> = snapshot
             .tasks
             .iter()
@@ -115,16 +118,21 @@ impl View {
             .collect();
         waiting.sort_unstable();
         let at = waiting.iter().position(|(_, id)| *id == task);
-        let id_at = |at: usize| waiting.get(at).map(|(_, id)| *id);
+        let (before, after) = waiting.split_at(at.unwrap_or(0));
+        let is_shown = |(_, id): &&(_, TaskId)| shown.contains(id);
         let to = match verb {
-            Verb::Sooner => at
-                .and_then(|at| at.checked_sub(1))
-                .and_then(id_at)
-                .map(Move::Before),
-            _ => at.filter(|at| at + 1 < waiting.len()).map(|at| {
+            Verb::Sooner => before
+                .iter()
+                .rfind(is_shown)
+                .map(|(_, id)| Move::Before(*id)),
+            _ => {
+                let mut after = after.iter().skip(1).skip_while(|one| !is_shown(one));
                 // Before the one behind the next, or behind all.
-                id_at(at + 2).map_or(Move::Last, Move::Before)
-            }),
+                after.next().map(|_| {
+                    let behind = after.next();
+                    behind.map_or(Move::Last, |(_, id)| Move::Before(*id))
+                })
+            }
         };
         let Some(to) = to else {
             let end = if verb == Verb::Sooner {
@@ -132,10 +140,23 @@ impl View {
             } else {
                 "last"
             };
-            self.note(Level::Info, format!("{task} is the {end} in the queue."));
+            let of = if self.tasks.filter.is_empty() {
+                "in the queue"
+            } else {
+                "of those that are shown"
+            };
+            self.note(Level::Info, format!("{task} is the {end} {of}."));
             return Vec::new();
         };
-        self.give_one("move", task, Command::MoveTask { task, to })
+        let orders = self.give_one("move", task, Command::MoveTask { task, to });
+        if let Some(order) = &self.tasks.order {
+            let line = format!(
+                "Moved; the list is by {}, Esc shows the order of work.",
+                order.column.as_str()
+            );
+            self.note(Level::Info, line);
+        }
+        orders
     }
 
     /// Sorts the tasks by the next column, or the other way round.

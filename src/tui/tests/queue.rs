@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::command::Command;
 use crate::domain::id::TaskId;
 use crate::domain::role::Template;
-use crate::domain::task::{Move, NewTask, Priority, Target, TaskChange, TaskState};
+use crate::domain::task::{Move, NewTask, Priority, Target, Task, TaskChange, TaskState};
 use crate::tui::Action;
 use crate::tui::tests::fixture::{Screen, apart, company, process, task};
 
@@ -312,4 +312,43 @@ fn f5_ten_thousand_tasks_and_a_hundred_processes_draw_in_one_frame() {
         screen.keys("1");
         says(&mut screen, "Sam 1");
     }
+}
+
+#[test]
+fn under_a_filter_a_task_is_moved_among_those_that_are_shown() {
+    let mut company = company();
+    let queued = company.tasks.get(QUEUED).cloned().unwrap();
+    for (id, text) in [
+        (41, "pager one"),
+        (42, "other"),
+        (43, "pager two"),
+        (44, "last"),
+    ] {
+        company.tasks.put(Arc::new(Task {
+            id: TaskId(id),
+            text: text.to_owned(),
+            ..Task::clone(&queued)
+        }));
+    }
+    let open = |keys: &str| {
+        let mut screen = Screen::new(company.clone(), 80, 24);
+        screen.keys(&format!("2/pager<enter>{keys}"));
+        screen
+    };
+    let to = |task: u64, to: Move| {
+        let task = TaskId(task);
+        vec![Command::MoveTask { task, to }]
+    };
+    assert_eq!(
+        orders(open("G").keys("<")),
+        to(43, Move::Before(TaskId(41)))
+    );
+    assert_eq!(
+        orders(open("Gk").keys(">")),
+        to(41, Move::Before(TaskId(44)))
+    );
+    says(
+        &mut open("G>"),
+        "task_0043 is the last of those that are shown.",
+    );
 }
