@@ -144,10 +144,13 @@ fn d10_without_descriptors_a_start_waits_its_task_stays_and_the_instance_answers
     instance.close();
 }
 
-/// How many descriptors a process has open.
+/// The descriptors that a process has open for longer than a moment: the fewest of several counts.
 fn descriptors(pid: u32) -> usize {
-    let open = std::fs::read_dir(format!("/proc/{pid}/fd"));
-    open.expect("the process is ours").count()
+    let count = || {
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd"));
+        open.expect("the process is ours").count()
+    };
+    (0..100).map(|_| count()).min().expect("a count")
 }
 
 #[test]
