@@ -190,6 +190,7 @@ impl View {
         let snapshot = scene.snapshot;
         match choice {
             Choice::Act(verb) => return self.act(verb, None, scene),
+            Choice::Screen(tab) => self.turn_to(tab),
             Choice::Sort(column) => {
                 self.turn_to(Tab::Processes);
                 let order = Order::take(column, snapshot, scene.now.wall);

@@ -343,7 +343,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Number [letter('1'), letter('2'), letter('3'), letter('4')] SCREENS, "", "the screen of that number";
     Next [key(KeyCode::Tab), letter(']')] SCREENS, "", "next screen";
     Previous [key(KeyCode::BackTab), letter('[')] SCREENS, "", "screen before";
-    Palette [letter(':')] SCREENS, "command", "find any action, employee, role or task by its letters";
+    Palette [letter(':')] SCREENS, "command", "find any action, screen, employee, role or task";
     Help [letter('?')] SCREENS, "help", "these keys";
     Detach [letter('q')] SCREENS, "detach", "leave the screen; everything runs on";
     Leave [ctrl('c')] SCREENS, "", "says how to leave";

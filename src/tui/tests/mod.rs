@@ -1,7 +1,7 @@
 //! Tests of whole views: pictures, keys, logs, sizes, over companies with fixed names and times.
 
 mod diff;
-mod fixture;
+pub(crate) mod fixture;
 mod keys;
 mod logs;
 mod pictures;
