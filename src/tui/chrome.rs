@@ -149,15 +149,15 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         0 => String::new(),
         n => format!("{n} blocked"),
     };
-    let needs = needs(snapshot);
     let machine = &snapshot.machine;
     let wide = width >= 110;
-    let idle = match count(|process| process.is_up() && process.activity == Activity::Idle) {
+    let idle = match count(|process| {
+        process.status == Status::Running && process.activity == Activity::Idle
+    }) {
         n if wide => format!("{n} idle"),
         _ => String::new(),
     };
-    let memory = memory(machine, wide);
-    let needs_text = match needs {
+    let needs_text = |needs| match needs {
         0 => String::new(),
         1 if wide => "! 1 needs you".to_owned(),
         n if wide => format!("! {n} need you"),
@@ -168,59 +168,72 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         n if wide => format!("✕ {}", format::plural(n, "alert", "alerts")),
         n => format!("✕ {n}"),
     };
-    let today = format::money(snapshot.cost_today_usd);
-    // Text, style, space before it, and what leaves first has the highest number.
-    let parts: [(String, Style, usize, u8); 10] = [
-        (format!("{up} up"), palette.plain, 2, 0),
-        (format!("{busy} busy"), palette.plain, 2, 2),
-        (idle, palette.plain, 2, 2),
-        (blocked, palette.warn, 2, 2),
-        (
-            needs_text,
-            palette.warn.add_modifier(ratatui::style::Modifier::BOLD),
-            2,
-            0,
-        ),
-        (alerts_text, palette.bad, 2, 0),
-        (
+    let today = match format::money(snapshot.cost_today_usd).as_str() {
+        "-" => String::new(),
+        today => format!("{today} today"),
+    };
+    let staff = snapshot.processes.len();
+    let bold = palette.warn.add_modifier(ratatui::style::Modifier::BOLD);
+    let part = |what: String, style, space, leaves| Part {
+        what,
+        style,
+        space,
+        leaves,
+        most: String::new(),
+    };
+    let parts = [
+        part(format!("{up} up"), palette.plain, 2, 0).at_most(format!("{staff} up")),
+        part(format!("{busy} busy"), palette.plain, 2, 2).at_most(format!("{staff} busy")),
+        part(idle, palette.plain, 2, 2).at_most(if wide {
+            format!("{staff} idle")
+        } else {
+            String::new()
+        }),
+        part(blocked, palette.warn, 2, BLOCKED),
+        part(needs_text(needs(snapshot)), bold, 2, 0).at_most(needs_text(staff.min(9))),
+        part(alerts_text, palette.bad, 2, 0),
+        part(
             format!("queue {}", snapshot.counts.queued),
             palette.plain,
             4,
             1,
-        ),
-        (
-            format!("cpu {}", format::percent(machine.cpu_percent)),
+        )
+        .at_most("queue 99".to_owned()),
+        part(
+            format!("cpu {:>4}", format::percent(machine.cpu_percent)),
             palette.dim,
             4,
             4,
         ),
-        (memory, palette.dim, 2, 5),
-        (
-            if today == "-" {
-                String::new()
-            } else {
-                format!("{today} today")
-            },
-            palette.plain,
-            4,
-            3,
-        ),
+        part(memory(machine, wide), palette.dim, 2, 5),
+        part(today, palette.plain, 4, 3).at_most("$99.99 today".to_owned()),
     ];
     // Little space between what belongs together, more between the groups.
-    let gap = |space: usize| if wide { space } else { space.saturating_sub(1) };
-    let length = |most: u8| -> usize {
+    let gap = |space: usize| if wide { space } else { space.div_ceil(2) };
+    // Who is blocked stands there where there is room for it: nothing else may leave for that.
+    let shown = |part: &&Part, most: u8, blocked: bool| {
+        (part.leaves <= most || (blocked && part.leaves == BLOCKED)) && !part.what.is_empty()
+    };
+    let length = |most: u8, blocked: bool| -> usize {
+        let parts = parts.iter().filter(|part| shown(part, most, blocked));
         parts
-            .iter()
-            .filter(|(what, _, _, leaves)| *leaves <= most && !what.is_empty())
-            .map(|(what, _, space, _)| text::width(what) + gap(*space))
+            .map(|part| text::width(&part.what) + gap(part.space))
             .sum()
+    };
+    // What leaves depends on the width, not on figures that come and go.
+    let reserved = |most: u8| -> usize {
+        let parts = parts.iter().filter(|part| part.leaves <= most);
+        let widths = parts.map(|part| (text::width(&part.what).max(text::width(&part.most)), part));
+        let widths = widths.filter(|(width, _)| *width > 0);
+        widths.map(|(width, part)| width + gap(part.space)).sum()
     };
     let room = width.saturating_sub(at + 1);
     let most = (0..=5)
         .rev()
-        .find(|most| length(*most) <= room)
+        .find(|most| reserved(*most) <= room)
         .unwrap_or(0);
-    let start = width.saturating_sub(length(most) + 1).max(at);
+    let blocked = length(most, true) <= room;
+    let start = width.saturating_sub(length(most, blocked) + 1).max(at);
     let folder = scene.path(&snapshot.workspace);
     if start > at + 7 {
         // Half a name tells nobody where this is.
@@ -230,10 +243,29 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
         }
     }
     let mut at = start;
-    for (what, style, space, leaves) in &parts {
-        if *leaves <= most && !what.is_empty() {
-            at = pen.put(0, at + gap(*space), width, what, *style);
-        }
+    for part in parts.iter().filter(|part| shown(part, most, blocked)) {
+        at = pen.put(0, at + gap(part.space), width, &part.what, part.style);
+    }
+}
+
+/// The number of who is blocked, which leaves before all else.
+const BLOCKED: u8 = 6;
+
+/// A piece of the header.
+struct Part {
+    what: String,
+    style: Style,
+    /// Columns before it.
+    space: usize,
+    /// What has the highest number leaves first.
+    leaves: u8,
+    /// As long as it may become without that anything leaves.
+    most: String,
+}
+
+impl Part {
+    fn at_most(self, most: String) -> Self {
+        Self { most, ..self }
     }
 }
 
@@ -243,14 +275,14 @@ fn memory(machine: &Machine, wide: bool) -> String {
     if !wide {
         #[expect(clippy::cast_precision_loss, reason = "whole per cent are shown")]
         let share = used as f64 * 100.0 / total.max(1) as f64;
-        return format!("mem {}", format::percent(share));
+        return format!("mem {:>4}", format::percent(share));
     }
     let (used, total) = (format::bytes(used), format::bytes(total));
     match (used.chars().last(), total.chars().last()) {
         (Some(unit), Some(same)) if unit == same => {
-            format!("mem {}/{total}", used.trim_end_matches(unit))
+            format!("mem {:>4}/{total}", used.trim_end_matches(unit))
         }
-        _ => format!("mem {used}/{total}"),
+        _ => format!("mem {used:>4}/{total}"),
     }
 }
 

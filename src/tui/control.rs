@@ -16,6 +16,7 @@ use crate::tui::format;
 use crate::tui::keys::Verb;
 use crate::tui::offer::{can_start, can_stop};
 use crate::tui::screens::inbox::Inbox;
+use crate::tui::text;
 use crate::tui::view::View;
 use crate::tui::widgets::request;
 
@@ -144,6 +145,7 @@ impl View {
                 let line = self.stop_line(first, targets.len(), &names);
                 self.note(Level::Info, line);
             }
+            Verb::Restart => self.note(Level::Info, restart_line(first)),
             _ => {}
         }
         self.processes.marked.clear();
@@ -287,6 +289,21 @@ fn cut_off(busy: usize) -> String {
         n => format!("{n} pieces of work are cut off. "),
     };
     format!("{what}Everything they started is killed at once.")
+}
+
+/// What a restart does now, and how it is taken back.
+fn restart_line(process: &ProcessView) -> String {
+    let name = text::clean(&process.name);
+    match (process.task, process.status) {
+        (Some(task), Status::Waiting) => {
+            format!("{name} waits for you, so {task} is interrupted; then {name} starts again.")
+        }
+        (Some(task), _) => {
+            format!("{name} starts again after {task}. x interrupts it, and {name} stays down.")
+        }
+        (None, Status::Stopping) => format!("{name} is on the way down, and starts again then."),
+        (None, _) => format!("{name} ends and starts again."),
+    }
 }
 
 fn capital(word: &str) -> String {

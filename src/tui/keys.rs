@@ -305,8 +305,8 @@ pub(crate) const TABLE: &[Binding] = bindings! {
     Yes [letter('y'), key(KeyCode::Enter)] &[Confirm], "yes", "do it";
     Next [key(KeyCode::Tab)] &[Updates], "next", "the next employee with updates";
     Previous [key(KeyCode::BackTab)] &[Updates], "", "the employee before";
-    Yes [letter('y')] &[Alike], "allow all", "allow all of them, this once";
-    Deny [letter('d')] &[Alike], "deny all", "refuse all of them, with a reason";
+    Yes [letter('y')] &[Alike], "allow all", "allow all of them, this once; else what is offered: retry, restart, seen";
+    Deny [letter('d')] &[Alike], "deny all", "refuse all of them, with a reason; else leave them as they are";
     Next [key(KeyCode::Tab)] &[Hire, Editor, Choices], "next field", "next field";
     Previous [key(KeyCode::BackTab)] &[Hire, Editor, Choices], "", "field before";
     Number [letter('1'), letter('2'), letter('3'), letter('4'), letter('5'), letter('6'), letter('7'), letter('8'), letter('9'), letter('0')]

@@ -18,6 +18,8 @@ pub(crate) struct Notice {
     pub(crate) level: Level,
     pub(crate) text: String,
     since: Option<Timestamp>,
+    /// It answers a key: the next one that does something makes it old.
+    is_answer: bool,
 }
 
 impl Notice {
@@ -26,7 +28,21 @@ impl Notice {
             level,
             text: text.into(),
             since: None,
+            is_answer: false,
         }
+    }
+
+    /// What is said to a key.
+    pub(crate) fn answer(level: Level, text: impl Into<String>) -> Self {
+        Self {
+            is_answer: true,
+            ..Self::new(level, text)
+        }
+    }
+
+    /// Whether it says something to a key.
+    pub(crate) const fn is_answer(&self) -> bool {
+        self.is_answer
     }
 
     /// Takes note that it is on the screen.
@@ -44,9 +60,11 @@ impl Notice {
         }
     }
 
-    /// Whether a key that is pressed now wipes it.
+    /// Whether a key that does something now wipes it.
     pub(crate) fn was_read(&self, now: &Present) -> bool {
-        self.since
-            .is_some_and(|since| now.since(since) >= TOO_QUICK)
+        let read = self
+            .since
+            .is_some_and(|since| now.since(since) >= TOO_QUICK);
+        self.is_answer || read
     }
 }

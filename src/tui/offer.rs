@@ -6,6 +6,7 @@ use crate::domain::inbox::{self, Ask, Item, Request};
 use crate::domain::snapshot::{ProcessView, Snapshot, Status};
 use crate::domain::task::{Task, TaskState};
 use crate::tui::chrome::{self, Tab};
+use crate::tui::dialogs::Dialog;
 use crate::tui::keys::{self, Key, Verb};
 use crate::tui::scene::Scene;
 use crate::tui::screens::inbox::Inbox;
@@ -120,6 +121,9 @@ impl View {
 
     /// The label of a verb; `None` where it can do nothing now.
     fn offer(&self, verb: Verb, label: &'static str, snapshot: &Snapshot) -> Option<&'static str> {
+        if let Some(Dialog::Alike(dialog)) = self.dialogs.last() {
+            return dialog.label(verb, label);
+        }
         if !self.dialogs.is_empty() {
             let usable = verb != Verb::Editor || self.look.caps.editor;
             return usable.then_some(label);

@@ -25,6 +25,9 @@ pub(crate) struct AlikeDialog {
     // Who asks, and for what.
     rows: Vec<(String, String)>,
     answers: Answers,
+    // What `y` and `d` do, in a word or two; `d` may do nothing.
+    yes: &'static str,
+    no: Option<&'static str>,
 }
 
 /// What is answered, and how.
@@ -51,6 +54,8 @@ impl AlikeDialog {
             title: format!("{} requests wait for {rule}", alike.len()),
             rows: alike.iter().map(row).collect(),
             answers: Answers::Requests(alike.iter().map(|found| found.id).collect()),
+            yes: "allow all",
+            no: Some("deny all"),
         }
     }
 
@@ -58,6 +63,7 @@ impl AlikeDialog {
     pub(crate) fn of(items: &[Item], snapshot: &Snapshot) -> Self {
         let (mut rows, mut yes, mut no) = (Vec::new(), Vec::new(), Vec::new());
         let mut title = String::new();
+        let mut words = ("", None);
         for item in items {
             match *item {
                 Item::Failed(id) => {
@@ -67,6 +73,7 @@ impl AlikeDialog {
                     yes.push(Order::new(format!("retry {id}"), Command::RetryTask(id)));
                     no.push(Order::new(format!("let {id} be"), Command::DismissTask(id)));
                     title = format!("{} tasks failed: y retries, d lets them be", items.len());
+                    words = ("retry all", Some("let all be"));
                 }
                 Item::Alert(id) => {
                     let Some(found) = snapshot.alert(id) else {
@@ -77,6 +84,7 @@ impl AlikeDialog {
                     let seen = Order::new("acknowledge the alert", Command::Acknowledge(id));
                     yes.push(seen);
                     title = format!("{} alerts: y says that they are seen", items.len());
+                    words = ("all seen", None);
                 }
                 Item::Updates(process) => {
                     let found = snapshot.process(process);
@@ -89,6 +97,7 @@ impl AlikeDialog {
                     yes.push(order(UpdateWhen::Now));
                     no.push(order(UpdateWhen::NotNow));
                     title = format!("{} have updates: y restarts, d not now", items.len());
+                    words = ("restart all", Some("not now"));
                 }
                 Item::Request(_) | Item::Stuck(_) => {}
             }
@@ -97,6 +106,17 @@ impl AlikeDialog {
             title,
             rows,
             answers: Answers::Orders(yes, no),
+            yes: words.0,
+            no: words.1,
+        }
+    }
+
+    /// What a key of it does here; `None` if it does nothing.
+    pub(crate) const fn label(&self, verb: Verb, label: &'static str) -> Option<&'static str> {
+        match verb {
+            Verb::Yes => Some(self.yes),
+            Verb::Deny => self.no,
+            _ => Some(label),
         }
     }
 
@@ -113,7 +133,9 @@ impl AlikeDialog {
                 Heard::Opened(Box::new(Dialog::Line(Box::new(dialog))))
             }
             (Some(Verb::Yes), Answers::Orders(yes, _)) => Heard::Orders(yes.clone()),
-            (Some(Verb::Deny), Answers::Orders(_, no)) => Heard::Orders(no.clone()),
+            (Some(Verb::Deny), Answers::Orders(_, no)) if self.no.is_some() => {
+                Heard::Orders(no.clone())
+            }
             _ => Heard::Kept,
         }
     }

@@ -1,6 +1,6 @@
 //! The first screen: every employee, one row each, by department or by cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::domain::cluster::ClusterView;
-use crate::domain::id::ProcessId;
+use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogWindow;
 use crate::domain::snapshot::{ProcessView, Snapshot};
 use crate::tui::filter::Filter;
@@ -68,6 +68,8 @@ impl Part<'_> {
 pub(crate) struct Processes {
     pub(crate) cursor: Cursor<Key>,
     pub(crate) marked: BTreeSet<ProcessId>,
+    /// Those that were told here to start anew, with the run that ends for it as soon as that is seen.
+    pub(crate) restarting: BTreeMap<ProcessId, Option<RunId>>,
     /// Where a range of marks begins.
     pub(crate) mark: Option<ProcessId>,
     pub(crate) filter: Filter,
@@ -332,8 +334,17 @@ impl Processes {
         }
     }
 
+    /// Whether it stops to be started anew, as far as this terminal knows.
+    pub(crate) fn starts_again(&self, process: &ProcessView) -> bool {
+        process.stopping.is_some() && self.restarting.contains_key(&process.id)
+    }
+
     /// Takes note of a new snapshot.
     pub(crate) fn settle(&mut self, snapshot: &Snapshot) {
+        self.restarting.retain(|id, run| {
+            let now = snapshot.process(*id).and_then(|process| process.run);
+            now.is_some_and(|now| *run.get_or_insert(now) == now)
+        });
         self.marked.retain(|id| snapshot.process(*id).is_some());
         let keys = self.keys(snapshot);
         self.cursor.settle(&keys);
@@ -496,6 +507,7 @@ impl Processes {
                         palette,
                         selected: is_selected(&Row::Process(process)),
                         marked: self.marked.contains(&process.id),
+                        starts_again: self.starts_again(process),
                     };
                     if narrow {
                         item.narrow(&mut pen, at);

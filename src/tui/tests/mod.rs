@@ -6,6 +6,7 @@ mod keys;
 mod logs;
 mod pictures;
 mod queue;
+mod says;
 mod screens;
 mod sizes;
 mod teams;

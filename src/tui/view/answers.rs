@@ -8,6 +8,7 @@ use crate::tui::action::Action;
 use crate::tui::dialogs::confirm::Confirm;
 use crate::tui::dialogs::{Dialog, Order};
 use crate::tui::format::Present;
+use crate::tui::notice::Notice;
 use crate::tui::view::{Page, View};
 
 impl View {
@@ -25,22 +26,31 @@ impl View {
         };
         match result {
             Ok(outcome) => {
+                // What went wrong before, and how a stop was announced, is old now.
+                let ended = matches!(outcome, Outcome::Stopped(..));
+                let old = |notice: &Notice| match notice.level {
+                    Level::Info => ended && notice.is_answer(),
+                    Level::Warning | Level::Error => true,
+                };
+                if self.notice.as_ref().is_some_and(old) {
+                    self.notice = None;
+                }
                 if let Some((at, _)) = self.tied(ticket) {
                     self.dialogs.remove(at);
                 }
                 match outcome {
                     Outcome::TaskAdded(task) => {
-                        self.note(Level::Info, format!("{task} is accepted and on disk."));
+                        self.news(Level::Info, format!("{task} is accepted and on disk."));
                     }
                     Outcome::TaskKnown(task) => {
-                        self.note(Level::Info, format!("{task} was there already."));
+                        self.news(Level::Info, format!("{task} was there already."));
                     }
                     Outcome::TasksAdded(tasks) => {
                         let line = format!("{} tasks are accepted and on disk.", tasks.len());
-                        self.note(Level::Info, line);
+                        self.news(Level::Info, line);
                     }
                     Outcome::Said(task) => {
-                        self.note(
+                        self.news(
                             Level::Info,
                             format!("The message is on its way to the turn of {task}."),
                         );
@@ -55,7 +65,7 @@ impl View {
                     | Outcome::Cluster(_) => {}
                     Outcome::Removed { saved, left } => {
                         if let Some(saved) = saved {
-                            self.note(Level::Info, kept(&saved.process, left.as_deref()));
+                            self.news(Level::Info, kept(&saved.process, left.as_deref()));
                         }
                     }
                     Outcome::Worked {
@@ -71,7 +81,7 @@ impl View {
                 let line = format!("cannot {what}: {refusal}{}", remedy.unwrap_or_default());
                 match self.tied(ticket) {
                     Some((_, dialog)) => dialog.refused(line),
-                    None => self.note(Level::Error, line),
+                    None => self.news(Level::Error, line),
                 }
             }
         }
@@ -104,14 +114,14 @@ impl View {
             }
             WorkDone::Brought(Merged::Nothing) => {
                 let line = format!("{branch} has no commit that {base} does not have.");
-                self.note(Level::Info, line);
+                self.news(Level::Info, line);
             }
             WorkDone::Exported { to, bytes } => {
                 let line = format!(
                     "Written: {}, {bytes} bytes; `git apply` takes it.",
                     to.display()
                 );
-                self.note(Level::Info, line);
+                self.news(Level::Info, line);
             }
             WorkDone::Brought(Merged::Done { .. }) | WorkDone::Discarded(_) => {}
         }

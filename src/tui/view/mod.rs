@@ -130,14 +130,14 @@ impl View {
         let by_itself = !std::mem::take(&mut self.telling);
         let Some(digest) = digest else {
             let text = "The record of what happened cannot be read; the instance's log says why.";
-            self.note(Level::Error, text);
+            self.news(Level::Error, text);
             return;
         };
         if by_itself && digest.is_quiet() {
             return;
         }
         if by_itself && !self.may_tell {
-            self.note(
+            self.news(
                 Level::Info,
                 "Things happened while you were away: B shows them.",
             );
@@ -201,14 +201,11 @@ impl View {
 
     fn key(&mut self, key: KeyEvent, snapshot: &Snapshot, now: &Present) -> Vec<Action> {
         self.may_tell = false;
-        if self
-            .notice
-            .as_ref()
-            .is_some_and(|notice| notice.was_read(now))
-        {
+        let verb = keys::verb(self.place(), &key);
+        let does_something = verb.is_some() || !self.dialogs.is_empty();
+        if does_something && self.notice.as_ref().is_some_and(|one| one.was_read(now)) {
             self.notice = None;
         }
-        let verb = keys::verb(self.place(), &key);
         let look = self.look.clone();
         let scene = Scene {
             snapshot,
@@ -410,6 +407,15 @@ impl View {
                     let here = self.presses.entry(process).or_insert(0);
                     *here = here.saturating_add(1);
                 }
+                match order.command {
+                    Command::Restart(process) => {
+                        self.processes.restarting.insert(process, None);
+                    }
+                    Command::Stop(process) | Command::Kill(process) => {
+                        self.processes.restarting.remove(&process);
+                    }
+                    _ => {}
+                }
                 let ticket = self.ticket();
                 self.pending.insert(ticket, order.what);
                 Action::Order {
@@ -425,8 +431,13 @@ impl View {
         self.tickets
     }
 
-    /// Says something in the message area.
+    /// Answers a key in the message area.
     pub(crate) fn note(&mut self, level: Level, text: impl Into<String>) {
+        self.notice = Some(Notice::answer(level, text));
+    }
+
+    /// Says in the message area what came while other keys may have been pressed.
+    pub(crate) fn news(&mut self, level: Level, text: impl Into<String>) {
         self.notice = Some(Notice::new(level, text));
     }
 }

@@ -106,7 +106,12 @@ impl View {
             area = above;
         }
         match self.pages.last_mut() {
-            Some(Page::Details(page)) => return page.draw(scene, area, buffer),
+            Some(Page::Details(page)) => {
+                let process = scene.snapshot.process(page.process);
+                page.starts_again =
+                    process.is_some_and(|process| self.processes.starts_again(process));
+                return page.draw(scene, area, buffer);
+            }
             Some(Page::Logs(page)) => return page.draw(scene, area, buffer),
             Some(Page::Task(page)) => return page.draw(scene, area, buffer),
             Some(Page::Diff(page)) => return page.draw(scene, area, buffer),

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use ratatui::style::Style;
 
-use crate::domain::snapshot::{Activity, ProcessView, Snapshot};
+use crate::domain::fault::FaultCode;
+use crate::domain::snapshot::{Activity, ProcessView, Snapshot, Status};
 use crate::tui::format::{self, Present};
 use crate::tui::look::Palette;
 use crate::tui::order::Column;
@@ -224,7 +225,13 @@ impl Columns {
         let (process, palette) = (item.process, item.palette);
         item.lead(pen, row);
         let mut at = LEAD;
-        let word = status::word(process, item.now);
+        let (word, word_style) = if self.health > 0 {
+            let style = status::word_style(process, palette);
+            (status::word(process, item.now), style)
+        } else {
+            let style = status::whole_word_style(process, palette);
+            (status::whole_word(process, item.now), style)
+        };
         let id = process.id.to_string();
         let name_style = if process.is_up() || process.needs_a_person() {
             palette.strong
@@ -237,7 +244,7 @@ impl Columns {
             (id.as_str(), self.id, palette.dim),
             (&name, self.name, name_style),
             (&role, self.role, palette.plain),
-            (&word, self.status, status::word_style(process, palette)),
+            (&word, self.status, word_style),
             (
                 process.health.as_str(),
                 self.health,
@@ -296,6 +303,8 @@ pub(crate) struct Item<'a> {
     pub(crate) palette: &'a Palette,
     pub(crate) selected: bool,
     pub(crate) marked: bool,
+    /// It stops to be started anew.
+    pub(crate) starts_again: bool,
 }
 
 impl Item<'_> {
@@ -325,11 +334,30 @@ impl Item<'_> {
         style.add_modifier(ratatui::style::Modifier::BOLD)
     }
 
+    /// What blocks it for a time, and until when.
+    fn limit(&self) -> Option<String> {
+        let process = self.process;
+        let until = process
+            .until
+            .filter(|_| process.status == Status::Blocked)?;
+        let until = format!("until {}", self.now.clock(until));
+        let fault = process.fault.as_ref()?;
+        Some(match fault.code {
+            FaultCode::LimitsExceeded => format!("usage limit {until}"),
+            _ => format!("{until}: {}", process.now),
+        })
+    }
+
     /// What it does, asks or suffers, in as many columns.
     fn now_line(&self, room: usize) -> String {
         let process = self.process;
-        let said = if process.now.is_empty() {
+        let said = if let Some(limit) = self.limit() {
+            limit
+        } else if process.now.is_empty() || self.starts_again {
             match (&process.stopping, process.task) {
+                (Some(stage), _) if self.starts_again => {
+                    format!("{stage}, then starts again")
+                }
                 (Some(stage), _) => format!("stopping {stage}"),
                 (None, Some(task)) => match self.snapshot.task(task) {
                     Some(found) => format!("{task} {}", found.title()),
@@ -370,8 +398,8 @@ impl Item<'_> {
         let name = text::clean(&self.process.name);
         let columns = pen.width();
         let at = pen.put(row, LEAD, columns, &name, palette.strong);
-        let word = status::word(self.process, self.now);
-        let style = status::word_style(self.process, palette);
+        let word = status::whole_word(self.process, self.now);
+        let style = status::whole_word_style(self.process, palette);
         let at = pen.put(row, at + 1, columns, &word, style);
         let now = self.now_line(columns.saturating_sub(at + 3));
         if !now.is_empty() && at + 6 < columns {

@@ -18,6 +18,7 @@ pub(crate) fn shape(process: &ProcessView, palette: &Palette) -> (&'static str, 
     };
     let style = match (process.status, process.health) {
         (Status::Error, _) | (_, Health::Critical) => palette.bad,
+        (Status::Running | Status::Waiting, Health::Offline) => palette.bad,
         (Status::Waiting | Status::Backoff | Status::Blocked, _) | (_, Health::Warning) => {
             palette.warn
         }
@@ -43,6 +44,34 @@ pub(crate) fn word(process: &ProcessView, now: &Present) -> String {
         },
         status => status.as_str().to_owned(),
     }
+}
+
+/// The word of a status where no column tells how it does: that is in the word, if it is not well.
+pub(crate) fn whole_word(process: &ProcessView, now: &Present) -> String {
+    let word = word(process, now);
+    match ailment(process) {
+        Some(Health::Offline) => Health::Offline.as_str().to_owned(),
+        Some(Health::Critical) => format!("{word} crit"),
+        Some(_) => format!("{word} warn"),
+        None => word,
+    }
+}
+
+/// The style of that word.
+pub(crate) fn whole_word_style(process: &ProcessView, palette: &Palette) -> Style {
+    match ailment(process) {
+        Some(_) => health_style(process, palette),
+        None => word_style(process, palette),
+    }
+}
+
+/// How it does, if that is not well and its status does not say so.
+fn ailment(process: &ProcessView) -> Option<Health> {
+    let ill = matches!(
+        process.health,
+        Health::Warning | Health::Critical | Health::Offline
+    );
+    (process.status == Status::Running && ill).then_some(process.health)
 }
 
 /// The style of the status word: rare colours, for what is not as usual.

@@ -163,7 +163,7 @@ impl PaletteDialog {
         let palette = scene.palette();
         let mut pen = Pen::new(buffer, area);
         let width = pen.width();
-        let what = "any action, screen, employee, role, task";
+        let what = "action, screen, employee, role, task";
         pen.title(0, "Command", what, palette);
         pen.put(1, 1, 1, ":", palette.accent);
         let from = self.cursor.saturating_sub(SHOWN - 1);

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::domain::automation::Autostart;
+use crate::domain::automation::{Autostart, Rest};
 use crate::domain::id::ProcessId;
 use crate::domain::role::{PromptMode, Range};
 use crate::domain::sandbox::SandboxLevel;
@@ -31,6 +31,8 @@ const GAP: usize = 3;
 pub(crate) struct Details {
     pub(crate) process: ProcessId,
     pub(crate) scroll: Scroll,
+    /// It stops to be started anew.
+    pub(crate) starts_again: bool,
     // Where sections begin, as drawn last; empty where they stand side by side.
     starts: Vec<usize>,
 }
@@ -40,6 +42,7 @@ impl Details {
         Self {
             process,
             scroll: Scroll::default(),
+            starts_again: false,
             starts: Vec::new(),
         }
     }
@@ -66,7 +69,11 @@ impl Details {
             pen.put(1, 2, usize::from(area.width), &line, scene.palette().plain);
             return;
         };
-        let page = Paper { process, scene };
+        let page = Paper {
+            process,
+            scene,
+            starts_again: self.starts_again,
+        };
         page.title(area, buffer);
         let body = Rect {
             x: area.x + 1.min(area.width),
@@ -118,6 +125,7 @@ impl Section {
 struct Paper<'a> {
     process: &'a ProcessView,
     scene: Scene<'a>,
+    starts_again: bool,
 }
 
 impl Paper<'_> {
@@ -288,9 +296,15 @@ impl Paper<'_> {
         }
         if let Some(stage) = &process.stopping {
             status = format!("{status}, {stage}");
+            if self.starts_again {
+                status.push_str(", then it starts again");
+            }
         }
         if let Some(until) = process.until {
-            status = format!("{status}, until {}", now.clock(until));
+            let until = format!("until {}", now.clock(until));
+            if !status.contains(&until) {
+                status = format!("{status}, {until}");
+            }
         }
         let evidence = &process.evidence;
         status = format!(
@@ -365,6 +379,9 @@ impl Paper<'_> {
     fn by_itself(&self) -> Option<String> {
         let upkeep = &self.process.upkeep;
         let now = self.scene.now;
+        if upkeep.rest == Some(Rest::Person) && !self.process.is_up() {
+            return Some("nothing: you stopped it, so it stays down until you start it".to_owned());
+        }
         let mut parts = Vec::new();
         if let Some(schedule) = &upkeep.schedule {
             parts.push(match upkeep.next_run {

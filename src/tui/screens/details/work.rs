@@ -72,7 +72,7 @@ impl Paper<'_> {
         let (process, palette) = (self.process, self.scene.palette());
         let snapshot = self.scene.snapshot;
         if process.task.is_none() && process.last_tasks.is_empty() {
-            if process.protocol.is_read() {
+            if process.protocol.is_read() && process.tasks_assigned == 0 {
                 sheet.text("No task yet: t gives it one.", 0, palette.dim);
             }
             return;
