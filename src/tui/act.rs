@@ -34,6 +34,10 @@ impl View {
     /// Carries out a verb of a screen.
     pub(crate) fn act(&mut self, verb: Verb, digit: Option<u32>, scene: Scene<'_>) -> Vec<Action> {
         let snapshot = scene.snapshot;
+        if let Some(why) = self.nobody(verb, snapshot) {
+            self.note(Level::Info, why);
+            return Vec::new();
+        }
         match verb {
             Verb::Up => self.step(-1, snapshot),
             Verb::Down => self.step(1, snapshot),
@@ -84,6 +88,8 @@ impl View {
                 } else if let Some(process) = self.subject(snapshot).map(|process| process.id) {
                     let logs = Logs::new(process, self.look.palette);
                     self.pages.push(Page::Logs(Box::new(logs)));
+                } else {
+                    self.note(Level::Info, "Nobody has begun it: there is no log of it.");
                 }
             }
             Verb::Left | Verb::Right if matches!(self.pages.last(), Some(Page::Details(_))) => {
@@ -174,7 +180,21 @@ impl View {
                     None => self.note(Level::Info, "Everybody runs on what is on disk."),
                 }
             }
+            Verb::Mistakes => self.note(
+                Level::Info,
+                "Nothing is wrong: the configuration is in force, and the agent is there.",
+            ),
             Verb::Demo if can_demo(snapshot) => return vec![Action::Demo],
+            Verb::Demo if snapshot.demo => {
+                self.note(
+                    Level::Info,
+                    "This is the demo: everybody here is simulated.",
+                );
+            }
+            Verb::Demo => self.note(
+                Level::Info,
+                "The demo has a place of its own: `headcount --demo` in your shell opens it.",
+            ),
             Verb::Leave => self.note(
                 Level::Info,
                 "q leaves the screen and stops nothing; `headcount down` stops everything.",
@@ -291,8 +311,13 @@ impl View {
                 Some(Item::Alert(id)) => {
                     let process = snapshot.alert(id).and_then(|alert| alert.process);
                     let process = process.filter(|id| snapshot.process(*id).is_some());
-                    self.pages
-                        .extend(process.map(|id| Page::Details(Details::new(id))));
+                    match process {
+                        Some(id) => self.pages.push(Page::Details(Details::new(id))),
+                        None => self.note(
+                            Level::Info,
+                            "It is about nobody in particular; all that is known stands here.",
+                        ),
+                    }
                 }
                 Some(Item::Failed(id)) => self.pages.push(Page::Task(TaskPage::new(id))),
                 Some(Item::Updates(id)) => {
@@ -542,10 +567,65 @@ impl View {
         self.settle(snapshot);
     }
 
+    /// Why a verb that is for one employee means nothing now, where none is selected.
+    fn nobody(&self, verb: Verb, snapshot: &Snapshot) -> Option<String> {
+        let of_all = matches!(
+            verb,
+            Verb::Start | Verb::Stop | Verb::Kill | Verb::Restart | Verb::Remove
+        );
+        let of_one = of_all
+            || matches!(
+                verb,
+                Verb::Yes
+                    | Verb::Always
+                    | Verb::Deny
+                    | Verb::Answer
+                    | Verb::Log
+                    | Verb::Diff
+                    | Verb::Message
+                    | Verb::Why
+                    | Verb::Open
+                    | Verb::Mark
+                    | Verb::MarkRange
+            );
+        let on_tasks = self.pages.is_empty() && self.tab == Tab::Tasks;
+        if of_one && on_tasks && self.task(snapshot).is_none() {
+            return Some(match snapshot.tasks.is_empty() {
+                true => "There is no task: t writes one.".into(),
+                false => "No task is shown: Esc shows all of them.".into(),
+            });
+        }
+        let in_front = self.pages.is_empty() && self.tab == Tab::Processes;
+        if !of_one || !in_front || self.subject(snapshot).is_some() {
+            return None;
+        }
+        if of_all && !self.processes.marked.is_empty() {
+            return None;
+        }
+        let of_team = matches!(
+            verb,
+            Verb::Start | Verb::Stop | Verb::Restart | Verb::Why | Verb::Open
+        );
+        match self.processes.row(snapshot) {
+            Some(Key::Cluster(_)) if of_team => None,
+            Some(Key::Cluster(_)) => Some(
+                "That is for one employee; on the head of a cluster s x r act on all of it.".into(),
+            ),
+            Some(Key::Folded(_)) if verb == Verb::Open => None,
+            Some(Key::Folded(_)) => {
+                Some("That is for one employee, and these are folded: Right unfolds them.".into())
+            }
+            _ if snapshot.processes.is_empty() => Some("Nobody is hired yet: n hires.".into()),
+            _ => Some("Nobody is shown: Esc shows all of them.".into()),
+        }
+    }
+
     /// Says what a status is known from.
     fn why(&mut self, scene: Scene<'_>) {
         if let Some(process) = self.subject(scene.snapshot) {
             self.dialogs.push(Dialog::Reader(Reader::why(process.id)));
+        } else {
+            self.note(Level::Info, "It is about nobody in particular.");
         }
     }
 

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use crate::domain::inbox;
 use crate::domain::snapshot::{Activity, Level, Machine, ProcessView, Snapshot, Status};
 use crate::tui::format;
 use crate::tui::keys::Key;
@@ -48,7 +49,7 @@ impl Tab {
         let count = match self {
             Self::Processes | Self::Roles => 0,
             Self::Tasks => (snapshot.counts.queued + snapshot.counts.active) as usize,
-            Self::Inbox => waiting_requests(snapshot) + new_alerts(snapshot),
+            Self::Inbox => inbox::waiting(snapshot).len(),
         };
         (count > 0).then_some(count)
     }
@@ -347,10 +348,14 @@ pub(crate) fn mistakes(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let mut pen = Pen::new(buffer, area);
     let width = pen.width();
     if scene.snapshot.configuration_mistakes.is_some() {
-        let line = "✕ roles.toml has mistakes; the last good one stays in force. E shows them.";
+        // What to do about it stands first: the end is cut where it is narrow.
+        let line = "✕ roles.toml is wrong, E shows how; the last good one stays in force.";
         pen.put(0, 1, width.saturating_sub(2), line, palette.bad);
     } else if let Some(fault) = &scene.snapshot.agent_missing {
-        let line = format!("✕ {}. E shows what to do.", text::clean(&fault.cause));
+        const REST: &str = ". E shows what to do.";
+        let room = width.saturating_sub(5 + text::width(REST));
+        let cause = text::clean(&fault.cause);
+        let line = format!("✕ {}{REST}", text::fit(&cause, room));
         pen.put(0, 1, width.saturating_sub(2), &line, palette.bad);
     }
 }
@@ -400,6 +405,16 @@ pub(crate) fn footer(scene: Scene<'_>, offers: &Offers, area: Rect, buffer: &mut
     let length = |(key, label): &(Key, &str)| text::width(&key.to_string()) + 1 + label.len();
     let right: usize = offers.always.iter().map(|pair| length(pair) + 2).sum();
     let mut at = 1;
+    if offers.marked > 0 {
+        let line = format!("{} marked, Esc clears", offers.marked);
+        at = pen.put(
+            0,
+            at,
+            width.saturating_sub(at + right),
+            &line,
+            scene.palette().strong,
+        ) + 2;
+    }
     // Without those the last one, which leaves, must not be lost.
     let last = offers.here.last().filter(|_| offers.always.is_empty());
     let kept = right + last.map_or(0, |pair| length(pair) + 1);

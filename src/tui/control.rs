@@ -70,8 +70,9 @@ impl View {
         };
         let targets: Vec<&ProcessView> = all.iter().copied().filter(fits).collect();
         let Some(first) = targets.first() else {
-            if let Some(process) = all.first() {
-                self.note(Level::Info, cannot(verb, process));
+            match all.first() {
+                Some(process) => self.note(Level::Info, cannot(verb, process)),
+                None => self.note(Level::Info, "It is about nobody in particular."),
             }
             return Vec::new();
         };
@@ -193,6 +194,8 @@ impl View {
                     Level::Info,
                     "Nothing is asked here; w goes to what waits for you.",
                 );
+            } else {
+                self.note(Level::Info, "That answers a request, and none is selected.");
             }
             return Vec::new();
         };
@@ -241,6 +244,7 @@ impl View {
             return;
         }
         let Some(asked) = self.asked(snapshot) else {
+            self.note(Level::Info, "Nothing that waits is selected.");
             return;
         };
         let alike = Inbox::alike(asked, snapshot);

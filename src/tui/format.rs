@@ -152,9 +152,31 @@ pub(crate) fn limit(size: u64) -> String {
     limits::written(size).unwrap_or_else(|| bytes(size))
 }
 
+/// A sum of limits: as [`bytes`], but in the decimal unit that they were written in, where they were.
+pub(crate) fn sum_of_limits(size: u64) -> String {
+    const MB: u64 = 1_000_000;
+    const MIB: u64 = 1 << 20;
+    if size == 0 || !size.is_multiple_of(MB) || size.is_multiple_of(MIB) {
+        return bytes(size);
+    }
+    match size / MB {
+        mega @ 0..1000 => format!("{mega}MB"),
+        mega => format!("{}.{}GB", mega / 1000, mega % 1000 / 100),
+    }
+}
+
 /// A share in whole per cent.
 pub(crate) fn percent(value: f64) -> String {
     format!("{:.0}%", value.max(0.0))
+}
+
+/// Cores with one decimal, two where they need them: `0.25`.
+pub(crate) fn cores(value: f64) -> String {
+    let written = format!("{value:.2}");
+    match written.strip_suffix('0') {
+        Some(short) => short.to_owned(),
+        None => written,
+    }
 }
 
 /// US dollars; `-` where nothing was spent.

@@ -292,6 +292,7 @@ pub(crate) const TABLE: &[Binding] = bindings! {
 
     Send [ctrl('s')] &[Hire], "hire", "hire";
     Open [key(KeyCode::Enter)] &[Hire], "", "on the roles and the button: hire; in a field: to the next one";
+    Help [letter('?')] &[Hire], "help", "these keys; in a field it is a letter";
     Send [ctrl('s'), ctrl('d'), ctrl_enter()] &[Editor], "send", "send";
     Send [key(KeyCode::Enter), ctrl('s')] &[Line, Sizes], "ok", "done";
     Send [key(KeyCode::Enter)] &[Finder, Bring], "do it", "do it";

@@ -1,7 +1,9 @@
 //! What can be done now with what is selected: the footer shows it, a key that cannot says why.
 
+use std::collections::BTreeSet;
+
 use crate::domain::automation::Rest;
-use crate::domain::id::{AlertId, TaskId};
+use crate::domain::id::{AlertId, ProcessId, TaskId};
 use crate::domain::inbox::{self, Ask, Item, Request};
 use crate::domain::snapshot::{ProcessView, Snapshot, Status};
 use crate::domain::task::{Task, TaskState};
@@ -19,6 +21,8 @@ pub(crate) struct Offers {
     pub(crate) here: Vec<(Key, &'static str)>,
     /// Those that are always shown.
     pub(crate) always: Vec<(Key, &'static str)>,
+    /// How many are marked, whom keys act on then.
+    pub(crate) marked: usize,
 }
 
 impl View {
@@ -100,7 +104,10 @@ impl View {
 
     /// The keys that work now: those of the place, and those that are always shown.
     pub(crate) fn offers(&self, scene: Scene<'_>) -> Offers {
-        let mut offers = Offers::default();
+        let mut offers = Offers {
+            marked: self.marked().len(),
+            ..Offers::default()
+        };
         for binding in keys::bindings(self.place()) {
             let Some(key) = binding.keys.first() else {
                 continue;
@@ -112,7 +119,9 @@ impl View {
                 continue;
             }
             match binding.verb {
-                Verb::Help | Verb::Detach => offers.always.push((*key, label)),
+                Verb::Help | Verb::Detach if self.dialogs.is_empty() => {
+                    offers.always.push((*key, label))
+                }
                 _ => offers.here.push((*key, label)),
             }
         }
@@ -124,9 +133,18 @@ impl View {
         if let Some(Dialog::Alike(dialog)) = self.dialogs.last() {
             return dialog.label(verb, label);
         }
+        if let Some(Dialog::Hire(dialog)) = self.dialogs.last()
+            && verb == Verb::Help
+            && dialog.is_typing()
+        {
+            return None;
+        }
         if !self.dialogs.is_empty() {
             let usable = verb != Verb::Editor || self.look.caps.editor;
             return usable.then_some(label);
+        }
+        if !self.marked().is_empty() {
+            return self.offer_to_marked(verb, label, snapshot);
         }
         if let Some(team) = self.team(snapshot) {
             let up = team.sum().up > 0;
@@ -272,6 +290,41 @@ impl View {
                 .iter()
                 .any(|process| process.updates_available),
             _ => true,
+        };
+        offered.then_some(label)
+    }
+
+    /// Those that are marked, while keys act on them.
+    fn marked(&self) -> &BTreeSet<ProcessId> {
+        static NOBODY: BTreeSet<ProcessId> = BTreeSet::new();
+        let in_front = self.dialogs.is_empty() && self.pages.is_empty();
+        if in_front && self.tab == Tab::Processes {
+            &self.processes.marked
+        } else {
+            &NOBODY
+        }
+    }
+
+    /// The label of a verb where several are marked: only what means all of them, or marks others.
+    fn offer_to_marked(
+        &self,
+        verb: Verb,
+        label: &'static str,
+        snapshot: &Snapshot,
+    ) -> Option<&'static str> {
+        let any = |fits: fn(&ProcessView) -> bool| {
+            let mut marked = self.marked().iter().filter_map(|id| snapshot.process(*id));
+            marked.any(|process| fits(process))
+        };
+        let offered = match verb {
+            Verb::Start => any(can_start),
+            Verb::Stop => any(can_stop),
+            Verb::Kill | Verb::Restart => any(ProcessView::is_up),
+            Verb::Remove => any(|process| !process.is_up()),
+            Verb::MarkRange => return Some("mark to here"),
+            Verb::Back => return Some("unmark"),
+            Verb::Mark | Verb::Help | Verb::Detach => true,
+            _ => false,
         };
         offered.then_some(label)
     }

@@ -7,6 +7,7 @@ use crate::domain::id::TaskId;
 use crate::domain::snapshot::{Level, Snapshot};
 use crate::domain::task::{Move, Priority, Task, TaskChange};
 use crate::tui::action::Action;
+use crate::tui::chrome::Tab;
 use crate::tui::dialogs::confirm::Confirm;
 use crate::tui::dialogs::reader::Reader;
 use crate::tui::dialogs::task::TaskDialog;
@@ -23,6 +24,12 @@ impl View {
     /// Carries out a verb on the selected task, or says why it means nothing now.
     pub(crate) fn handle_task(&mut self, verb: Verb, snapshot: &Snapshot) -> Vec<Action> {
         let Some(task) = self.task(snapshot) else {
+            let line = match (self.tab, snapshot.tasks.is_empty()) {
+                (Tab::Inbox, _) => "That is for a task that failed, and none is selected.",
+                (_, true) => "There is no task: t writes one.",
+                (_, false) => "No task is selected.",
+            };
+            self.note(Level::Info, line);
             return Vec::new();
         };
         let id = task.id;

@@ -12,6 +12,9 @@ use crate::tui::keys::Verb;
 use crate::tui::scene::Scene;
 use crate::tui::view::View;
 
+/// Why there is nothing that is done to clusters.
+const NO_CLUSTERS: &str = "No clusters: write [clusters.NAME] into roles.toml.";
+
 impl View {
     /// The cluster that keys act on: its head is selected, and nobody is marked.
     pub(crate) fn team<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a ClusterView> {
@@ -83,20 +86,23 @@ impl View {
                 let dialog = SizesDialog::new(cluster, by);
                 self.dialogs.push(Dialog::Sizes(dialog));
             }
-            None => self.note(
-                Level::Info,
-                "That is for the head of a cluster; T shows the list by cluster.",
-            ),
+            None => {
+                let line = if snapshot.clusters.is_empty() {
+                    NO_CLUSTERS
+                } else if self.processes.by_cluster {
+                    "That is for the head of a cluster; k goes up to it."
+                } else {
+                    "That is for the head of a cluster; T shows the list by cluster."
+                };
+                self.note(Level::Info, line);
+            }
         }
     }
 
     /// Shows the list by cluster, or by department again.
     pub(crate) fn turn_teams(&mut self, snapshot: &Snapshot) {
         if snapshot.clusters.is_empty() {
-            self.note(
-                Level::Info,
-                "No clusters: write [clusters.NAME] into roles.toml.",
-            );
+            self.note(Level::Info, NO_CLUSTERS);
             return;
         }
         self.processes.turn(snapshot);

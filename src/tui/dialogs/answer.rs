@@ -14,7 +14,7 @@ use crate::tui::keys::{self, Verb};
 use crate::tui::scene::Scene;
 use crate::tui::text;
 use crate::tui::widgets::field::Field;
-use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::pen::{Pen, more};
 use crate::tui::widgets::sheet::Sheet;
 
 /// The questions of a request, one after the other.
@@ -28,6 +28,8 @@ pub(crate) struct AnswerDialog {
     marked: Vec<usize>,
     words: Field,
     typing: bool,
+    /// The first choice that is shown, where there is no room for all.
+    first: usize,
 }
 
 impl AnswerDialog {
@@ -42,6 +44,7 @@ impl AnswerDialog {
             marked: Vec::new(),
             words: Field::new(""),
             typing,
+            first: 0,
         }
     }
 
@@ -126,6 +129,7 @@ impl AnswerDialog {
         }
         self.answers.push(answer);
         self.cursor = 0;
+        self.first = 0;
         self.marked.clear();
         self.words = Field::new("");
         self.typing = self.choices() == 0;
@@ -141,13 +145,15 @@ impl AnswerDialog {
         )])
     }
 
-    fn lines(&self, width: usize, scene: Scene<'_>) -> Vec<Line<'static>> {
+    /// What is asked, and a line for each choice.
+    fn lines(&self, width: usize, scene: Scene<'_>) -> [Vec<Line<'static>>; 2] {
         let palette = scene.palette();
+        let mut asked = Sheet::new(width, *palette);
         let mut sheet = Sheet::new(width, *palette);
         let Some(question) = self.question() else {
-            return Vec::new();
+            return [Vec::new(), Vec::new()];
         };
-        sheet.text(&question.text, 0, palette.strong);
+        asked.text(&question.text, 0, palette.strong);
         for (at, choice) in question.choices.iter().enumerate() {
             let here = !self.typing && at == self.cursor;
             let mark = match (question.several, self.marked.contains(&at)) {
@@ -157,12 +163,15 @@ impl AnswerDialog {
             };
             let line = format!("{mark}{}", text::clean(&choice.label));
             let about = text::clean(&choice.description).into_owned();
-            let about = if about.is_empty() {
-                about
+            let room = width.saturating_sub(2 + text::width(&format!("{} ", at + 1)));
+            let line = text::fit(&line, room).into_owned();
+            // What only says the same again is left out.
+            let about = if about.is_empty() || choice.description == choice.label {
+                String::new()
             } else {
                 format!("  {about}")
             };
-            let room = width.saturating_sub(4 + text::width(&line));
+            let room = room.saturating_sub(text::width(&line));
             sheet.line(Line::from(vec![
                 Span::styled(if here { "› " } else { "  " }, palette.accent),
                 Span::styled(format!("{} ", at + 1), palette.accent),
@@ -170,7 +179,7 @@ impl AnswerDialog {
                 Span::styled(text::fit(&about, room).into_owned(), palette.dim),
             ]));
         }
-        sheet.into_lines()
+        [asked.into_lines(), sheet.into_lines()]
     }
 
     pub(crate) fn height(&self, width: u16) -> u16 {
@@ -195,13 +204,31 @@ impl AnswerDialog {
             x: area.x + 2.min(area.width),
             y: area.y + 1.min(area.height),
             width: area.width.saturating_sub(4),
-            height: area.height.saturating_sub(3),
+            height: area
+                .height
+                .saturating_sub(if area.height > 6 { 3 } else { 2 }),
         };
-        let lines = self.lines(usize::from(body.width), scene);
-        for (row, line) in (body.y..body.bottom()).zip(lines) {
+        let [mut asked, choices] = self.lines(usize::from(body.width), scene);
+        // The choices come first: three of them at least, and what is asked from its beginning.
+        let room = usize::from(body.height);
+        let least = choices.len().min(3);
+        let rows = room
+            .saturating_sub(asked.len())
+            .max(least)
+            .min(choices.len());
+        let rows = rows.min(room.saturating_sub(1).max(1));
+        asked.truncate(room.saturating_sub(rows));
+        self.first = self
+            .first
+            .min(self.cursor)
+            .max((self.cursor + 1).saturating_sub(rows));
+        self.first = self.first.min(choices.len().saturating_sub(rows));
+        let (above, below) = (self.first, choices.len().saturating_sub(self.first + rows));
+        let shown = choices.into_iter().skip(self.first).take(rows);
+        for (row, line) in (body.y..body.bottom()).zip(asked.into_iter().chain(shown)) {
             line.render(Rect::new(body.x, row, body.width, 1), buffer);
         }
-        let row = pen_row(area);
+        let row = usize::from(body.bottom().saturating_sub(area.y));
         let mut pen = Pen::new(buffer, area);
         let label = if self.typing {
             "in your own words"
@@ -210,6 +237,10 @@ impl AnswerDialog {
         };
         let width = pen.width();
         let end = pen.put(row, 2, width, label, palette.dim);
+        if !self.typing {
+            let room = width.saturating_sub(end + 3);
+            pen.right(row, end + 1, room, &more(above, below), palette.accent);
+        }
         if self.typing {
             pen.put(row, end + 1, 1, "›", palette.accent);
             let x = u16::try_from(end + 3).unwrap_or(u16::MAX).min(area.width);
@@ -223,9 +254,4 @@ impl AnswerDialog {
                 .draw(cell.intersection(area), buffer, true, palette);
         }
     }
-}
-
-/// The row of the field: the last but one.
-fn pen_row(area: Rect) -> usize {
-    usize::from(area.height).saturating_sub(2)
 }

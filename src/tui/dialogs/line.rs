@@ -153,8 +153,9 @@ impl LineDialog {
         self.field.paste(pasted);
     }
 
-    pub(crate) const fn height(&self) -> u16 {
-        3
+    pub(crate) fn height(&self, width: u16) -> u16 {
+        let rows = text::wrap(&text::clean(&self.note), note_width(width)).len();
+        u16::try_from(rows + 2).unwrap_or(3)
     }
 
     pub(crate) fn draw(&mut self, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
@@ -162,21 +163,27 @@ impl LineDialog {
         let mut pen = Pen::new(buffer, area);
         let width = pen.width();
         pen.title(0, &text::clean(&self.title), "", palette);
-        pen.put(
-            1,
-            2,
-            width.saturating_sub(3),
-            &text::clean(&self.note),
-            palette.dim,
-        );
-        pen.put(2, 2, 1, "›", palette.accent);
+        // The field stays where there is not room for all.
+        let rows = pen.height().saturating_sub(2);
+        let note = text::clean(&self.note);
+        let wrapped = text::wrap(&note, note_width(area.width));
+        for (row, line) in wrapped.iter().take(rows).enumerate() {
+            pen.put(1 + row, 2, width.saturating_sub(3), line, palette.dim);
+        }
+        let below = 1 + wrapped.len().min(rows);
+        pen.put(below, 2, 1, "›", palette.accent);
         let row = Rect {
             x: area.x.saturating_add(4),
-            y: area.y.saturating_add(2),
+            y: area.y.saturating_add(u16::try_from(below).unwrap_or(1)),
             width: area.width.saturating_sub(6),
             height: 1,
         };
         self.field
             .draw(row.intersection(area), buffer, true, palette);
     }
+}
+
+/// Columns of what is said above the field.
+fn note_width(width: u16) -> usize {
+    usize::from(width).saturating_sub(3).max(1)
 }

@@ -64,6 +64,8 @@ pub(crate) enum Heard {
     Closed,
     /// It closes, and this one opens in its place.
     Opened(Box<Dialog>),
+    /// It stays, and this is read above it.
+    Read(Box<Reader>),
     /// It closes, and these are given.
     Orders(Vec<Order>),
     /// It stays open until this is answered.
@@ -135,7 +137,7 @@ impl Dialog {
         match self {
             Self::Answer(dialog) => dialog.paste(pasted),
             Self::Bring(dialog) => dialog.paste(pasted),
-            Self::Hire(dialog) => dialog.paste(pasted),
+            Self::Hire(dialog) => dialog.paste(pasted, &snapshot.catalogue),
             Self::Line(dialog) => dialog.paste(pasted),
             Self::Palette(dialog) => dialog.paste(pasted, snapshot),
             Self::Task(dialog) => dialog.paste(pasted),
@@ -155,7 +157,7 @@ impl Dialog {
             Self::Answer(dialog) => Some(dialog.height(width)),
             Self::Bring(dialog) => Some(dialog.height()),
             Self::Confirm(dialog) => Some(dialog.height(width)),
-            Self::Line(dialog) => Some(dialog.height()),
+            Self::Line(dialog) => Some(dialog.height(width)),
             Self::Palette(dialog) => Some(dialog.height()),
             Self::Sizes(dialog) => Some(dialog.height()),
             Self::Away(_) | Self::Hire(_) | Self::Reader(_) | Self::Task(_) | Self::Updates(_) => {

@@ -14,7 +14,7 @@ use crate::tui::format;
 use crate::tui::scene::Scene;
 use crate::tui::text;
 use crate::tui::widgets::cursor::Cursor;
-use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::pen::{Pen, more, rows_beside_sign};
 use crate::tui::widgets::request;
 use crate::tui::widgets::sheet::{Scroll, Sheet};
 use crate::tui::widgets::status;
@@ -195,10 +195,15 @@ impl Inbox {
         // One line divides what waits from what was answered.
         let line = |index: usize| index + usize::from(index >= open);
         let total = keys.len() + usize::from(keys.len() > open);
-        let height = pen.height();
+        let whole = pen.height();
+        let height = rows_beside_sign(total, whole);
         let offset = self
             .cursor
             .scroll(line(index), usize::from(index == open), total, height);
+        if height < whole {
+            let line = more(offset, total.saturating_sub(offset + height));
+            pen.put(height, 1, area.width.into(), &line, palette.dim);
+        }
         for at in 0..height.min(total.saturating_sub(offset)) {
             let row = offset + at;
             if row == open {
@@ -277,7 +282,19 @@ fn other(row: Row, scene: Scene<'_>) -> Option<(String, Timestamp, String)> {
         (_, Some(name)) => text::clean(name).into_owned(),
         (_, None) => "headcount".to_owned(),
     };
-    Some((lead, told.since, told.line))
+    let line = match row {
+        Row::Failed(_) => single_spaced(&told.line),
+        _ => told.line,
+    };
+    Some((lead, told.since, line))
+}
+
+/// Tools and what they were used for stand two spaces apart in a log, not in a sentence.
+fn single_spaced(line: &str) -> String {
+    line.split(' ')
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn write_other_row(pen: &mut Pen<'_>, at: usize, row: Row, later: bool, scene: Scene<'_>) {
@@ -371,7 +388,7 @@ fn write_other(row: Row, scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
             sheet.text(&task.text, 0, palette.plain);
             if let Some(error) = &task.error {
                 sheet.gap();
-                sheet.text(error, 0, palette.bad);
+                sheet.text(&single_spaced(error), 0, palette.bad);
             }
             let title = format!("{id} · {}", status::task_word(task.state));
             (title, "R retry  K let be  Enter whole")

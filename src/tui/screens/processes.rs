@@ -19,7 +19,7 @@ use crate::tui::text;
 use crate::tui::widgets::cluster;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::peek::Peek;
-use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::pen::{Pen, more, rows_beside_sign};
 use crate::tui::widgets::process_row::{Columns, Item, NARROW, Sums};
 use crate::tui::widgets::sheet::Sheet;
 
@@ -484,7 +484,13 @@ impl Processes {
             rows.get(row.wrapping_sub(1)),
             Some(Row::Group(..))
         ));
+        let (whole, height) = (height, rows_beside_sign(rows.len(), height));
         let offset = cursor.scroll(row, above, rows.len(), height);
+        if height < whole {
+            let below = rows.len().saturating_sub(offset + height);
+            let line = more(offset, below);
+            pen.put(top + height, 1, usize::from(area.width), &line, palette.dim);
+        }
         for (at, item) in rows.iter().skip(offset).take(height).enumerate() {
             let at = top + at;
             match item {

@@ -8,7 +8,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::tui::scene::Scene;
 use crate::tui::text;
 use crate::tui::widgets::cursor::Cursor;
-use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::pen::{Pen, more, rows_beside_sign};
 
 /// Which role is selected; roles are counted in the catalogue's order.
 #[derive(Debug, Default)]
@@ -73,13 +73,18 @@ impl Roles {
             }
             rows.push(Ok(*key));
         }
-        let height = pen.height().saturating_sub(1);
+        let whole = pen.height().saturating_sub(1);
+        let height = rows_beside_sign(rows.len(), whole);
         let row = rows
             .iter()
             .position(|row| *row == Ok(selected))
             .unwrap_or(0);
         let above = usize::from(matches!(rows.get(row.wrapping_sub(1)), Some(Err(_))));
         let offset = self.cursor.scroll(row, above, rows.len(), height);
+        if height < whole {
+            let line = more(offset, rows.len().saturating_sub(offset + height));
+            pen.put(1 + height, 1, width, &line, palette.dim);
+        }
         for (at, row) in rows.iter().skip(offset).take(height).enumerate() {
             let at = at + 1;
             match row {

@@ -1,6 +1,7 @@
 //! Tests of whole views: pictures, keys, logs, sizes, over companies with fixed names and times.
 
 mod diff;
+mod fits;
 pub(crate) mod fixture;
 mod keys;
 mod logs;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crate::domain::automation::Rest;
 use crate::domain::command::Outcome;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::id::ProcessId;
+use crate::domain::id::{ProcessId, TaskId};
+use crate::domain::inbox::Answer;
 use crate::domain::snapshot::{Health, Level, ProcessView, Snapshot, Status};
 use crate::domain::task::TaskState;
 use crate::tui::Action;
 use crate::tui::look::Look;
-use crate::tui::tests::fixture::{Screen, caps, company, crowd, message, task};
+use crate::tui::tests::fixture::{Screen, caps, company, crowd, empty, message, task};
+use crate::tui::tests::teams::teams;
 
 const LINUS: usize = 1;
 const GRACE: usize = 2;
@@ -244,4 +246,81 @@ fn a_usage_limit_says_until_when_it_holds() {
     let mut screen = Screen::new(snapshot, 120, 40);
     screen.keys("jjjj<enter>");
     assert!(screen.text().contains("until 14:30"), "{}", screen.text());
+}
+
+#[test]
+fn a_key_that_can_do_nothing_says_why() {
+    let mut demo = company();
+    demo.demo = true;
+    for (snapshot, keys, says) in [
+        (company(), "E", "Nothing is wrong"),
+        (company(), "D", "`headcount --demo`"),
+        (demo, "D", "This is the demo"),
+        (teams(), "+", "T shows the list by cluster"),
+        (company(), "+", "No clusters"),
+        (empty(), "s", "Nobody is hired yet"),
+        (empty(), "2c", "There is no task"),
+        (empty(), "2l", "There is no task"),
+        (empty(), "3b", "Nothing that waits is selected"),
+        (company(), "/zzz<enter>x", "Nobody is shown"),
+        (company(), "2jjl", "Nobody has begun it"),
+    ] {
+        let mut screen = Screen::new(snapshot, 80, 24);
+        screen.keys(keys);
+        assert!(screen.text().contains(says), "{keys}\n{}", screen.text());
+    }
+    for key in [
+        "y", "Y", "d", "A", "l", "p", "x", "X", "r", "s", "M", "W", " ", "V", "<del>",
+    ] {
+        let mut screen = Screen::new(company(), 80, 24);
+        screen.keys("<left>");
+        screen.keys(key);
+        let says = "these are folded: Right unfolds them";
+        assert!(screen.text().contains(says), "{key}\n{}", screen.text());
+    }
+    // By cluster, on one of its employees.
+    let mut screen = Screen::new(teams(), 80, 24);
+    screen.keys("Tj+");
+    assert!(
+        screen.text().contains("k goes up to it"),
+        "{}",
+        screen.text()
+    );
+    for key in ["y", "l", "p", "X", "M", " ", "V", "<del>"] {
+        let mut screen = Screen::new(teams(), 80, 24);
+        screen.keys("Tg");
+        screen.keys(key);
+        let says = "on the head of a cluster s x r act on all of it";
+        assert!(screen.text().contains(says), "{key}\n{}", screen.text());
+    }
+}
+
+#[test]
+fn what_was_refused_and_what_failed_is_said_in_a_sentence() {
+    let mut snapshot = company();
+    let answered = snapshot.requests.iter_mut().find(|one| !one.is_open());
+    Arc::make_mut(answered.expect("an answered one")).answer = Some(Answer::Denied {
+        reason: "A person refused this.".to_owned(),
+    });
+    snapshot.tasks.change(TaskId(29), |task| {
+        task.error = Some("refused what it needs (Bash  git push origin main): OK.".to_owned());
+    });
+    let mut screen = Screen::new(snapshot, 120, 40);
+    screen.keys("3j");
+    let text = screen.text();
+    assert!(
+        text.contains("denied ·") && !text.contains("A person refused"),
+        "{text}"
+    );
+    assert!(text.contains("(Bash git push origin main): OK."), "{text}");
+    assert!(!text.contains("Bash  git"), "{text}");
+}
+
+#[test]
+fn the_inbox_counts_its_rows_and_the_sign_who_is_blocked_on_a_person() {
+    let mut screen = Screen::new(company(), 120, 24);
+    // A request, a task that failed, updates.
+    let text = screen.text();
+    assert!(text.contains("3 Inbox 3"), "{text}");
+    assert!(text.contains("! 1 needs you"), "{text}");
 }

@@ -24,7 +24,7 @@ fn member(role: &str, title: &str, wanted: u32, up: u32) -> MemberView {
 }
 
 /// Ada, Linus and Grace are a team that lacks one; another one is declared and has nobody.
-fn teams() -> Snapshot {
+pub(super) fn teams() -> Snapshot {
     let mut company = company();
     for process in company.processes.iter_mut().take(3) {
         Arc::make_mut(process).cluster = Some("shop".to_owned());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use jiff::Timestamp;
-use ratatui::layout::Size;
+use ratatui::layout::{Position, Size};
 
 use crate::domain::command::Command;
 use crate::domain::digest::Digest;
@@ -170,7 +170,7 @@ impl View {
                 }
                 Vec::new()
             }
-            Event::Mouse(mouse) => self.mouse(*mouse, snapshot),
+            Event::Mouse(mouse) => self.mouse(*mouse, snapshot, now),
             Event::Resize(width, height) => {
                 self.size = Size::new(*width, *height);
                 Vec::new()
@@ -225,6 +225,10 @@ impl View {
     fn heard(&mut self, heard: Heard, scene: Scene<'_>) -> Vec<Action> {
         match heard {
             Heard::Kept => return Vec::new(),
+            Heard::Read(reader) => {
+                self.dialogs.push(Dialog::Reader(*reader));
+                return Vec::new();
+            }
             Heard::Submitted(order) => {
                 let actions = self.give(vec![order]);
                 self.tie(self.tickets);
@@ -291,8 +295,20 @@ impl View {
             })
     }
 
-    fn mouse(&mut self, mouse: MouseEvent, snapshot: &Snapshot) -> Vec<Action> {
+    fn mouse(&mut self, mouse: MouseEvent, snapshot: &Snapshot, now: &Present) -> Vec<Action> {
         if let Some(dialog) = self.dialogs.last_mut() {
+            if let (Dialog::Hire(dialog), MouseEventKind::Down(MouseButton::Left)) =
+                (&mut *dialog, mouse.kind)
+            {
+                let look = self.look.clone();
+                let scene = Scene {
+                    snapshot,
+                    now,
+                    look: &look,
+                };
+                let heard = dialog.click(Position::new(mouse.column, mouse.row), scene);
+                return self.heard(heard, scene);
+            }
             match (dialog, mouse.kind) {
                 (Dialog::Reader(reader), MouseEventKind::ScrollUp) => reader.step(-3),
                 (Dialog::Reader(reader), MouseEventKind::ScrollDown) => reader.step(3),

@@ -7,6 +7,25 @@ use ratatui::style::Style;
 use crate::tui::look::Palette;
 use crate::tui::text;
 
+/// The sign of a list that goes on: how many rows are above and below what is shown.
+pub(crate) fn more(above: usize, below: usize) -> String {
+    match (above, below) {
+        (0, 0) => String::new(),
+        (above, 0) => format!("↑ {above} more"),
+        (0, below) => format!("↓ {below} more"),
+        (above, below) => format!("↑ {above} more  ↓ {below} more"),
+    }
+}
+
+/// Rows of a list of so many, where the sign takes the last one if they are not all shown.
+pub(crate) const fn rows_beside_sign(total: usize, height: usize) -> usize {
+    if total > height && height > 3 {
+        height - 1
+    } else {
+        height
+    }
+}
+
 /// Writes rows into a part of the buffer; what lies outside of it is dropped.
 #[derive(Debug)]
 pub(crate) struct Pen<'a> {

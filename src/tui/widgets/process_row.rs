@@ -21,6 +21,9 @@ const WIDE: usize = 160;
 const LEAD: usize = 5;
 /// What `NOW` needs at least.
 const NOW: usize = 18;
+/// Columns of a title and of a name that are enough to tell them apart, the space behind them included.
+const ENOUGH_OF_ROLE: usize = 19;
+const ENOUGH_OF_NAME: usize = 14;
 /// Where `NOW` has less than this, ids and needless words leave it.
 const TERSE: usize = 40;
 
@@ -92,8 +95,13 @@ impl Columns {
             longest.unwrap_or(0).clamp(least, most)
         };
         let wide = width >= 100;
+        let most = match width {
+            ..100 => 10,
+            100..WIDE => 16,
+            _ => 24,
+        };
         let mut columns = Self {
-            name: longest(|p| &p.name, 8, if wide { 16 } else { 10 }) + 2,
+            name: longest(|p| &p.name, 8, most) + 2,
             role: longest(|p| &p.role_title, 8, 24) + 2,
             status: if wide { 14 } else { 13 },
             health: 9,
@@ -106,6 +114,16 @@ impl Columns {
             pid: if width >= WIDE { 9 } else { 0 },
         };
         let fits = |columns: &Self| columns.fixed() + NOW <= width;
+        // Before a column leaves, long names and titles are cut, if that is enough.
+        if wide {
+            let over = (columns.fixed() + NOW).saturating_sub(width);
+            let role = columns.role.saturating_sub(ENOUGH_OF_ROLE);
+            let name = columns.name.saturating_sub(ENOUGH_OF_NAME);
+            if over <= role + name {
+                columns.role -= over.min(role);
+                columns.name -= over.saturating_sub(role);
+            }
+        }
         // What matters least leaves first.
         for leave in [
             |c: &mut Self| c.cost = 0,

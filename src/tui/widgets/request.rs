@@ -4,6 +4,9 @@ use crate::domain::inbox::{Answer, Ask, Request};
 use crate::tui::look::Palette;
 use crate::tui::widgets::sheet::Sheet;
 
+/// What an agent reads where a person refused it without a word.
+const NO_REASON: &str = "A person refused this.";
+
 /// Writes what is asked.
 pub(crate) fn write(sheet: &mut Sheet, ask: &Ask, palette: &Palette) {
     match ask {
@@ -34,7 +37,7 @@ pub(crate) fn write(sheet: &mut Sheet, ask: &Ask, palette: &Palette) {
                         2,
                         palette.plain,
                     );
-                    if !choice.description.is_empty() {
+                    if !choice.description.is_empty() && choice.description != choice.label {
                         sheet.text(&choice.description, 4, palette.dim);
                     }
                 }
@@ -48,8 +51,12 @@ pub(crate) fn write(sheet: &mut Sheet, ask: &Ask, palette: &Palette) {
 
 /// What was answered, in one line.
 pub(crate) fn answer(request: &Request) -> String {
-    let answer = request.answer.as_ref();
-    answer.map_or_else(|| "waits".to_owned(), Answer::line)
+    match &request.answer {
+        None => "waits".to_owned(),
+        // What the agent is told where nobody gave a reason is none for a person.
+        Some(Answer::Denied { reason }) if reason == NO_REASON => "denied".to_owned(),
+        Some(answer) => answer.line(),
+    }
 }
 
 /// The line that stands in a list; the command itself, whatever it is.

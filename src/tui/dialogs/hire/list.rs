@@ -9,7 +9,7 @@ use crate::domain::role::{Catalogue, Role};
 use crate::tui::scene::Scene;
 use crate::tui::text;
 use crate::tui::widgets::cursor::Cursor;
-use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::pen::{Pen, more, rows_beside_sign};
 
 /// More of one role than this at once is a slip of the finger.
 const MOST: u32 = 20;
@@ -40,6 +40,15 @@ impl RoleList {
 
     pub(super) fn under_cursor<'a>(&self, catalogue: &'a Catalogue) -> Option<&'a Role> {
         catalogue.roles.get(self.cursor.selected(&self.keys)?)
+    }
+
+    /// The role whose fields and program are shown: the one under the cursor, if it would be hired; else the first
+    /// of those that would be.
+    pub(super) fn shown<'a>(&self, catalogue: &'a Catalogue) -> Option<&'a Role> {
+        let chosen = self.chosen(catalogue);
+        let here = self.under_cursor(catalogue);
+        let here = here.filter(|here| chosen.iter().any(|(role, _)| role.key == here.key));
+        here.or(chosen.first().map(|(role, _)| *role))
     }
 
     /// The roles that would be hired: those that are counted, else the one under the cursor.
@@ -126,8 +135,14 @@ impl RoleList {
         let row = rows
             .iter()
             .position(|row| row.ok() == selected && row.is_ok());
-        let height = usize::from(area.height);
+        let whole = usize::from(area.height);
+        let height = rows_beside_sign(rows.len(), whole);
         let offset = self.cursor.scroll(row.unwrap_or(0), 1, rows.len(), height);
+        if height < whole {
+            let line = more(offset, rows.len().saturating_sub(offset + height));
+            let mut pen = Pen::new(buffer, area);
+            pen.put(height, 1, width, &line, palette.dim);
+        }
         for (at, row) in rows.iter().skip(offset).take(height).enumerate() {
             let mut pen = Pen::new(buffer, area);
             let role = match row {

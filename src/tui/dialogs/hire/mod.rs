@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::domain::command::{Command, NewProcess, Outcome, Refusal};
 use crate::domain::role::{Catalogue, Role};
+use crate::tui::dialogs::reader::Reader;
 use crate::tui::dialogs::{Heard, Order};
-use crate::tui::keys::{self, Verb};
+use crate::tui::keys::{self, Place, Verb};
 use crate::tui::scene::Scene;
 use crate::tui::text;
 use crate::tui::widgets::pen::Pen;
@@ -32,6 +33,11 @@ const ROLES_NARROW: u16 = 28;
 
 /// Columns of the fields where what will run stands beside them.
 const FORM: u16 = 72;
+
+/// Below this many rows the rule above the button leaves.
+const LOW: u16 = 9;
+/// Why nothing can be typed into the name.
+const NAMELESS: &str = "each of several gets a name that is free; hire one alone to name it";
 
 /// What the keys go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +85,8 @@ pub(crate) struct HireDialog {
     /// The request for the person's editor.
     pub(crate) editing: Option<u64>,
     error: Option<String>,
+    // Where the button is, as drawn last.
+    button: Rect,
 }
 
 impl HireDialog {
@@ -93,7 +101,22 @@ impl HireDialog {
             looking: None,
             editing: None,
             error: None,
+            button: Rect::ZERO,
         }
+    }
+
+    /// Whether what is pressed is typed into a field.
+    pub(crate) const fn is_typing(&self) -> bool {
+        matches!(self.focus, Focus::Field(_))
+    }
+
+    /// A click, which may be on the button.
+    pub(crate) fn click(&mut self, at: Position, scene: Scene<'_>) -> Heard {
+        if self.button.contains(at) {
+            self.focus = Focus::Button;
+            return self.hire(scene);
+        }
+        Heard::Kept
     }
 
     /// What is to be looked at now, where it is not what was looked at last.
@@ -145,14 +168,18 @@ impl HireDialog {
         if self.form.text.is_some() {
             return None;
         }
-        let role = self.list.under_cursor(catalogue)?;
+        let role = self.list.shown(catalogue)?;
         let seen = self.look.of(&role.key)?;
         seen.prompt.as_ref().map(|prompt| prompt.text.clone())
     }
 
-    pub(crate) fn paste(&mut self, pasted: &str) {
-        if let Focus::Field(which) = self.focus {
-            self.form.paste(which, pasted);
+    pub(crate) fn paste(&mut self, pasted: &str, catalogue: &Catalogue) {
+        match self.focus {
+            Focus::Field(Which::Name) if self.list.total(catalogue) > 1 => {
+                self.error = Some(NAMELESS.to_owned());
+            }
+            Focus::Field(which) => self.form.paste(which, pasted),
+            Focus::Roles | Focus::Button => {}
         }
     }
 
@@ -175,11 +202,17 @@ impl HireDialog {
             (Some(Verb::Editor), _) => {
                 self.error = Some("this terminal cannot open an editor".to_owned());
             }
+            (Some(Verb::Help), Focus::Roles | Focus::Button) => {
+                return Heard::Read(Box::new(Reader::help(Place::Hire)));
+            }
             // Letters and digits belong to the field that has the focus.
             (_, Focus::Field(which)) => match key.code {
                 KeyCode::Down => self.focus = self.focus.next(),
                 KeyCode::Up => self.focus = self.focus.previous(),
-                _ => self.form.key(which, key, self.list.under_cursor(catalogue)),
+                _ if which == Which::Name && self.list.total(catalogue) > 1 => {
+                    self.error = Some(NAMELESS.to_owned());
+                }
+                _ => self.form.key(which, key, self.list.shown(catalogue)),
             },
             (Some(Verb::Up), Focus::Button) => self.focus = self.focus.previous(),
             (_, Focus::Button) => {}
@@ -284,14 +317,17 @@ impl HireDialog {
         let most = (usize::from(area.height) / 4).max(1);
         let shown = said.0.len().min(most);
         let below = u16::try_from(shown + 3).unwrap_or(area.height);
-        let below = below.min(area.height.saturating_sub(4));
+        // On a low screen the button and what is wrong stay, at the cost of the rule.
+        let low = area.height < LOW;
+        let below = if low { below - 1 } else { below };
+        let below = below.min(area.height.saturating_sub(if low { 3 } else { 4 }));
         let body = Rect {
             y: area.y + 1.min(area.height),
             height: area.height.saturating_sub(1 + below),
             ..area
         };
         let catalogue = &scene.snapshot.catalogue;
-        let role = self.list.under_cursor(catalogue);
+        let role = self.list.shown(catalogue);
         let on_roles = self.focus == Focus::Roles;
         if area.width < TWO {
             // One of the two at a time: the one that the keys go to.
@@ -320,6 +356,13 @@ impl HireDialog {
             height: below,
             ..area
         };
+        self.button = Rect {
+            x: bottom.x + 1,
+            y: bottom.y + u16::from(!low),
+            width: 8,
+            height: 1,
+        }
+        .intersection(bottom);
         self.consequences(scene, &said, bottom, buffer);
     }
 
@@ -395,7 +438,10 @@ impl HireDialog {
         let catalogue = &scene.snapshot.catalogue;
         let mut pen = Pen::new(buffer, area);
         let width = pen.width();
-        pen.rule(0, 0, width, palette.rule);
+        let top = usize::from(self.button.y.saturating_sub(area.y));
+        if top > 0 {
+            pen.rule(0, 0, width, palette.rule);
+        }
         let chosen = self.list.chosen(catalogue);
         let names: Vec<String> = chosen
             .iter()
@@ -409,12 +455,18 @@ impl HireDialog {
         } else {
             palette.accent
         };
-        let end = pen.put(1, 1, width, "[ Hire ]", style) + 1;
+        let end = pen.put(top, 1, width, "[ Hire ]", style) + 1;
         let place = format!(" in {}", self.form.place(scene));
         let room = width.saturating_sub(end + 1);
         let list = room.saturating_sub(text::width(&place));
-        let end = pen.put(1, end, list.max(room / 2), &names.join(", "), palette.plain);
-        pen.put(1, end, width.saturating_sub(end + 1), &place, palette.dim);
+        let end = pen.put(
+            top,
+            end,
+            list.max(room / 2),
+            &names.join(", "),
+            palette.plain,
+        );
+        pen.put(top, end, width.saturating_sub(end + 1), &place, palette.dim);
         let shape = self.form.shape(scene).unwrap_or_default();
         let limits = (
             shape.cpu.map(|cpu| cpu.min),
@@ -424,8 +476,13 @@ impl HireDialog {
         let (line, too_much) = preview::promise(&chosen, limits, scene, room);
         // Nothing enforces it yet, so it is no obstacle.
         let style = if too_much { palette.warn } else { palette.dim };
-        pen.put(2, 1, room, &line, style);
-        let rows = pen.height().saturating_sub(3);
+        let mut row_of_said = top + 1;
+        // Where there is one row left, it is for what is wrong.
+        if !*bad || pen.height() > top + 2 {
+            pen.put(top + 1, 1, room, &line, style);
+            row_of_said += 1;
+        }
+        let rows = pen.height().saturating_sub(row_of_said);
         for (row, line) in said.iter().take(rows).enumerate() {
             let cut = row + 1 == rows && said.len() > rows;
             let line = if cut {
@@ -440,9 +497,9 @@ impl HireDialog {
                     (false, Look::Seen(_), Focus::Roles | Focus::Button) => ("✓", palette.good),
                     _ => (" ", palette.dim),
                 };
-                pen.put(3, 1, 1, mark, style);
+                pen.put(row_of_said, 1, 1, mark, style);
             }
-            pen.put(3 + row, 3, width.saturating_sub(4), &line, style);
+            pen.put(row_of_said + row, 3, width.saturating_sub(4), &line, style);
         }
     }
 }

@@ -197,16 +197,17 @@ pub(super) fn promise(
     let free = machine.memory_total.saturating_sub(machine.memory_used);
     let who = format::plural(total as usize, "process promises", "processes promise");
     let whole = format!(
-        "{who} {} of {} free and {cores:.1} of {}; not enforced yet",
-        format::bytes(memory),
+        "{who} {} of {} free and {} of {}; not enforced yet",
+        format::sum_of_limits(memory),
         format::bytes(free),
+        format::cores(cores),
         format::plural(machine.cores as usize, "core", "cores"),
     );
     let too_much = memory > free || cores > f64::from(machine.cores);
     if text::width(&whole) <= width {
         return (whole, too_much);
     }
-    let memory = format::bytes(memory);
-    let short = format!("{memory} and {cores:.1} cores promised, not enforced");
+    let (memory, cores) = (format::sum_of_limits(memory), format::cores(cores));
+    let short = format!("{memory} and {cores} cores promised, not enforced");
     (short, too_much)
 }

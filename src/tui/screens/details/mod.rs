@@ -33,7 +33,7 @@ pub(crate) struct Details {
     pub(crate) scroll: Scroll,
     /// It stops to be started anew.
     pub(crate) starts_again: bool,
-    // Where sections begin, as drawn last; empty where they stand side by side.
+    // Where sections begin, as drawn last.
     starts: Vec<usize>,
 }
 
@@ -47,7 +47,7 @@ impl Details {
         }
     }
 
-    /// To the next section, or the one before; by a page where they stand side by side.
+    /// To the next section, or the one before; by a page beyond the last.
     pub(crate) fn jump(&mut self, forward: bool) {
         let top = self.scroll.top();
         let to = if forward {
@@ -182,7 +182,7 @@ impl Paper<'_> {
         pen.rule(1, 0, width, palette.rule);
     }
 
-    /// All lines, and where the sections begin that stand below each other.
+    /// All lines, and where the sections begin.
     fn lines(&self, width: usize, screen: u16) -> (Vec<Line<'static>>, Vec<usize>) {
         let mut top = Sheet::new(width, *self.scene.palette());
         self.fault(&mut top);
@@ -195,33 +195,42 @@ impl Paper<'_> {
             ],
             TWO_COLUMNS.. => &[
                 &[Section::Process, Section::Configuration],
-                &[Section::Resources, Section::Tree],
+                &[
+                    Section::Resources,
+                    Section::Activity,
+                    Section::Exit,
+                    Section::Tree,
+                ],
             ],
             _ => &[],
         };
+        let mut starts = Vec::new();
         if !columns.is_empty() {
+            let top = lines.len();
             let room = (width - GAP * (columns.len() - 1)) / columns.len();
             let drawn: Vec<_> = columns
                 .iter()
                 .map(|sections| {
                     let mut column = Vec::new();
                     for section in *sections {
-                        self.add(*section, room, &mut column);
+                        let start = self.add(*section, room, &mut column);
+                        starts.extend(start.map(|start| top + start));
                     }
                     column
                 })
                 .collect();
             lines.extend(beside(&drawn, room));
         }
-        let mut starts = Vec::new();
         let placed: Vec<Section> = columns.iter().flat_map(|c| c.iter().copied()).collect();
         for section in Section::ALL {
             if placed.contains(&section) {
                 continue;
             }
             let start = self.add(section, width, &mut lines);
-            starts.extend(start.filter(|_| columns.is_empty()));
+            starts.extend(start);
         }
+        starts.sort_unstable();
+        starts.dedup();
         (lines, starts)
     }
 
@@ -464,7 +473,7 @@ impl Paper<'_> {
     /// What is promised and allowed. Neither is enforced yet, and that is said.
     fn limits(&self, sheet: &mut Sheet) {
         let (process, palette) = (self.process, self.scene.palette());
-        let cpu = limits(process.cpu, |value| format!("{value:.1}"));
+        let cpu = limits(process.cpu, |value| format::cores(*value));
         let memory = limits(process.memory, |value| format::limit(*value));
         let line = format!("{cpu} cores, {memory} memory; not enforced");
         sheet.field("Limits", &line, palette.dim);

@@ -35,10 +35,16 @@ impl Logs {
         }
     }
 
+    /// Whether a line above the first says that the log begins here.
+    pub(super) fn shows_beginning(&self) -> bool {
+        self.screen() == (0, 0) && self.start <= self.begin
+    }
+
     /// The lines of which some row is on the screen.
     pub(super) fn on_screen(&self) -> &[LogLine] {
         let (index, skip) = self.screen();
-        let (mut end, mut rows) = (index, 0);
+        // One says that the log begins here.
+        let (mut end, mut rows) = (index, usize::from(!self.follow && self.shows_beginning()));
         while end < self.lines.len() && rows < self.height + skip {
             rows += self.rows(end);
             end += 1;

@@ -61,7 +61,7 @@ impl Logs {
     fn visible(&self) -> Vec<Line<'static>> {
         let (index, skip) = self.screen();
         let mut rows = Vec::new();
-        if skip == 0 && index == 0 && self.start <= self.begin {
+        if self.shows_beginning() {
             rows.push(self.beginning());
         }
         let from = rows.len();

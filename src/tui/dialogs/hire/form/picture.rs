@@ -104,7 +104,10 @@ impl Form {
                 of_role(field(&self.turns), value, "max_turns", "no limit")
             }
             Which::Cpu => {
-                let value = role.map(|role| format!("{:.1}..{:.1}", role.cpu.min, role.cpu.max));
+                let value = role.map(|role| {
+                    let (min, max) = (role.cpu.min, role.cpu.max);
+                    format!("{}..{}", format::cores(min), format::cores(max))
+                });
                 of_role(field(&self.cpu), value, "cpu", "")
             }
             Which::Memory => {
