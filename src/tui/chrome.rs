@@ -191,7 +191,7 @@ pub(crate) fn header(scene: Scene<'_>, area: Rect, buffer: &mut Buffer) {
             String::new()
         }),
         part(blocked, palette.warn, 2, BLOCKED),
-        part(needs_text(needs(snapshot)), bold, 2, 0).at_most(needs_text(staff.min(9))),
+        part(needs_text(needs(snapshot)), bold, 2, 0).at_most(needs_text(staff.clamp(1, 9))),
         part(alerts_text, palette.bad, 2, 0),
         part(
             format!("queue {}", snapshot.counts.queued),

@@ -154,7 +154,9 @@ impl AnswerDialog {
             return [Vec::new(), Vec::new()];
         };
         asked.text(&question.text, 0, palette.strong);
+        let digits = question.choices.len().to_string().len();
         for (at, choice) in question.choices.iter().enumerate() {
+            let number = format!("{:>digits$} ", at + 1);
             let here = !self.typing && at == self.cursor;
             let mark = match (question.several, self.marked.contains(&at)) {
                 (false, _) => "",
@@ -163,7 +165,7 @@ impl AnswerDialog {
             };
             let line = format!("{mark}{}", text::clean(&choice.label));
             let about = text::clean(&choice.description).into_owned();
-            let room = width.saturating_sub(2 + text::width(&format!("{} ", at + 1)));
+            let room = width.saturating_sub(2 + text::width(&number));
             let line = text::fit(&line, room).into_owned();
             // What only says the same again is left out.
             let about = if about.is_empty() || choice.description == choice.label {
@@ -174,7 +176,7 @@ impl AnswerDialog {
             let room = room.saturating_sub(text::width(&line));
             sheet.line(Line::from(vec![
                 Span::styled(if here { "› " } else { "  " }, palette.accent),
-                Span::styled(format!("{} ", at + 1), palette.accent),
+                Span::styled(number, palette.accent),
                 Span::styled(line, if here { palette.strong } else { palette.plain }),
                 Span::styled(text::fit(&about, room).into_owned(), palette.dim),
             ]));
@@ -239,7 +241,11 @@ impl AnswerDialog {
         let end = pen.put(row, 2, width, label, palette.dim);
         if !self.typing {
             let room = width.saturating_sub(end + 3);
-            pen.right(row, end + 1, room, &more(above, below), palette.accent);
+            let sign = match more(above, below) {
+                sign if text::width(&sign) > room => format!("↑{above} ↓{below}"),
+                sign => sign,
+            };
+            pen.right(row, end + 1, room, &sign, palette.accent);
         }
         if self.typing {
             pen.put(row, end + 1, 1, "›", palette.accent);

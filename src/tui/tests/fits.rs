@@ -42,10 +42,10 @@ fn the_choice_that_enter_takes_is_always_in_view() {
         screen.keys("3A");
         for at in 1..=11 {
             let text = screen.text();
-            let cursor = format!("› {at} Choice number {at}");
+            let cursor = format!("› {at:>2} Choice number {at}");
             assert!(text.contains(&cursor), "{width}x{height}\n{text}");
             let all = (1..=11).all(|at| text.contains(&format!("Choice number {at}")));
-            let says = text.contains("↑ ") || text.contains("↓ ");
+            let says = text.contains('↑') || text.contains('↓');
             assert!(all || says, "{width}x{height}\n{text}");
             screen.keys("j");
         }
@@ -138,7 +138,7 @@ fn what_is_marked_in_a_log_is_the_last_line_on_the_screen() {
     screen.keys(" ");
     let text = screen.text();
     assert!(text.contains("the log begins here"), "{text}");
-    let shown = text.lines().filter(|line| line.contains("line 0")).last();
+    let shown = text.lines().rev().find(|line| line.contains("line 0"));
     let shown = shown
         .expect("a line")
         .trim()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::automation::Rest;
-use crate::domain::command::Outcome;
+use crate::domain::command::{Outcome, Refusal};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::inbox::Answer;
@@ -165,7 +165,11 @@ fn nothing_in_the_header_moves_when_a_figure_gets_a_digit() {
 #[test]
 fn a_restart_says_what_it_waits_for_and_the_row_that_it_starts_again() {
     let mut screen = Screen::new(company(), 120, 24);
-    screen.keys("jr");
+    let actions = screen.keys("jr");
+    let [Action::Order { ticket, .. }] = actions.as_slice() else {
+        panic!("{actions:?}");
+    };
+    let restart = *ticket;
     let says = "Linus starts again after task_0031. x interrupts it, and Linus stays down.";
     assert!(screen.text().contains(says), "{}", screen.text());
     change(&mut screen, LINUS, |linus| {
@@ -175,13 +179,23 @@ fn a_restart_says_what_it_waits_for_and_the_row_that_it_starts_again() {
     });
     screen.keys("k");
     let row = line(&mut screen, "Linus");
-    assert!(row.contains("after the current task, th"), "{row}");
+    assert!(row.contains("starts again: after the"), "{row}");
     screen.keys("j<enter>");
     let text = screen.text();
     assert!(text.contains("then it starts again"), "{text}");
     // Stopped after all: it does not.
     screen.keys("<esc>x");
-    assert!(!line(&mut screen, "Linus").contains("after the current task, th"));
+    assert!(!line(&mut screen, "Linus").contains("starts again"));
+    // Nor is it said then that it could not be restarted: that is what was asked for.
+    screen.view.answered(
+        restart,
+        Err(Refusal::State("Linus was stopped meanwhile".to_owned())),
+    );
+    assert!(
+        !screen.text().contains("cannot restart"),
+        "{}",
+        screen.text()
+    );
     for (keys, says) in [
         (
             "r",

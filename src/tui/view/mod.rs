@@ -426,9 +426,12 @@ impl View {
                 match order.command {
                     Command::Restart(process) => {
                         self.processes.restarting.insert(process, None);
+                        self.overtake(&["stop"], &order.what);
                     }
+                    Command::Start(_) => self.overtake(&["stop"], &order.what),
                     Command::Stop(process) | Command::Kill(process) => {
                         self.processes.restarting.remove(&process);
+                        self.overtake(&["restart", "start"], &order.what);
                     }
                     _ => {}
                 }
@@ -440,6 +443,15 @@ impl View {
                 }
             })
             .collect()
+    }
+
+    /// Forgets orders about the same one that another order takes back: that nothing came of them is no failure.
+    fn overtake(&mut self, words: &[&str], what: &str) {
+        let whom = what.split_once(' ').map(|(_, whom)| whom);
+        self.pending.retain(|_, pending| {
+            let order = pending.split_once(' ');
+            !order.is_some_and(|(word, other)| words.contains(&word) && Some(other) == whom)
+        });
     }
 
     fn ticket(&mut self) -> u64 {

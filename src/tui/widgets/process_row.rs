@@ -374,7 +374,7 @@ impl Item<'_> {
         } else if process.now.is_empty() || self.starts_again {
             match (&process.stopping, process.task) {
                 (Some(stage), _) if self.starts_again => {
-                    format!("{stage}, then starts again")
+                    format!("starts again: {stage}")
                 }
                 (Some(stage), _) => format!("stopping {stage}"),
                 (None, Some(task)) => match self.snapshot.task(task) {
