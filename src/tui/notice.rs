@@ -9,6 +9,8 @@ use crate::tui::format::Present;
 
 /// How long good news stand.
 const GOOD_FOR: Duration = Duration::from_secs(30);
+/// How long an answer to a key does: what it says may be otherwise soon.
+const ANSWER_FOR: Duration = Duration::from_secs(10);
 /// A key within this time after it appeared does not wipe it: it was pressed before it was read.
 const TOO_QUICK: Duration = Duration::from_secs(2);
 
@@ -52,10 +54,9 @@ impl Notice {
 
     /// When it goes by itself; what went wrong stays until a key is pressed.
     pub(crate) fn ends(&self) -> Option<Timestamp> {
+        let stands = if self.is_answer { ANSWER_FOR } else { GOOD_FOR };
         match self.level {
-            Level::Info => self
-                .since
-                .and_then(|since| since.checked_add(GOOD_FOR).ok()),
+            Level::Info => self.since.and_then(|since| since.checked_add(stands).ok()),
             Level::Warning | Level::Error => None,
         }
     }

@@ -111,6 +111,7 @@ impl Processes {
                 process.department.as_str(),
                 process.status.as_str(),
                 process.activity.as_str(),
+                process.health.as_str(),
                 process.now.as_str(),
                 id.as_str(),
             ];

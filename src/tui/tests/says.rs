@@ -11,7 +11,7 @@ use crate::domain::snapshot::{Health, Level, ProcessView, Snapshot, Status};
 use crate::domain::task::TaskState;
 use crate::tui::Action;
 use crate::tui::look::Look;
-use crate::tui::tests::fixture::{Screen, caps, company, crowd, empty, message, task};
+use crate::tui::tests::fixture::{Screen, caps, company, crowd, empty, message, permission, task};
 use crate::tui::tests::teams::teams;
 
 const LINUS: usize = 1;
@@ -104,6 +104,14 @@ fn an_answer_to_a_key_goes_with_the_next_key_that_does_something() {
     assert!(screen.text().contains("Ada is up already"));
     screen.keys("j");
     assert!(!screen.text().contains("Ada is up already"));
+    // What is new may make it untrue.
+    let mut quiet = Screen::new(crowd(3), 80, 24);
+    quiet.keys("w");
+    assert!(quiet.text().contains("Nobody waits for you"));
+    let ask = permission(9, 1, "git push", 0);
+    quiet.snapshot.requests.insert(0, Arc::new(ask));
+    quiet.view.observe(&quiet.snapshot);
+    assert!(!quiet.text().contains("Nobody waits for you"));
     // What came by itself may not have been read yet.
     screen.snapshot.messages = vec![message(1, Level::Info, "Ken is up again")];
     screen.view.observe(&Snapshot::default());

@@ -388,6 +388,10 @@ impl View {
             call = call.or(Some(text));
         }
         self.seen.updates = Some(count);
+        if call.is_some() && self.notice.as_ref().is_some_and(Notice::is_answer) {
+            // Before somebody asked, or something changed, it was so.
+            self.notice = None;
+        }
         actions.extend(call.map(Action::Call));
         let title = title(snapshot);
         if title != self.seen.title {

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use ratatui::style::Style;
 
-use crate::domain::fault::FaultCode;
 use crate::domain::snapshot::{Activity, ProcessView, Snapshot, Status};
 use crate::tui::format::{self, Present};
 use crate::tui::look::Palette;
@@ -360,9 +359,10 @@ impl Item<'_> {
             .filter(|_| process.status == Status::Blocked)?;
         let until = format!("until {}", self.now.clock(until));
         let fault = process.fault.as_ref()?;
-        Some(match fault.code {
-            FaultCode::LimitsExceeded => format!("usage limit {until}"),
-            _ => format!("{until}: {}", process.now),
+        Some(if fault.cause.contains("usage limit") {
+            format!("usage limit {until}")
+        } else {
+            format!("{until}: {}", process.now)
         })
     }
 
