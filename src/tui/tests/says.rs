@@ -259,7 +259,7 @@ fn a_usage_limit_says_until_when_it_holds() {
         let mut screen = Screen::new(snapshot.clone(), width, 40);
         let row = line(&mut screen, "Radia");
         let says = if width == 80 {
-            "usage limit until"
+            "  limit until 14:30"
         } else {
             "usage limit until 14:30"
         };

@@ -387,7 +387,7 @@ impl Item<'_> {
             process.now.clone()
         };
         let said = if room < TERSE {
-            terse(&said)
+            terse(&said, room)
         } else {
             Cow::Borrowed(said.as_str())
         };
@@ -433,10 +433,16 @@ impl Item<'_> {
     }
 }
 
-/// What of a line is worth narrow columns: a task without its id, a command without `to run`.
-fn terse(said: &str) -> Cow<'_, str> {
+/// What of a line is worth narrow columns: a task without its id, a command without `to run`, until when a limit holds.
+fn terse(said: &str, room: usize) -> Cow<'_, str> {
     if let Some(command) = said.strip_prefix("asks to run: ") {
         return Cow::Owned(format!("asks: {command}"));
+    }
+    if let Some(limit) = said.strip_prefix("usage ")
+        && limit.starts_with("limit until ")
+        && text::width(said) > room
+    {
+        return Cow::Borrowed(limit);
     }
     let numbered = said.strip_prefix("task_").and_then(|rest| {
         let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -456,9 +462,10 @@ mod tests {
             ("task_0031", "task_0031"),
             ("task_list is wrong", "task_list is wrong"),
             ("asks to run: git push", "asks: git push"),
+            ("usage limit until 14:30", "limit until 14:30"),
             ("crashed (PROC_004)", "crashed (PROC_004)"),
         ] {
-            assert_eq!(terse(said), left);
+            assert_eq!(terse(said, 20), left);
         }
     }
 }
