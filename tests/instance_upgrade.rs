@@ -6,7 +6,8 @@ mod instance;
 mod terminal_support;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
 use instance::Instance;
@@ -17,6 +18,24 @@ fn pids(instance: &Instance) -> Vec<Value> {
     let processes = instance.json(&["ps"]);
     let list = processes.as_array().expect("a list of processes");
     list.iter().map(|process| process["pid"].clone()).collect()
+}
+
+/// Sends a document to the running instance; returns the status and what it answers.
+fn post(instance: &Instance, path: &str, document: &Value) -> (u16, Value) {
+    let mut stream = UnixStream::connect(instance.state().join("api.sock")).expect("it listens");
+    let body = document.to_string();
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let body = serde_json::from_str(body).expect("a JSON document");
+    (code.expect("a status"), body)
 }
 
 #[test]
@@ -141,6 +160,46 @@ fn an_upgrade_that_cannot_be_changes_nothing() {
         after["instance"]["generation"],
         status["instance"]["generation"]
     );
+    assert_eq!(pids(&instance), staff);
+    instance.close();
+}
+
+#[test]
+fn a_program_that_is_no_headcount_does_not_take_over() {
+    let instance = Instance::demo();
+    instance.ok(&["create", "senior_developer"]);
+    let (staff, status) = (pids(&instance), instance.json(&["status"]));
+    let own = instance.workspace().join("no-headcount");
+    fs::write(&own, "\x7fELF, but for the rest of it").expect("a file");
+    let mut rights = fs::metadata(&own).expect("it is there").permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut rights, 0o755);
+    fs::set_permissions(&own, rights).expect("it is ours");
+    for program in [
+        "/bin/ls",
+        "/bin/true",
+        "/bin/echo",
+        own.to_str().expect("text"),
+    ] {
+        let (code, answer) = post(
+            &instance,
+            "/api/upgrade",
+            &serde_json::json!({ "program": program }),
+        );
+        assert_eq!(code, 409, "{answer:#}");
+        let said = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(said.contains("the instance goes on as it is"), "{said}");
+    }
+    // Nor does one that cannot read what there is.
+    let roles = instance.workspace().join("roles.toml");
+    let text = fs::read_to_string(&roles).expect("roles.toml");
+    fs::write(&roles, format!("{text}\nnonsense = [")).expect("roles.toml");
+    let program = serde_json::json!({ "program": env!("CARGO_BIN_EXE_headcount") });
+    let (code, answer) = post(&instance, "/api/upgrade", &program);
+    assert_eq!(code, 409, "{answer:#}");
+    let said = answer["error"]["message"].as_str().unwrap_or_default();
+    assert!(said.contains("roles.toml"), "{said}");
+    let after = instance.json(&["status"]);
+    assert_eq!(after["instance"], status["instance"]);
     assert_eq!(pids(&instance), staff);
     instance.close();
 }

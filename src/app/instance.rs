@@ -10,6 +10,7 @@ use crate::app::place::{PlaceError, StateFolder};
 use crate::app::ready::Word;
 use crate::app::running::{Claim, Running};
 use crate::app::sockets::SocketError;
+use crate::app::upgrade;
 use crate::config;
 use crate::os::detach::Ready;
 use crate::os::folder_lock::FolderLockError;
@@ -102,13 +103,17 @@ impl InstanceError {
     }
 }
 
-/// Runs as an instance if the command line asks for one, and returns its exit code.
+/// Runs as an instance, or says whether it could, if the command line asks for that; returns its exit code.
 ///
 /// Stands near the beginning of `main`, before any file is opened: the pipe of the starter is
 /// known by its number.
 pub fn entry(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter().skip(1);
-    if arguments.next()? != COMMAND {
+    let command = arguments.next()?;
+    if command == upgrade::COMMAND {
+        return Some(upgrade::say(arguments));
+    }
+    if command != COMMAND {
         return None;
     }
     let ready = Ready::inherited();
@@ -134,7 +139,9 @@ impl InstanceOptions {
         arguments
     }
 
-    fn read(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, InstanceError> {
+    pub(super) fn read(
+        mut arguments: impl Iterator<Item = OsString>,
+    ) -> Result<Self, InstanceError> {
         let (mut workspace, mut state, mut demo, mut keep) = (None, None, false, false);
         while let Some(argument) = arguments.next() {
             match argument.to_str() {

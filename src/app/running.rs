@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{Signal as Arrivals, SignalKind, signal};
 use tokio::sync::watch;
@@ -17,6 +18,7 @@ use crate::app::engine;
 use crate::app::instance::{InstanceError, InstanceOptions};
 use crate::app::own_log;
 use crate::app::sockets::{self, Socket, Spare};
+use crate::app::upgrade;
 use crate::domain::command::{Command, Origin};
 use crate::domain::snapshot::{Snapshot, Status};
 use crate::os::detach;
@@ -25,7 +27,7 @@ use crate::os::handover::Handover;
 use crate::os::orphans;
 use crate::runtime;
 use crate::runtime::handle::Handle;
-use crate::serve;
+use crate::serve::{self, Trial};
 use crate::terminal::host::Host;
 
 /// How long an instance that nobody attaches to waits before it asks itself what it is for.
@@ -199,8 +201,14 @@ impl Running {
         });
         tasks.spawn({
             let (handle, place, shutdown) = (handle.clone(), place.clone(), shutdown.clone());
+            let options = options.clone();
+            let trial = Trial::new(move |program| {
+                let options = options.clone();
+                async move { upgrade::ask(&program, &options).await }.boxed()
+            });
             async move {
-                let serve = |listener, until| serve::run(listener, handle.clone(), until);
+                let serve =
+                    |listener, until| serve::run(listener, handle.clone(), trial.clone(), until);
                 sockets::keep(api, &place, &shutdown, serve).await;
             }
         });

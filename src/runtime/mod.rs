@@ -5,7 +5,7 @@
 
 mod actor;
 mod alarm;
-mod children;
+pub(crate) mod children;
 mod clock;
 mod context;
 mod exits;

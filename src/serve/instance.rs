@@ -1,10 +1,14 @@
 //! The instance as a whole: its totals and its end.
 
+use std::fmt;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::command::{Command, Origin, Refusal};
@@ -15,6 +19,25 @@ use crate::serve::wire::{ShutdownRequest, StatusDoc, UpgradeRequest};
 
 /// How long a graceful shutdown may take if the client does not say.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Finds out whether a program can take over from this instance.
+#[derive(Clone)]
+pub struct Trial(Arc<dyn Fn(PathBuf) -> BoxFuture<'static, Result<(), Refusal>> + Send + Sync>);
+
+impl Trial {
+    /// Finds it out by this.
+    pub fn new(
+        ask: impl Fn(PathBuf) -> BoxFuture<'static, Result<(), Refusal>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(ask))
+    }
+}
+
+impl fmt::Debug for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trial").finish_non_exhaustive()
+    }
+}
 
 pub(super) async fn status(State(handle): State<Handle>) -> Json<StatusDoc> {
     Json(StatusDoc::new(&handle.snapshot(), std::process::id()))
@@ -57,6 +80,7 @@ pub(super) async fn shutdown(
 /// connects meanwhile waits for it.
 pub(super) async fn upgrade(
     State(handle): State<Handle>,
+    State(Trial(ask)): State<Trial>,
     Extension(origin): Extension<Origin>,
     Body(bytes): Body,
 ) -> Result<Json<StatusDoc>, ApiError> {
@@ -72,6 +96,8 @@ pub(super) async fn upgrade(
         let text = format!("{} is no program", program.display());
         return Err(ApiError::Invalid(text));
     }
+    // Once it has begun there is no way back: what is no headcount would end the instance.
+    ask(program.clone()).await?;
     handle.order(origin, Command::HandOver { program }).await?;
     Ok(Json(StatusDoc::new(&handle.snapshot(), std::process::id())))
 }

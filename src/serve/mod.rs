@@ -29,4 +29,5 @@ mod why;
 pub mod wire;
 mod worktrees;
 
+pub use instance::Trial;
 pub use server::run;

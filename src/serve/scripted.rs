@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -19,6 +20,8 @@ use crate::runtime::Events;
 use crate::runtime::git::Worktrees;
 use crate::runtime::handle::{Caller, Growth, Handle, Mail, Peer};
 use crate::runtime::logs::Logs;
+use crate::serve::door::Door;
+use crate::serve::instance::Trial;
 use crate::serve::server;
 
 /// How a test waits: long enough for a loaded machine, never for ever.
@@ -85,9 +88,9 @@ impl Scripted {
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(server::serve(
-            listener,
-            Arc::new(move |_| Peer::Known(caller)),
+            Door::new(listener, Arc::new(move |_| Peer::Known(caller))),
             handle,
+            Trial::new(|_| std::future::ready(Ok(())).boxed()),
             shutdown.clone(),
         ));
         let (said, told, shown) = (Arc::clone(&orders), Arc::clone(&events), view.clone());

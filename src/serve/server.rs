@@ -14,6 +14,7 @@ use crate::domain::command::Command;
 use crate::runtime::handle::{Handle, Peer};
 use crate::serve::door::{Door, Judge};
 use crate::serve::error::ApiError;
+use crate::serve::instance::Trial;
 use crate::serve::{
     alerts, approvals, body, clusters, events, gate, instance, logs, processes, roles, tasks, why,
     worktrees,
@@ -26,12 +27,19 @@ const LEAVE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
     handle: Handle,
+    trial: Trial,
     shutdown: CancellationToken,
 }
 
 impl FromRef<Shared> for Handle {
     fn from_ref(shared: &Shared) -> Self {
         shared.handle.clone()
+    }
+}
+
+impl FromRef<Shared> for Trial {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.trial.clone()
     }
 }
 
@@ -45,22 +53,23 @@ impl FromRef<Shared> for CancellationToken {
 ///
 /// The listener's file is the caller's to make (0600) and to remove. What is under way when
 /// `shutdown` comes has a few seconds to leave; streams and waits end at once.
-pub async fn run(listener: UnixListener, handle: Handle, shutdown: CancellationToken) {
-    let known = handle.clone();
-    let judge: Judge = Arc::new(move |stream| known.peer(stream));
-    serve(listener, judge, handle, shutdown).await;
-}
-
-/// [`run`] with a judge of its own, for tests that call from their own process.
-pub(super) async fn serve(
+pub async fn run(
     listener: UnixListener,
-    judge: Judge,
     handle: Handle,
+    trial: Trial,
     shutdown: CancellationToken,
 ) {
-    let service = router(handle, shutdown.clone()).into_make_service_with_connect_info::<Peer>();
+    let known = handle.clone();
+    let judge: Judge = Arc::new(move |stream| known.peer(stream));
+    serve(Door::new(listener, judge), handle, trial, shutdown).await;
+}
+
+/// [`run`] behind any door, for tests that call from their own process.
+pub(super) async fn serve(door: Door, handle: Handle, trial: Trial, shutdown: CancellationToken) {
+    let service =
+        router(handle, trial, shutdown.clone()).into_make_service_with_connect_info::<Peer>();
     let stop = shutdown.clone();
-    let serving = axum::serve(Door::new(listener, judge), service)
+    let serving = axum::serve(door, service)
         .with_graceful_shutdown(async move { stop.cancelled().await })
         .into_future();
     let late = async {
@@ -77,7 +86,7 @@ pub(super) async fn serve(
     }
 }
 
-fn router(handle: Handle, shutdown: CancellationToken) -> Router {
+fn router(handle: Handle, trial: Trial, shutdown: CancellationToken) -> Router {
     let gate = axum::middleware::from_fn_with_state(handle.clone(), gate::gate);
     Router::new()
         .route("/api/status", get(instance::status))
@@ -149,5 +158,9 @@ fn router(handle: Handle, shutdown: CancellationToken) -> Router {
         .layer(DefaultBodyLimit::max(body::LONGEST))
         // Outermost, so that nothing is read from a caller that may not call.
         .layer(gate)
-        .with_state(Shared { handle, shutdown })
+        .with_state(Shared {
+            handle,
+            trial,
+            shutdown,
+        })
 }
