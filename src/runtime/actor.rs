@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use crate::domain::effect::LaunchPlan;
@@ -27,7 +27,7 @@ use crate::runtime::context::Context;
 use crate::runtime::exits;
 use crate::runtime::good::Good;
 use crate::runtime::journal::LogFile;
-use crate::runtime::place::Moving;
+use crate::runtime::place::{self, Moving};
 use crate::runtime::reading::{Backlog, render};
 use crate::runtime::run::{ANSWERED, Run};
 
@@ -81,6 +81,16 @@ pub(crate) enum Told {
     Forget,
 }
 
+impl Told {
+    /// Whether it is heard while git is at work in the worktree: what it is at may take minutes.
+    const fn waits_for_git(&self) -> bool {
+        !matches!(
+            self,
+            Self::Ping { .. } | Self::Terminate { .. } | Self::Kill { .. } | Self::Consumed { .. }
+        )
+    }
+}
+
 /// A run of an earlier instance.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Adoption {
@@ -118,6 +128,8 @@ pub(crate) struct Actor {
     /// How the run ended, until all that it said is read and reported.
     pub(super) exit: Option<Exit>,
     reapers: JoinSet<()>,
+    /// What git is at in the worktree, one thing at most.
+    at_git: JoinSet<()>,
 }
 
 impl Actor {
@@ -147,6 +159,7 @@ impl Actor {
             again: None,
             exit: None,
             reapers: JoinSet::new(),
+            at_git: JoinSet::new(),
         })
     }
 
@@ -158,7 +171,9 @@ impl Actor {
                 self.log.rest();
                 self.raw.rest();
             }
-            if let Some(told) = self.put_off.pop_front() {
+            if self.at_git.is_empty()
+                && let Some(told) = self.put_off.pop_front()
+            {
                 if matches!(told, Told::Forget) {
                     Good::forget(&self.context.folders.good, self.id);
                     break;
@@ -172,6 +187,7 @@ impl Actor {
                 run,
                 again,
                 reapers,
+                at_git,
                 behind,
                 ..
             } = &mut self;
@@ -197,13 +213,19 @@ impl Actor {
             tokio::select! {
                 biased;
                 told = told.recv() => match told {
+                    Some(told) if told.waits_for_git() && !at_git.is_empty() => {
+                        self.put_off.push_back(told);
+                    }
                     Some(Told::Forget) => {
                         Good::forget(&self.context.folders.good, self.id);
                         break;
                     }
-                    None => break,
+                    None if at_git.is_empty() => break,
+                    // Its work is ended and what was put off is done; nobody gives more of it.
+                    None => ended(at_git.join_next().await),
                     Some(told) => self.told(told).await,
                 },
+                at_end = at_git.join_next(), if !at_git.is_empty() => ended(at_end),
                 message = message => self.message(message).await,
                 Some(_) = reapers.join_next() => {}
                 () = wait => self.try_again().await,
@@ -228,8 +250,15 @@ impl Actor {
                 worktree,
                 task,
                 end,
-            } => self.mark(&worktree, task, end).await,
-            Told::Place(moving) => self.move_to(*moving).await,
+            } => {
+                let context = Arc::clone(&self.context);
+                self.at_git
+                    .spawn(place::mark(context, self.id, worktree, task, end));
+            }
+            Told::Place(moving) => {
+                let context = Arc::clone(&self.context);
+                self.at_git.spawn(place::move_to(context, self.id, *moving));
+            }
             Told::Record { flight } => self.record(&flight).await,
             Told::Note { kind, text } => self.note(kind, &text).await,
             Told::Forget => {}
@@ -509,5 +538,14 @@ impl Actor {
             self.context.shim_began(pid, self.id);
         }
         self.run = Some(Box::new(run));
+    }
+}
+
+/// What git was at has ended. A bug in there is one of the actor's.
+fn ended(end: Option<Result<(), JoinError>>) {
+    if let Some(Err(error)) = end
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
     }
 }

@@ -1,12 +1,15 @@
 //! Where a run works: the actor's dealings with git worktrees.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::domain::effect::LaunchPlan;
 use crate::domain::event::{Event, LaunchFailure};
-use crate::domain::id::{RunId, TaskId};
+use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::worktree::{Switch, Worktree};
 use crate::runtime::actor::{Actor, Told};
+use crate::runtime::context::Context;
 use crate::runtime::git::Wanted;
 use crate::runtime::launch::cancelled;
 
@@ -22,38 +25,70 @@ pub(crate) struct Moving {
     pub(crate) message: Uuid,
 }
 
-impl Actor {
-    /// Puts the worktree on another branch, and says what came of it.
-    pub(super) async fn move_to(&mut self, moving: Moving) {
-        let Moving {
+/// Puts the worktree on another branch, and says what came of it.
+pub(super) async fn move_to(context: Arc<Context>, process: ProcessId, moving: Moving) {
+    let Moving {
+        run,
+        worktree,
+        to,
+        base,
+        message,
+    } = moving;
+    let moved = context
+        .worktrees
+        .switch(&worktree, &to, base.as_deref(), process)
+        .await;
+    let result = Box::new(moved.map_err(|error| error.refusal()));
+    context
+        .tell(Event::Moved {
+            process,
             run,
-            worktree,
-            to,
-            base,
             message,
-        } = moving;
-        let moved = self
-            .context
-            .worktrees
-            .switch(&worktree, &to, base.as_deref(), self.id)
-            .await;
-        let result = Box::new(moved.map_err(|error| error.refusal()));
-        let process = self.id;
-        self.context
-            .tell(Event::Moved {
-                process,
-                run,
-                message,
-                result,
-            })
-            .await;
-    }
+            result,
+        })
+        .await;
+}
 
+/// Notes the state of the worktree; a failure costs the comparison and nothing else.
+pub(super) async fn mark(
+    context: Arc<Context>,
+    process: ProcessId,
+    worktree: Box<Worktree>,
+    task: TaskId,
+    end: bool,
+) {
+    let worktrees = &context.worktrees;
+    let files = async {
+        worktrees.mark(&worktree, task, end).await?;
+        if end {
+            worktrees.task_files(&worktree, task).await
+        } else {
+            Ok(None)
+        }
+    };
+    match files.await {
+        Ok(Some(files)) => {
+            context
+                .tell(Event::Marked {
+                    process,
+                    task,
+                    files,
+                })
+                .await;
+        }
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(%process, %task, %error, "cannot note the worktree's state");
+        }
+    }
+}
+
+impl Actor {
     /// Finds or makes the worktree of a process that has or wants one, and returns the plan with the folder in it.
     ///
     /// That may take minutes; an order to end the run meanwhile is heard.
     pub(super) async fn place(&mut self, plan: &LaunchPlan) -> Result<LaunchPlan, LaunchFailure> {
-        let context = std::sync::Arc::clone(&self.context);
+        let context = Arc::clone(&self.context);
         let place = context.folders.worktrees.join(plan.process.to_string());
         let known = plan.worktree.known.as_ref();
         if known.is_none() && !plan.working_directory.is_dir() {
@@ -100,34 +135,5 @@ impl Actor {
                 .await;
         }
         Ok(placed)
-    }
-
-    /// Notes the state of the worktree; a failure costs the comparison and nothing else.
-    pub(super) async fn mark(&mut self, worktree: &Worktree, task: TaskId, end: bool) {
-        let worktrees = &self.context.worktrees;
-        let files = async {
-            worktrees.mark(worktree, task, end).await?;
-            if end {
-                worktrees.task_files(worktree, task).await
-            } else {
-                Ok(None)
-            }
-        };
-        match files.await {
-            Ok(Some(files)) => {
-                let process = self.id;
-                self.context
-                    .tell(Event::Marked {
-                        process,
-                        task,
-                        files,
-                    })
-                    .await;
-            }
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(process = %self.id, %task, %error, "cannot note the worktree's state");
-            }
-        }
     }
 }

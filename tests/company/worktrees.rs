@@ -3,7 +3,8 @@
 //! If Claude Code is not installed, the test says so and passes.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process;
 
 use crate::Done;
@@ -12,7 +13,7 @@ use crate::real;
 use headcount::domain::command::{Command, NewProcess, Outcome};
 use headcount::domain::id::ProcessId;
 use headcount::domain::snapshot::Activity;
-use headcount::domain::task::TaskState;
+use headcount::domain::task::{NewTask, Target, TaskState};
 use headcount::domain::worktree::{
     MergeMode, Merged, UseWorktree, WorkDone, WorkOf, WorkOrder, conflict_task,
 };
@@ -28,6 +29,19 @@ pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "git {args:?}: {said}");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// A repository with one commit in the workspace.
+fn shop(company: &Company) -> std::io::Result<PathBuf> {
+    let shop = company.folder.path().join("shop");
+    fs::create_dir(&shop)?;
+    git(&shop, &["init", "-q", "-b", "main"]);
+    git(&shop, &["config", "user.name", "Test"]);
+    git(&shop, &["config", "user.email", "test@localhost"]);
+    fs::write(shop.join("a.txt"), "one\n")?;
+    git(&shop, &["add", "-A"]);
+    git(&shop, &["commit", "-qm", "first"]);
+    Ok(shop)
 }
 
 async fn hire(company: &Company, name: &str, folder: &Path) -> ProcessId {
@@ -73,14 +87,7 @@ async fn two_edit_one_file_at_once_and_the_conflict_comes_home_resolved() -> Don
     let Some((company, api)) = real::open() else {
         return Ok(());
     };
-    let shop = company.folder.path().join("shop");
-    fs::create_dir(&shop)?;
-    git(&shop, &["init", "-q", "-b", "main"]);
-    git(&shop, &["config", "user.name", "Test"]);
-    git(&shop, &["config", "user.email", "test@localhost"]);
-    fs::write(shop.join("a.txt"), "one\n")?;
-    git(&shop, &["add", "-A"]);
-    git(&shop, &["commit", "-qm", "first"]);
+    let shop = shop(&company)?;
     let ada = hire(&company, "Ada", &shop).await;
     let linus = hire(&company, "Linus", &shop).await;
 
@@ -130,6 +137,48 @@ async fn two_edit_one_file_at_once_and_the_conflict_comes_home_resolved() -> Don
     assert_eq!(company.done(resolved).await.state, TaskState::Succeeded);
     assert!(matches!(bring(&company, linus).await, Merged::Done { .. }));
     assert_eq!(fs::read_to_string(shop.join("a.txt"))?, "ada\nlinus\n");
+    company.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_answers_and_can_be_killed_while_git_is_at_work_in_its_worktree() -> Done {
+    let company = Company::open();
+    let shop = shop(&company)?;
+    let ada = hire(&company, "Ada", &shop).await;
+    let here = company.fifo("here");
+    let go = company.folder.path().join("go");
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU)?;
+    let hook = shop.join(".git/hooks/post-checkout");
+    fs::create_dir_all(shop.join(".git/hooks"))?;
+    let script = format!(
+        "#!/bin/sh\necho > '{}'\ncat '{}'\n",
+        company.folder.path().join("here").display(),
+        go.display()
+    );
+    fs::write(&hook, script)?;
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755))?;
+    let task = NewTask {
+        text: "SAY done".to_owned(),
+        target: Target {
+            process: Some(ada),
+            own_branch: true,
+            ..Target::default()
+        },
+        ..NewTask::default()
+    };
+    company.order(Command::AddTask(Box::new(task))).await?;
+    // The branch of the task is being checked out.
+    here.await?;
+    assert_eq!(
+        company.order(Command::Check(ada)).await?,
+        Outcome::Checked(ada)
+    );
+    let condition = company.view(ada).condition.clone();
+    assert_eq!(condition.missed, 0, "{condition:?}");
+    let killed = company.order(Command::Kill(ada)).await?;
+    assert!(matches!(killed, Outcome::Stopped(..)), "{killed:?}");
+    tokio::task::spawn_blocking(move || fs::write(go, "")).await??;
     company.close().await;
     Ok(())
 }
