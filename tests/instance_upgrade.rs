@@ -8,7 +8,8 @@ mod terminal_support;
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use instance::Instance;
 use serde_json::Value;
@@ -201,5 +202,74 @@ fn a_program_that_is_no_headcount_does_not_take_over() {
     let after = instance.json(&["status"]);
     assert_eq!(after["instance"], status["instance"]);
     assert_eq!(pids(&instance), staff);
+    instance.close();
+}
+
+#[test]
+fn an_upgrade_while_a_worktree_is_made_does_not_forget_it() {
+    let instance = Instance::demo();
+    let shop = instance.workspace().join("shop");
+    let folder = shop.to_str().expect("text");
+    let git = |args: &[&str]| {
+        let mut command = Command::new("git");
+        command.args([
+            "-C",
+            folder,
+            "-c",
+            "user.name=T",
+            "-c",
+            "user.email=t@localhost",
+        ]);
+        let output = command.args(args).output().expect("git runs");
+        assert!(output.status.success(), "git {args:?}: {output:?}");
+    };
+    fs::create_dir(&shop).expect("a folder");
+    git(&["init", "-q"]);
+    git(&["commit", "-q", "--allow-empty", "-m", "first"]);
+    let hook = shop.join(".git/hooks/post-checkout");
+    let fifo = |name: &str| {
+        let path = shop.join(".git").join(name);
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+        path
+    };
+    let (here, go) = (fifo("here"), fifo("go"));
+    let script = format!(
+        "#!/bin/sh\necho > '{}'\ncat '{}'\n",
+        here.display(),
+        go.display()
+    );
+    fs::create_dir_all(shop.join(".git/hooks")).expect("a folder");
+    fs::write(&hook, script).expect("a hook");
+    let mut rights = fs::metadata(&hook).expect("it is there").permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut rights, 0o755);
+    fs::set_permissions(&hook, rights).expect("it is ours");
+
+    let words = [
+        "create",
+        "senior_developer",
+        "--name",
+        "Ada",
+        "--cwd",
+        folder,
+    ];
+    instance.ok(&[&words[..], &["--worktree", "always", "--no-start"]].concat());
+    let mut start = instance.command(&["start", "ada"]);
+    start.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut start = start.spawn().expect("the program starts");
+    fs::read_to_string(&here).expect("git is at it");
+    // Answered when the instance hears nothing any more; git goes on.
+    let program = serde_json::json!({ "program": env!("CARGO_BIN_EXE_headcount") });
+    let (code, answer) = post(&instance, "/api/upgrade", &program);
+    assert_eq!(code, 200, "{answer:#}");
+    fs::write(&go, "").expect("git waits for it");
+    start.wait().expect("it ends");
+    instance.ok(&["start", "ada"]);
+    let ada = instance.json(&["inspect", "ada"]);
+    assert_eq!(ada["worktree"]["branch"], "headcount/ada", "{ada:#}");
+    let task = "TOOL Bash pwd > where.txt ;; SAY done";
+    let task = instance.json(&["task", "add", task, "--process", "ada"]);
+    instance.ok(&["task", "wait", task["id"].as_str().expect("an id")]);
+    let top = ada["worktree"]["folder"].as_str().expect("a folder");
+    assert!(Path::new(top).join("where.txt").exists(), "it works there");
     instance.close();
 }

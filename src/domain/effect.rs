@@ -229,6 +229,13 @@ pub enum Effect {
         /// By which the answer is known.
         message: Uuid,
     },
+    /// Where it works is on disk: it may be launched there.
+    Placed {
+        /// Which process.
+        process: ProcessId,
+        /// Its run.
+        run: RunId,
+    },
     /// Look at what its worktree holds; a `Surveyed` follows.
     Survey {
         /// Which process.

@@ -72,6 +72,10 @@ pub(crate) enum Told {
         task: TaskId,
         end: bool,
     },
+    /// The database has where the run that is being launched works.
+    Placed {
+        run: RunId,
+    },
     /// Put the worktree on another branch.
     Place(Box<Moving>),
     Note {
@@ -261,7 +265,8 @@ impl Actor {
             }
             Told::Record { flight } => self.record(&flight).await,
             Told::Note { kind, text } => self.note(kind, &text).await,
-            Told::Forget => {}
+            // It came after the launch was given up.
+            Told::Placed { .. } | Told::Forget => {}
         }
     }
 

@@ -273,6 +273,7 @@ impl Hub {
                     });
                 }
             }
+            Effect::Placed { process, run } => self.tell(process, Told::Placed { run }),
             Effect::Place {
                 process,
                 run,

@@ -133,7 +133,25 @@ impl Actor {
                     notes: settled.notes,
                 })
                 .await;
+            self.placed(plan.run).await?;
         }
         Ok(placed)
+    }
+
+    /// Waits until it is on disk where a run works: one that is adopted must not be taken for one that works elsewhere.
+    async fn placed(&mut self, run: RunId) -> Result<(), LaunchFailure> {
+        loop {
+            match self.told.recv().await {
+                Some(Told::Placed { run: placed }) if placed == run => return Ok(()),
+                Some(Told::Terminate { run: ended } | Told::Kill { run: ended })
+                    if ended == run =>
+                {
+                    return Err(cancelled());
+                }
+                Some(other) => self.put_off.push_back(other),
+                // The next instance starts it.
+                None => return Err(cancelled()),
+            }
+        }
     }
 }

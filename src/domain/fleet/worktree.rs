@@ -98,6 +98,7 @@ impl Fleet {
             self.touch(id);
             self.note(id, LogKind::System, &text);
         }
+        self.durable.push(Effect::Placed { process: id, run });
         self.survey(id, false);
         for note in notes {
             self.note(id, LogKind::System, note);

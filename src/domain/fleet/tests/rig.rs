@@ -270,7 +270,10 @@ impl Rig {
                 None => return Some(self.write(token, batch)),
             },
             Effect::Record { flight } => self.flights.push(Arc::unwrap_or_clone(flight)),
-            effect @ (Effect::Place { .. } | Effect::Survey { .. } | Effect::Work { .. }) => {
+            effect @ (Effect::Placed { .. }
+            | Effect::Place { .. }
+            | Effect::Survey { .. }
+            | Effect::Work { .. }) => {
                 self.git.push(effect);
             }
             Effect::Note { .. }

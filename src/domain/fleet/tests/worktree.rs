@@ -120,6 +120,22 @@ fn moved(rig: &mut Rig, id: ProcessId, run: RunId, result: Result<Worktree, Refu
 }
 
 #[test]
+fn nobody_is_launched_in_a_worktree_that_is_not_on_disk() {
+    let mut rig = Rig::new();
+    let id = rig.hire("developer");
+    let run = rig.launches.last().unwrap().run;
+    rig.slow = Some(vec![]);
+    rig.event(Event::Placed {
+        run,
+        worktree: Some(Box::new(tree())),
+        notes: vec![],
+    });
+    assert_eq!(rig.git, []);
+    rig.disk_takes_next(true);
+    assert_eq!(rig.git.first(), Some(&Effect::Placed { process: id, run }));
+}
+
+#[test]
 fn nobody_gets_a_task_while_git_is_at_work_in_the_worktree() {
     let mut rig = Rig::new();
     let (id, _) = apart(&mut rig);
