@@ -20,7 +20,6 @@ use crate::app::own_log;
 use crate::app::sockets::{self, Socket, Spare};
 use crate::app::upgrade;
 use crate::domain::command::{Command, Origin};
-use crate::domain::snapshot::{Snapshot, Status};
 use crate::os::detach;
 use crate::os::folder_lock::FolderLock;
 use crate::os::handover::Handover;
@@ -257,7 +256,7 @@ impl Running {
             if last_left
                 && !asked
                 && !self.is_kept()
-                && is_idle(&self.handle.snapshot())
+                && !self.handle.snapshot().has_work
                 // One that comes in this moment is either there or finds the door closed, and then
                 // starts the next instance.
                 && self.host.close_if_empty()
@@ -333,33 +332,5 @@ async fn last_left(attached: &mut watch::Receiver<Option<u32>>) -> bool {
     match attached.changed().await {
         Ok(()) => *attached.borrow_and_update() == Some(0),
         Err(_) => std::future::pending().await,
-    }
-}
-
-/// Whether nothing runs, waits or will come.
-fn is_idle(snapshot: &Snapshot) -> bool {
-    let counts = snapshot.counts;
-    counts.queued == 0
-        && counts.active == 0
-        && snapshot.processes.iter().all(|process| {
-            !process.is_up()
-                && match process.status {
-                    Status::Stopped | Status::Error => true,
-                    Status::Blocked => process.until.is_none(),
-                    _ => false,
-                }
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_instance_without_staff_is_idle() {
-        assert!(is_idle(&Snapshot::default()));
-        let mut busy = Snapshot::default();
-        busy.counts.queued = 1;
-        assert!(!is_idle(&busy));
     }
 }

@@ -515,6 +515,8 @@ pub struct Snapshot {
     pub successor: Option<PathBuf>,
     /// Counts the instances that have opened this state.
     pub generation: u64,
+    /// Whether anything runs, is queued or comes by itself: then the instance stays although nobody looks.
+    pub has_work: bool,
     /// Whether the instance is on its way down.
     pub shutting_down: bool,
 }

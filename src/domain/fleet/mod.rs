@@ -281,17 +281,16 @@ impl Fleet {
             .min()
     }
 
-    /// Whether anything runs, is queued or is to be started at a time: then the instance stays although
-    /// nobody looks.
-    #[must_use]
-    pub fn has_work(&self) -> bool {
+    /// Whether anything runs, is queued, or comes by itself: a schedule, a start that is tried again. Then the
+    /// instance stays although nobody looks.
+    pub(super) fn has_work(&self) -> bool {
         !self.queue.is_empty()
             || self.queue.next_due().is_some()
             || self.has_schedules()
             || self
                 .processes
                 .values()
-                .any(|process| process.live().is_some())
+                .any(|process| process.live().is_some() || process.deadline().is_some())
     }
 
     /// Runs that are not over, with their processes.

@@ -86,6 +86,7 @@ impl Fleet {
             left: self.meta.left,
             successor: self.successor.as_ref().map(|(program, _)| program.clone()),
             generation: self.generation,
+            has_work: self.has_work(),
             shutting_down: self.shutdown.is_some(),
         }
     }

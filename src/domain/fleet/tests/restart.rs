@@ -233,8 +233,13 @@ fn d10_a_start_that_waits_can_be_stopped_and_then_nothing_is_wrong() {
     let run = rig.launches.last().unwrap().run;
     let fault = Fault::new(FaultCode::LimitsExceeded, "no processes", "end some");
     rig.event(Event::LaunchPutOff { run, fault });
+    assert!(
+        rig.snapshot().has_work,
+        "an instance that tries again stays"
+    );
     rig.order(Command::Stop(bob));
     assert_eq!(rig.status(bob), Status::Stopped);
+    assert!(!rig.snapshot().has_work);
     assert!(rig.snapshot().alerts.iter().all(|alert| !alert.is_open()));
     let before = rig.launches.len();
     rig.pass(3600 * SECOND);

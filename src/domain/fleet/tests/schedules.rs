@@ -97,7 +97,7 @@ fn a_monitoring_agent_does_its_run_and_is_down_until_the_next() {
     );
     assert_eq!(view.upkeep.next_run, begun.checked_add(15 * MINUTE).ok());
     assert_eq!(found(&mut rig), [""; 0]);
-    assert!(rig.fleet.has_work(), "an instance with a schedule stays");
+    assert!(rig.snapshot().has_work, "an instance with a schedule stays");
     rig.pass(15 * MINUTE - SECOND);
     assert_eq!(rig.launches.len(), 1);
     rig.pass(SECOND);
@@ -316,7 +316,7 @@ fn a_schedule_can_be_switched_off_for_all_and_for_a_process() {
     let id = rig.hire("command");
     command_ends(&mut rig, ExitStatus::Code(0), "");
     assert_eq!(next(&mut rig, id), None);
-    assert!(!rig.fleet.has_work());
+    assert!(!rig.snapshot().has_work);
     rig.pass(60 * MINUTE);
     assert_eq!(rig.launches.len(), 1);
     rig.reconfigure(|catalogue| catalogue.auto_start.enabled = true);
