@@ -245,6 +245,17 @@ pub enum Effect {
         /// Whether a run of it has just ended.
         ended: bool,
     },
+    /// Take the worktree of a process that is let go away, all of it kept; a `Cleared` follows.
+    Clear {
+        /// Who asked.
+        reply: ReplyId,
+        /// Whose worktree it is.
+        process: ProcessId,
+        /// What that is called.
+        name: String,
+        /// The worktree.
+        worktree: Box<Worktree>,
+    },
     /// Do something with work in a worktree; a `Worked` follows.
     Work {
         /// Who asked.

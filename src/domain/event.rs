@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::command::Refusal;
+use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::ReplyId;
 use crate::domain::exit::{Ended, Exit, ExitStatus};
 use crate::domain::fault::Fault;
@@ -233,6 +233,15 @@ pub enum Event {
         task: TaskId,
         /// The files, below the top of the worktree.
         files: Vec<String>,
+    },
+    /// The worktree of a process that is let go is away, or it cannot be.
+    Cleared {
+        /// Who asked.
+        reply: ReplyId,
+        /// Whose worktree it was.
+        process: ProcessId,
+        /// What was kept of it.
+        result: Box<Result<Outcome, Refusal>>,
     },
     /// Something was done with work in a worktree, or could not be.
     Worked {

@@ -194,11 +194,6 @@ impl Handle {
     /// # Errors
     /// Why it was refused or failed; [`Refusal::Gone`] if the instance ended first.
     pub async fn order(&self, origin: Origin, command: Command) -> Result<Outcome, Refusal> {
-        let cleared = match command {
-            // First: what cannot be kept must not lose the one whose work it is.
-            Command::Remove(id) => self.clear_worktree(id).await?,
-            _ => None,
-        };
         let (reply, answer) = oneshot::channel();
         let order = Mail::Order {
             origin,
@@ -212,8 +207,7 @@ impl Handle {
                 Refusal::Gone
             }
         })?;
-        let outcome = answer.await.map_err(|_| Refusal::Gone)??;
-        Ok(cleared.unwrap_or(outcome))
+        answer.await.map_err(|_| Refusal::Gone)?
     }
 
     /// Reports a fact; used by the parts of the program that see something of their own.

@@ -301,6 +301,23 @@ impl Hub {
                     work::survey(&context, process, &worktree, ended).await;
                 });
             }
+            Effect::Clear {
+                reply,
+                process,
+                name,
+                worktree,
+            } => {
+                let context = Arc::clone(&self.context);
+                self.looks.spawn(async move {
+                    let result = work::clear(&context.worktrees, process, &name, &worktree).await;
+                    let event = Event::Cleared {
+                        reply,
+                        process,
+                        result: Box::new(result),
+                    };
+                    context.tell(event).await;
+                });
+            }
             Effect::Work {
                 reply,
                 process,

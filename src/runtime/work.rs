@@ -132,9 +132,7 @@ impl Handle {
     /// What a process changed and did not commit; `None` if there is nothing, or nobody can say.
     pub async fn left_open(&self, id: ProcessId) -> Option<WorkSummary> {
         let (worktree, _) = self.worktree_of(id).ok()?;
-        let changes = self.worktrees.changes(&worktree).await.ok()?;
-        let summary = WorkSummary::of(&changes, Timestamp::now());
-        (summary.uncommitted > 0).then_some(summary)
+        left_open(&self.worktrees, &worktree).await
     }
 
     /// What is kept in the repository that a folder is in, newest first.
@@ -156,38 +154,6 @@ impl Handle {
         to: &Path,
     ) -> Result<SavedWork, WorkError> {
         Ok(self.worktrees.restore(folder, name, to).await?)
-    }
-
-    /// Takes the worktree of a process that is being removed away, all of it kept; returns what that was.
-    ///
-    /// # Errors
-    /// It cannot be kept; then the process must stay as well.
-    pub(in crate::runtime) async fn clear_worktree(
-        &self,
-        id: ProcessId,
-    ) -> Result<Option<Outcome>, Refusal> {
-        let snapshot = self.snapshot();
-        let Some(view) = snapshot.process(id).filter(|view| !view.is_up()) else {
-            return Ok(None);
-        };
-        let Some(worktree) = &view.worktree else {
-            return Ok(None);
-        };
-        let left = self.left_open(id).await.map(Box::new);
-        match self.worktrees.remove(worktree, id, Timestamp::now()).await {
-            Ok(saved) => Ok(Some(Outcome::Removed {
-                saved: saved.map(Box::new),
-                left,
-            })),
-            Err(error) => Err(Refusal::Work {
-                cause: format!(
-                    "what {} has in its worktree cannot be kept, so nothing was removed: {}",
-                    view.name,
-                    error.in_full()
-                ),
-                remedy: error.remedy(),
-            }),
-        }
     }
 }
 
@@ -235,12 +201,56 @@ pub(in crate::runtime) async fn carry_out(
     order: WorkOrder,
 ) -> Result<WorkDone, Refusal> {
     let doing = AssertUnwindSafe(act(worktrees, job, order));
-    doing.catch_unwind().await.unwrap_or_else(|_| {
-        Err(Refusal::Work {
-            cause: "a part of headcount failed; see headcount.log".to_owned(),
-            remedy: None,
-        })
-    })
+    doing
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(failed_inside()))
+}
+
+/// Takes the worktree of a process that is let go away, all of it kept; returns what that was.
+///
+/// # Errors
+/// It cannot be kept; then the process must stay as well.
+pub(in crate::runtime) async fn clear(
+    worktrees: &Worktrees,
+    process: ProcessId,
+    name: &str,
+    worktree: &Worktree,
+) -> Result<Outcome, Refusal> {
+    let clearing = AssertUnwindSafe(async {
+        let left = left_open(worktrees, worktree).await.map(Box::new);
+        match worktrees.remove(worktree, process, Timestamp::now()).await {
+            Ok(saved) => Ok(Outcome::Removed {
+                saved: saved.map(Box::new),
+                left,
+            }),
+            Err(error) => Err(Refusal::Work {
+                cause: format!(
+                    "what {name} has in its worktree cannot be kept, so nothing was removed: {}",
+                    error.in_full()
+                ),
+                remedy: error.remedy(),
+            }),
+        }
+    });
+    clearing
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(failed_inside()))
+}
+
+fn failed_inside() -> Refusal {
+    Refusal::Work {
+        cause: "a part of headcount failed; see headcount.log".to_owned(),
+        remedy: None,
+    }
+}
+
+/// What is changed and not committed; `None` if there is nothing, or nobody can say.
+async fn left_open(worktrees: &Worktrees, worktree: &Worktree) -> Option<WorkSummary> {
+    let changes = worktrees.changes(worktree).await.ok()?;
+    let summary = WorkSummary::of(&changes, Timestamp::now());
+    (summary.uncommitted > 0).then_some(summary)
 }
 
 async fn act(worktrees: &Worktrees, job: Job<'_>, order: WorkOrder) -> Result<WorkDone, Refusal> {

@@ -45,7 +45,6 @@ impl Fleet {
                 };
                 (Some(*process), None, What::Ordered, text)
             }
-            Command::Remove(id) => (Some(*id), None, What::Removed, "let go; its log is kept"),
             Command::RemoveTask(id) => (None, Some(*id), What::Ordered, "deleted"),
             Command::RetryTask(id) => (None, Some(*id), What::Ordered, "to be tried again"),
             Command::DismissTask(id) => (None, Some(*id), What::Ordered, "let be"),

@@ -7,6 +7,7 @@ use crate::domain::chronicle::What;
 use crate::domain::command::{NewProcess, Outcome, Refusal};
 use crate::domain::effect::{Effect, ReplyId};
 use crate::domain::fleet::preview::check_limits;
+use crate::domain::fleet::worktree::handled;
 use crate::domain::fleet::writing::Undo;
 use crate::domain::fleet::{Fleet, Until};
 use crate::domain::id::{EmployeeId, ProcessId};
@@ -105,7 +106,47 @@ impl Fleet {
             let text = format!("{} is not stopped; stop it first", process.name);
             return Err(Refusal::State(text));
         }
+        if self.handled.contains(&id) {
+            return Err(handled(process));
+        }
+        let Some(worktree) = process.worktree.clone() else {
+            self.let_go(reply, id, Outcome::Done);
+            return Ok(());
+        };
         let name = process.name.clone();
+        // Nothing starts it while its work is put away; where that cannot be, it is there, and down.
+        self.stop_one(id)?;
+        self.handled.insert(id);
+        self.leaving.insert(id, self.by);
+        self.fx.push(Effect::Clear {
+            reply,
+            process: id,
+            name,
+            worktree: Box::new(worktree),
+        });
+        Ok(())
+    }
+
+    /// The worktree of one who is let go is away, or it cannot be: then they stay.
+    pub(super) fn worktree_cleared(
+        &mut self,
+        reply: ReplyId,
+        id: ProcessId,
+        result: Result<Outcome, Refusal>,
+    ) {
+        self.handled.remove(&id);
+        if let Some(by) = self.leaving.remove(&id) {
+            self.by = by;
+        }
+        match result {
+            Ok(outcome) => self.let_go(reply, id, outcome),
+            Err(refusal) => self.reply(reply, Err(refusal)),
+        }
+    }
+
+    fn let_go(&mut self, reply: ReplyId, id: ProcessId, outcome: Outcome) {
+        let name = self.name_of(id);
+        self.enter(What::Removed, Some(id), "let go; its log is kept");
         // One whose next start was due has a run that is not over.
         self.drop_standing_task(id);
         self.processes.remove(&id);
@@ -117,13 +158,12 @@ impl Fleet {
         self.conditions.remove(&id);
         self.touch(id);
         self.durable.push(Effect::Forget { process: id });
-        self.reply_durably(reply, Ok(Outcome::Done));
+        self.reply_durably(reply, Ok(outcome));
         self.say(
             Level::Info,
             None,
             format!("{name} ({id}) was removed; its log is kept"),
         );
-        Ok(())
     }
 
     pub(super) fn protocol_of(&self, agent: &str) -> Protocol {

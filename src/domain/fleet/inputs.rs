@@ -100,6 +100,11 @@ impl Fleet {
                 worktree,
                 result,
             } => self.worked(reply, process, &worktree, *result),
+            Event::Cleared {
+                reply,
+                process,
+                result,
+            } => self.worktree_cleared(reply, process, *result),
             Event::LaunchFailed { run, failure } => self.launch_failed(run, failure),
             Event::LaunchPutOff { run, fault } => self.put_off(run, fault),
             Event::Adopted {

@@ -209,6 +209,8 @@ pub struct Fleet {
     unobserved: BTreeSet<ProcessId>,
     // In whose worktrees something is being done: nobody works there meanwhile.
     handled: BTreeSet<ProcessId>,
+    // Who is let go once the worktree is away, and by whose order: nobody starts them meanwhile.
+    leaving: BTreeMap<ProcessId, &'static str>,
     // Figures of the last minute, by process.
     last_minute: BTreeMap<ProcessId, VecDeque<Figure>>,
     // What is kept of the last exits, by process.

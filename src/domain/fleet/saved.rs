@@ -223,6 +223,7 @@ impl Fleet {
             refused: false,
             unobserved: stale.clone(),
             handled: BTreeSet::new(),
+            leaving: BTreeMap::new(),
             last_minute: BTreeMap::new(),
             flights: BTreeMap::new(),
             by: ITSELF,

@@ -36,6 +36,10 @@ impl Fleet {
 
     /// Starts by a person's order; returns whether there is something to wait for.
     pub(super) fn start_one(&mut self, id: ProcessId) -> Result<bool, Refusal> {
+        if self.leaving.contains_key(&id) {
+            let text = format!("{} is being let go", self.name_of(id));
+            return Err(Refusal::State(text));
+        }
         let process = self
             .processes
             .get_mut(&id)

@@ -311,11 +311,7 @@ impl Fleet {
             return Err(Refusal::UnknownProcess(id));
         };
         if self.handled.contains(&id) {
-            let text = format!(
-                "something is being done in the worktree of {}",
-                process.name
-            );
-            return Err(Refusal::State(text));
+            return Err(handled(process));
         }
         if !matches!(order, WorkOrder::Export(_)) {
             let (_, activity) = process.status(false);
@@ -393,6 +389,13 @@ impl Fleet {
         self.reply(reply, outcome);
         self.changed = true;
     }
+}
+
+pub(super) fn handled(process: &Process) -> Refusal {
+    Refusal::State(format!(
+        "something is being done in the worktree of {}",
+        process.name
+    ))
 }
 
 fn own_worktree(process: &Process) -> Result<Worktree, Refusal> {

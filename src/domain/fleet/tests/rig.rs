@@ -273,6 +273,7 @@ impl Rig {
             effect @ (Effect::Placed { .. }
             | Effect::Place { .. }
             | Effect::Survey { .. }
+            | Effect::Clear { .. }
             | Effect::Work { .. }) => {
                 self.git.push(effect);
             }

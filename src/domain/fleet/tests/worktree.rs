@@ -1,5 +1,7 @@
 //! Work in git worktrees: nobody works where git is at work, and tasks on branches of their own.
 
+use std::time::Duration;
+
 use super::rig::{Rig, role};
 use crate::domain::command::{Command, NewProcess, Outcome, Refusal};
 use crate::domain::effect::Effect;
@@ -7,6 +9,7 @@ use crate::domain::event::{Event, Fact, TurnEnd};
 use crate::domain::exit::ExitStatus;
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
+use crate::domain::snapshot::Status;
 use crate::domain::task::{Attempt, FileChange, NewTask, Target, TaskState, Tokens, Work};
 use crate::domain::worktree::{
     Aside, MergeMode, Merged, Switch, WorkDone, WorkOf, WorkOrder, WorkSummary, Worktree,
@@ -533,4 +536,66 @@ fn who_was_never_started_is_in_nobodys_way() {
     rig.order(Command::Create(Box::new(new)));
     rig.hire("developer");
     assert!(rig.launches.last().unwrap().worktree.others.is_empty());
+}
+
+#[test]
+fn nothing_starts_one_who_is_let_go_while_its_work_is_put_away() {
+    let mut rig = Rig::new();
+    let (id, run) = apart(&mut rig);
+    let up = rig.order(Command::Remove(id));
+    assert!(matches!(rig.answer(up), Some(Err(Refusal::State(_)))));
+    // It failed, and would be started again in a while.
+    rig.exit(run, ExitStatus::Code(1));
+    assert_eq!(rig.status(id), Status::Backoff);
+    let first = rig.launches.len();
+    let removed = rig.order(Command::Remove(id));
+    let asked = matches!(rig.git.last(), Some(Effect::Clear { process, .. }) if *process == id);
+    assert!(asked, "{:?}", rig.git);
+    assert_eq!(rig.answer(removed), None);
+    for command in [
+        Command::Start(id),
+        Command::Restart(id),
+        Command::Remove(id),
+        Command::Work {
+            of: WorkOf::Process(id),
+            order: WorkOrder::Discard,
+        },
+    ] {
+        let reply = rig.order(command);
+        assert!(matches!(rig.answer(reply), Some(Err(Refusal::State(_)))));
+    }
+    rig.add("meanwhile", None);
+    rig.pass(Duration::from_secs(3600));
+    assert_eq!(rig.launches.len(), first);
+    let outcome = Outcome::Removed {
+        saved: None,
+        left: None,
+    };
+    rig.event(Event::Cleared {
+        reply: removed,
+        process: id,
+        result: Box::new(Ok(outcome.clone())),
+    });
+    assert_eq!(rig.answer(removed), Some(&Ok(outcome)));
+    assert!(rig.snapshot().processes.is_empty());
+}
+
+#[test]
+fn one_whose_work_cannot_be_kept_stays_and_can_be_started() {
+    let mut rig = Rig::new();
+    let (id, run) = apart(&mut rig);
+    rig.order(Command::Stop(id));
+    rig.exit(run, ExitStatus::Code(0));
+    let reply = rig.order(Command::Remove(id));
+    let refusal = Refusal::State("it cannot be kept".to_owned());
+    rig.event(Event::Cleared {
+        reply,
+        process: id,
+        result: Box::new(Err(refusal.clone())),
+    });
+    assert_eq!(rig.answer(reply), Some(&Err(refusal)));
+    assert_eq!(rig.status(id), Status::Stopped);
+    let first = rig.launches.len();
+    rig.order(Command::Start(id));
+    assert_eq!(rig.launches.len(), first + 1);
 }
