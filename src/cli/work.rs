@@ -13,6 +13,7 @@ use crate::cli::place::Place;
 use crate::cli::process::one;
 use crate::cli::table::{Align, Table};
 use crate::cli::task::task_id;
+use crate::domain::clean::exact;
 use crate::domain::id::ProcessId;
 use crate::domain::worktree::MergeMode;
 use crate::serve::wire::{
@@ -77,12 +78,12 @@ fn task_files(document: &DiffDoc, task: &TaskDoc, output: &mut Output) -> Result
     for file in &document.files {
         let untold = only_by_git.is_some_and(|only| only.contains(file));
         let note = if untold { " (by git alone)" } else { "" };
-        output.line(format_args!("{}{note}", safe(file)))?;
+        output.line(format_args!("{}{note}", exact(file)))?;
     }
     for file in last.into_iter().flat_map(|last| &last.only_by_tools) {
         output.line(format_args!(
             "{} (by a tool alone: git sees no change)",
-            safe(file)
+            exact(file)
         ))?;
     }
     Ok(())
@@ -98,7 +99,7 @@ fn files(changes: &ChangesDoc, output: &mut Output) -> Result<(), CliError> {
         counted(changes.uncommitted, "file"),
     ))?;
     if !changes.conflicts.is_empty() {
-        let files = safe(&changes.conflicts.join(", "));
+        let files = exact(&changes.conflicts.join(", "));
         output.line(format_args!(
             "in conflict with {}: {files}",
             safe(&changes.base)
@@ -121,17 +122,18 @@ fn files(changes: &ChangesDoc, output: &mut Output) -> Result<(), CliError> {
             file.change.letter().to_string(),
             number(file.added),
             number(file.removed),
-            format!("{}{open}", safe(&file.path)),
+            format!("{}{open}", exact(&file.path)),
         ]);
     }
     output.table(&table)
 }
 
-/// The diff, additions and removals in colour where there is colour; their signs say it anyway.
+/// The diff, additions and removals in colour where there is colour; their signs say it anyway. Whoever reads it decides
+/// on the work: nothing of a line may be hidden by what else stands in it.
 fn coloured(diff: &str, output: &mut Output) -> Result<(), CliError> {
     let colour = output.colour();
     for line in diff.lines() {
-        let line = safe(line);
+        let line = exact(line);
         let code = match line.as_bytes() {
             [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => "1",
             [b'+', ..] => "32",
@@ -319,4 +321,33 @@ fn encoded(path: &Path) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::test::output;
+    use crate::domain::snapshot::Snapshot;
+    use crate::domain::task::TaskState;
+    use crate::serve::fixture;
+
+    #[test]
+    fn nothing_of_a_diff_is_hidden_by_what_else_stands_in_its_line() {
+        let (mut output, written) = output();
+        let diff = "+evil()\rx = 1\n+a\x1b[8mb\u{202e}c\r\n";
+        coloured(diff, &mut output).expect("it is written");
+        assert_eq!(
+            written.text(),
+            "+evil()\u{fffd}x = 1\n+a\u{fffd}[8mb\u{fffd}c\n"
+        );
+        let (mut output, written) = self::output();
+        let document = DiffDoc {
+            diff: String::new(),
+            files: vec!["evil.rs\rreadme".to_owned()],
+        };
+        let task = fixture::task(1, TaskState::Succeeded);
+        let task = TaskDoc::new(&task, &Snapshot::default());
+        task_files(&document, &task, &mut output).expect("it is written");
+        assert_eq!(written.text(), "evil.rs\u{fffd}readme\n");
+    }
 }
