@@ -76,6 +76,10 @@ impl Worktrees {
     /// # Errors
     /// It is to have one and cannot.
     pub(crate) async fn settle(&self, wanted: Wanted<'_>) -> Result<Settled, GitError> {
+        if !wanted.may_have_one() {
+            // Nothing is made, so there is nothing to wait for: another's checkout may take minutes.
+            return worktree::settle(&self.children, wanted).await;
+        }
         // One after the other, whatever the repository: which one it is, is found out on the way.
         let lock = self.lock(Path::new("")).await;
         let settled = worktree::settle(&self.children, wanted).await?;

@@ -36,6 +36,13 @@ pub(crate) struct Wanted<'a> {
     pub(crate) others: &'a [PathBuf],
 }
 
+impl Wanted<'_> {
+    /// Whether there can be a worktree: who has one keeps it, its work is there.
+    pub(super) fn may_have_one(&self) -> bool {
+        self.known.is_some() || self.rule.when != UseWorktree::Never
+    }
+}
+
 /// What there is now, and what a person should know of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Settled {
@@ -52,12 +59,10 @@ pub(crate) struct Settled {
 /// # Errors
 /// It is to have one, and the folder or the repository cannot give it.
 pub(crate) async fn settle(children: &Children, wanted: Wanted<'_>) -> Result<Settled, GitError> {
-    // Who has one keeps it: its work is there.
-    let keeps = wanted.known.is_some();
-    if wanted.rule.when == UseWorktree::Never && !keeps {
+    if !wanted.may_have_one() {
         return Ok(shares_knowingly(children, wanted).await);
     }
-    let must = keeps || wanted.rule.when == UseWorktree::Always;
+    let must = wanted.known.is_some() || wanted.rule.when == UseWorktree::Always;
     if !must && !wanted.team && wanted.others.is_empty() {
         return Ok(Settled::default());
     }

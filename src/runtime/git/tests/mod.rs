@@ -114,6 +114,11 @@ impl Rig {
         self.trees.settle(wanted).await
     }
 
+    /// As long as it is held nobody makes a worktree.
+    async fn somebody_makes_one(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        self.trees.lock(Path::new("")).await
+    }
+
     async fn tree(&self, name: &str) -> Worktree {
         let settled = self.settle(name, &Self::rule()).await.expect("a worktree");
         settled.worktree.expect("one of its own")
@@ -509,4 +514,21 @@ async fn without_git_a_worktree_is_refused_by_name() {
     );
     assert_eq!(error.to_string(), "git is not on the PATH");
     assert_eq!(error.remedy().as_deref(), Some("install git"));
+}
+
+#[tokio::test]
+async fn who_has_no_worktree_waits_for_nobody_elses() {
+    let rig = Rig::new();
+    let _making = rig.somebody_makes_one().await;
+    let never = WorktreeRule {
+        when: UseWorktree::Never,
+        ..WorktreeRule::default()
+    };
+    let repo = rig.repo();
+    let others = [repo.clone()];
+    let settling = rig.settle_at(&repo, "ada", &never, None, &others);
+    let settled = tokio::time::timeout(Duration::from_secs(60), settling).await;
+    let settled = settled.expect("it waits for nothing").expect("it shares");
+    assert_eq!(settled.worktree, None);
+    assert!(settled.notes[0].contains("shares"), "{:?}", settled.notes);
 }
