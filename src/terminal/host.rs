@@ -183,7 +183,13 @@ impl Shared {
             )
             .await;
         }
-        let Ok(hello) = timeout(HELLO, wire::receive(&mut frames)).await else {
+        let hello = tokio::select! {
+            biased;
+            hello = timeout(HELLO, wire::receive(&mut frames)) => hello,
+            // Nobody waits for one who says nothing.
+            () = self.shutdown.cancelled() => return Ok(()),
+        };
+        let Ok(hello) = hello else {
             return Err(io::Error::from(io::ErrorKind::TimedOut).into());
         };
         let Some(hello) = hello? else {

@@ -205,6 +205,17 @@ async fn e4_a_client_that_reads_nothing_does_not_delay_the_end() {
     stage.end().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_says_nothing_does_not_delay_the_end() {
+    let stage = Stage::new(HashMap::new());
+    let (_silent, theirs) = UnixStream::pair().unwrap();
+    stage.host.attach(theirs);
+    let begun = tokio::time::Instant::now();
+    stage.end().await;
+    // The clock stands unless somebody waits for it.
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
 #[tokio::test]
 async fn g5_an_employee_may_not_attach_and_its_try_is_reported() {
     let folder = tempfile::tempdir().unwrap();
