@@ -3,14 +3,23 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
 
 use super::command::Git;
 use super::error::GitError;
 use super::home::merged_tree;
 use super::repository::uncommitted;
 use crate::domain::worktree::{ChangedFile, Changes, FileChange, Worktree};
+
+/// How the names of the copies begin.
+const SCRATCH: &str = "headcount-index-";
+
+/// A copy that is older than this is nobody's: no git of ours runs so long.
+const LEFT: Duration = Duration::from_secs(3600);
 
 /// A copy of the index that goes when it is dropped: files that git does not know yet can be told to it there, and the
 /// user's own staging is left alone.
@@ -19,20 +28,18 @@ pub(super) struct ScratchIndex(PathBuf);
 
 impl Drop for ScratchIndex {
     fn drop(&mut self) {
-        // It may never have been written.
+        // It may never have been written; the lock is there if git was killed.
         drop(fs::remove_file(&self.0));
+        drop(fs::remove_file(self.0.with_extension("lock")));
     }
 }
 
 impl ScratchIndex {
     /// A copy of the index of a checkout.
     pub(super) async fn of(git: &Git) -> Result<(Self, Git), GitError> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let index = git
-            .path(&["rev-parse", "--path-format=absolute", "--git-path", "index"])
-            .await?;
-        let n = COUNT.fetch_add(1, Ordering::Relaxed);
-        let scratch = index.with_file_name(format!("headcount-index-{}-{n}", std::process::id()));
+        let index = index(git).await?;
+        // Never the name of one that was left: the lock of that may be there as well.
+        let scratch = index.with_file_name(format!("{SCRATCH}{}", Uuid::new_v4().simple()));
         copied(&index, &scratch).map_err(|source| GitError::File {
             act: "copy",
             path: index,
@@ -40,6 +47,37 @@ impl ScratchIndex {
         })?;
         let git = git.with_index(&scratch);
         Ok((Self(scratch), git))
+    }
+}
+
+async fn index(git: &Git) -> Result<PathBuf, GitError> {
+    let args = ["rev-parse", "--path-format=absolute", "--git-path", "index"];
+    git.path(&args).await
+}
+
+/// Removes the copies that were left beside the index of a checkout when the one that made them, or its git, was killed.
+pub(super) async fn sweep(git: &Git) -> Result<(), GitError> {
+    let index = index(git).await?;
+    if let (Some(folder), Some(before)) = (index.parent(), SystemTime::now().checked_sub(LEFT)) {
+        remove_scratch(folder, before);
+    }
+    Ok(())
+}
+
+/// Removes those that nobody touched since; their own times are those of the index.
+fn remove_scratch(folder: &Path, before: SystemTime) {
+    let before = before.duration_since(SystemTime::UNIX_EPOCH);
+    let before = before.unwrap_or_default().as_secs();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_ours = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(SCRATCH.as_bytes());
+        let is_old = |data: fs::Metadata| u64::try_from(data.ctime()).is_ok_and(|at| at < before);
+        if is_ours && entry.metadata().is_ok_and(is_old) {
+            // It is tried again at the next start.
+            drop(fs::remove_file(entry.path()));
+        }
     }
 }
 
@@ -158,4 +196,29 @@ pub(super) async fn patch(
     }
     args.push(&left);
     with_new.run(&args).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_that_were_left_are_removed_and_those_in_use_are_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let names = ["headcount-index-7-1", "headcount-index-7-1.lock", "index"];
+        for name in names {
+            fs::write(folder.path().join(name), "").expect("a file");
+        }
+        let there = || {
+            let names = names.iter();
+            names
+                .filter(|name| folder.path().join(name).exists())
+                .count()
+        };
+        let minute = Duration::from_secs(60);
+        remove_scratch(folder.path(), SystemTime::now() - minute);
+        assert_eq!(there(), 3);
+        remove_scratch(folder.path(), SystemTime::now() + minute);
+        assert_eq!(there(), 1);
+    }
 }

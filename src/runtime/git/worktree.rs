@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use super::changes;
 use super::command::Git;
 use super::error::GitError;
 use super::repository::{Checkout, checkout, uncommitted};
@@ -80,7 +81,9 @@ pub(crate) async fn settle(children: &Children, wanted: Wanted<'_>) -> Result<Se
         return Ok(Settled::default());
     }
     if let Some(found) = find(children, &home, wanted).await? {
-        let set_up = pending(&Git::at(children, &found.top)).await?.exists();
+        let inside = Git::at(children, &found.top);
+        changes::sweep(&inside).await?;
+        let set_up = pending(&inside).await?.exists();
         return Ok(Settled {
             worktree: Some(found),
             notes: Vec::new(),
