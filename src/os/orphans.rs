@@ -3,7 +3,8 @@
 //! The instance is a subreaper, so that what a killed shim leaves falls to it and not out of
 //! sight. It never waits for just any child: the runtime waits for those that it started. Those are in
 //! the registry of [`Children`], or in the session of this program, which nobody can join from outside;
-//! an employee and all below it are in sessions of their own.
+//! an employee and all below it are in sessions of their own, and so is what [`Children::start_apart`] starts: what
+//! that leaves behind is an orphan as well.
 
 use std::collections::HashSet;
 use std::io;
@@ -12,7 +13,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::getsid;
+use nix::unistd::{getsid, setsid};
 
 use super::proc;
 use super::signal::raw;
@@ -51,6 +52,26 @@ impl Children {
         let (child, pid) = start()?;
         known.extend(pid);
         Ok(child)
+    }
+
+    /// Starts a program in a session of its own, and knows it: what it leaves when it ends is not taken for ours.
+    #[expect(unsafe_code, reason = "the new session is made between fork and exec")]
+    pub(crate) fn start_apart(
+        &self,
+        command: &mut tokio::process::Command,
+    ) -> io::Result<tokio::process::Child> {
+        // SAFETY: setsid is async-signal-safe, and nothing here allocates.
+        unsafe {
+            command.pre_exec(|| {
+                setsid()?;
+                Ok(())
+            });
+        }
+        self.start(|| {
+            let child = command.spawn()?;
+            let pid = child.id();
+            Ok((child, pid))
+        })
     }
 
     /// One was waited for: its number may be another's from now on.

@@ -1,15 +1,30 @@
-//! Programs that the instance itself runs, such as git: started, waited for, bounded in time, and known, so that
-//! nobody takes them for strays.
+//! Programs that the instance itself runs, such as git: started, waited for, bounded in time, and known,
+//! so that nobody takes them for strays. What they leave behind is one: it is ended and reaped.
 
 use std::io;
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::os::orphans::Children;
+
+/// How long a program that has ended is listened to if somebody else holds its output: all that it said itself is
+/// there by then.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What a program said.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// How it ended.
+    pub(crate) status: ExitStatus,
+    /// On its standard output.
+    pub(crate) stdout: Vec<u8>,
+    /// On its standard error.
+    pub(crate) stderr: Vec<u8>,
+}
 
 /// Why a program brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -76,29 +91,64 @@ pub(crate) async fn run(
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     let mut child = children
-        .start(|| {
-            let child = command.spawn()?;
-            let pid = child.id();
-            Ok((child, pid))
-        })
+        .start_apart(&mut command)
         .map_err(|source| ChildError::Start {
             program: program.clone(),
             source,
         })?;
     let _known = Known(children, child.id());
-    let stdin = child.stdin.take();
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let feed = async {
         if let Some(mut stdin) = stdin {
             // A program that does not want all of it closes its end: that is its business.
             drop(stdin.write_all(input).await);
         }
     };
-    let both = async { tokio::join!(feed, child.wait_with_output()).1 };
-    match timeout(limit, both).await {
-        Ok(Ok(output)) => Ok(output),
-        Ok(Err(source)) => Err(ChildError::Read { program, source }),
-        Err(_) => Err(ChildError::Late { program, limit }),
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let talk = async {
+        let ((), out, err) = tokio::join!(feed, read(stdout, &mut out), read(stderr, &mut err));
+        out.and(err)
+    };
+    let all = async {
+        tokio::pin!(talk);
+        tokio::select! {
+            said = &mut talk => {
+                said?;
+                child.wait().await
+            }
+            status = child.wait() => {
+                tokio::select! {
+                    said = &mut talk => said?,
+                    // What it started and left behind holds on to it.
+                    () = sleep(LAST_WORDS) => {}
+                }
+                status
+            }
+        }
+    };
+    let ended = timeout(limit, all).await;
+    let status = match ended {
+        Ok(Ok(status)) => status,
+        Ok(Err(source)) => return Err(ChildError::Read { program, source }),
+        Err(_) => {
+            // Here, and not when it is dropped: until it is reaped it is known.
+            drop(child.kill().await);
+            return Err(ChildError::Late { program, limit });
+        }
+    };
+    Ok(Output {
+        status,
+        stdout: out,
+        stderr: err,
+    })
+}
+
+/// Reads to the end.
+async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) -> io::Result<()> {
+    if let Some(mut stream) = stream {
+        while stream.read_buf(into).await? > 0 {}
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -148,5 +198,24 @@ mod tests {
         let error = run(&children, gone, b"", Duration::from_secs(1)).await;
         let error = error.expect_err("it is not there");
         assert_eq!(error.to_string(), "cannot start `/nowhere/at-all`");
+    }
+
+    #[tokio::test]
+    async fn one_that_leaves_something_behind_is_not_waited_for_and_that_is_not_ours() {
+        let children = Children::default();
+        // It holds on to the output until its own input ends.
+        let folder = tempfile::tempdir().expect("a folder");
+        let fifo = folder.path().join("until");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+        let script = format!("cat {} & echo $!; exit 4", fifo.display());
+        let output = run(&children, shell(&script), b"", Duration::from_secs(600)).await;
+        let output = output.expect("it runs");
+        assert_eq!(output.status.code(), Some(4));
+        let left = String::from_utf8_lossy(&output.stdout);
+        let left: i32 = left.trim().parse().expect("a PID");
+        let left = nix::unistd::Pid::from_raw(left);
+        let session = nix::unistd::getsid(Some(left)).expect("it is there");
+        assert_ne!(Ok(session), nix::unistd::getsid(None));
+        std::fs::write(&fifo, "").expect("it reads");
     }
 }
