@@ -1,5 +1,5 @@
-//! Programs that the instance itself runs, such as git: started, waited for, bounded in time, and known,
-//! so that nobody takes them for strays. What they leave behind is one: it is ended and reaped.
+//! Programs that the instance itself runs, such as git: started, waited for, bounded in time and in what is kept of what
+//! they say, and known, so that nobody takes them for strays. What they leave behind is one: it is ended and reaped.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -11,6 +11,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::os::orphans::Children;
 
+/// No more than this is kept of either stream.
+const MOST: usize = 256 << 20;
+
 /// How long a program that has ended is listened to if somebody else holds its output: all that it said itself is
 /// there by then.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -20,10 +23,12 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(crate) struct Output {
     /// How it ended.
     pub(crate) status: ExitStatus,
-    /// On its standard output.
+    /// On its standard output, from the beginning.
     pub(crate) stdout: Vec<u8>,
-    /// On its standard error.
+    /// On its standard error, from the beginning.
     pub(crate) stderr: Vec<u8>,
+    /// Bytes of its standard output that were not kept.
+    pub(crate) left_out: u64,
 }
 
 /// Why a program brought nothing.
@@ -45,6 +50,14 @@ pub(crate) enum ChildError {
         program: String,
         /// How long it had.
         limit: Duration,
+    },
+    /// It said more than is kept.
+    #[error("`{program}` said {} MiB, and {} are read", said >> 20, MOST >> 20)]
+    TooMuch {
+        /// What was started.
+        program: String,
+        /// How much it said, in bytes.
+        said: u64,
     },
     /// What it said could not be read.
     #[error("cannot read what `{program}` says")]
@@ -104,9 +117,9 @@ pub(crate) async fn run(
             drop(stdin.write_all(input).await);
         }
     };
-    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let (mut out, mut err) = (Kept::default(), Kept::default());
     let talk = async {
-        let ((), out, err) = tokio::join!(feed, read(stdout, &mut out), read(stderr, &mut err));
+        let ((), out, err) = tokio::join!(feed, out.read(stdout), err.read(stderr));
         out.and(err)
     };
     let all = async {
@@ -138,17 +151,55 @@ pub(crate) async fn run(
     };
     Ok(Output {
         status,
-        stdout: out,
-        stderr: err,
+        stdout: out.bytes,
+        stderr: err.bytes,
+        left_out: out.left_out,
     })
 }
 
-/// Reads to the end.
-async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) -> io::Result<()> {
-    if let Some(mut stream) = stream {
-        while stream.read_buf(into).await? > 0 {}
+/// What was read of a stream.
+#[derive(Debug, Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    left_out: u64,
+}
+
+impl Kept {
+    /// Reads to the end, and counts what is beyond what is kept.
+    async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) -> io::Result<()> {
+        let Some(mut stream) = stream else {
+            return Ok(());
+        };
+        while self.bytes.len() < MOST {
+            let room = (MOST - self.bytes.len()) as u64;
+            if (&mut stream).take(room).read_buf(&mut self.bytes).await? == 0 {
+                return Ok(());
+            }
+        }
+        let mut beyond = vec![0; 64 << 10];
+        loop {
+            match stream.read(&mut beyond).await? {
+                0 => return Ok(()),
+                read => self.left_out += read as u64,
+            }
+        }
     }
-    Ok(())
+}
+
+impl Output {
+    /// All that it said on its standard output, for those who cannot do with a part.
+    ///
+    /// # Errors
+    /// There was more than is kept.
+    pub(crate) fn whole(self, program: &str) -> Result<Self, ChildError> {
+        if self.left_out == 0 {
+            return Ok(self);
+        }
+        Err(ChildError::TooMuch {
+            program: program.to_owned(),
+            said: self.stdout.len() as u64 + self.left_out,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -217,5 +268,17 @@ mod tests {
         let session = nix::unistd::getsid(Some(left)).expect("it is there");
         assert_ne!(Ok(session), nix::unistd::getsid(None));
         std::fs::write(&fifo, "").expect("it reads");
+    }
+
+    #[tokio::test]
+    async fn what_is_beyond_what_is_kept_is_counted() {
+        let children = Children::default();
+        let more = 12_345_u64;
+        let script = format!("head -c {} /dev/zero", MOST as u64 + more);
+        let output = run(&children, shell(&script), b"", Duration::from_secs(600)).await;
+        let output = output.expect("it runs");
+        assert_eq!((output.stdout.len(), output.left_out), (MOST, more));
+        let error = output.whole("git").expect_err("it is not whole");
+        assert_eq!(error.to_string(), "`git` said 256 MiB, and 256 are read");
     }
 }

@@ -122,6 +122,7 @@ impl Git {
             .unwrap_or_default();
         let output = children::run(&self.children, self.command(args), input, LIMIT)
             .await
+            .and_then(|output| output.whole("git"))
             .map_err(|error| GitError::child(&act, error))?;
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         Ok((output.status.code(), output.stdout, said))
