@@ -2,17 +2,22 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::serve::error::ApiError;
 
 /// The longest body that is read, in bytes: room for a task of 1 MiB however its JSON is escaped.
 pub(super) const LONGEST: usize = 8 * 1024 * 1024;
+
+/// How long the whole of it may take to come.
+const WHOLE: Duration = Duration::from_secs(60);
 
 /// The bytes of a request's body.
 #[derive(Debug)]
@@ -22,7 +27,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await;
+        let Ok(bytes) = timeout(WHOLE, Bytes::from_request(request, state)).await else {
+            return Err(ApiError::Late);
+        };
         bytes.map(Self).map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 ApiError::TooLong

@@ -47,6 +47,9 @@ pub(super) enum ApiError {
     /// The body is longer than is read.
     #[error("the request is longer than 8 MiB")]
     TooLong,
+    /// The rest of the body did not come.
+    #[error("the request did not come in time")]
+    Late,
     /// The path does not take this method.
     #[error("this path does not take this method")]
     WrongMethod,
@@ -98,7 +101,7 @@ impl ApiError {
             Self::Git(GitError::NotSaved { .. }) => ErrorKind::NotFound,
             Self::Git(_) => ErrorKind::Refused,
             Self::NoPath | Self::NoExit { .. } => ErrorKind::NotFound,
-            Self::Invalid(_) | Self::TooLong | Self::WrongMethod => ErrorKind::Invalid,
+            Self::Invalid(_) | Self::TooLong | Self::Late | Self::WrongMethod => ErrorKind::Invalid,
             Self::Forbidden { .. } => ErrorKind::Forbidden,
             Self::Fault(_) => ErrorKind::Fault,
             Self::Ending => ErrorKind::Gone,
@@ -176,6 +179,7 @@ impl IntoResponse for ApiError {
         let error = self.body();
         let status = match self {
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             _ => status(error.kind),
         };

@@ -161,6 +161,15 @@ impl Scripted {
         (code, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
+    /// Sends these bytes, and reads what comes until the connection is closed.
+    pub(crate) async fn send(&self, bytes: &str) -> String {
+        let mut stream = UnixStream::connect(&self.socket).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
     /// Sends a request whose answer is read line by line.
     pub(crate) async fn follow(&self, line: &str) -> Followed {
         let stream = self.open(line, "Host: localhost\r\n", "").await;

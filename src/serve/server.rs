@@ -1,13 +1,22 @@
 //! Runs the routes on a listener until the instance ends.
 
-use std::future::IntoFuture;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef};
+use axum::http::Request;
 use axum::routing::{get, post};
-use tokio::net::UnixListener;
+use axum::serve::Listener as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::command::Command;
@@ -19,6 +28,10 @@ use crate::serve::{
     alerts, approvals, body, clusters, events, gate, instance, logs, processes, roles, tasks, why,
     worktrees,
 };
+
+/// How long a connection may take from one request to the head of the next: one that sends half of it and no more
+/// is not kept.
+const HEAD: Duration = Duration::from_secs(30);
 
 /// How long answers that are under way may take to leave once the instance ends.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -65,24 +78,61 @@ pub async fn run(
 }
 
 /// [`run`] behind any door, for tests that call from their own process.
-pub(super) async fn serve(door: Door, handle: Handle, trial: Trial, shutdown: CancellationToken) {
-    let service =
-        router(handle, trial, shutdown.clone()).into_make_service_with_connect_info::<Peer>();
-    let stop = shutdown.clone();
-    let serving = axum::serve(door, service)
-        .with_graceful_shutdown(async move { stop.cancelled().await })
-        .into_future();
-    let late = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(LEAVE).await;
-    };
-    tokio::select! {
-        ended = serving => {
-            if let Err(error) = ended {
-                tracing::error!(%error, "the HTTP interface ended");
+pub(super) async fn serve(
+    mut door: Door,
+    handle: Handle,
+    trial: Trial,
+    shutdown: CancellationToken,
+) {
+    let routes = router(handle, trial, shutdown.clone());
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            (stream, peer) = door.accept() => {
+                connections.spawn(attend(stream, peer, routes.clone(), shutdown.clone()));
             }
+            Some(ended) = connections.join_next() => told(ended),
         }
-        () = late => tracing::warn!("some HTTP answers did not leave in time"),
+    }
+    drop(door);
+    let all = async {
+        while let Some(ended) = connections.join_next().await {
+            told(ended);
+        }
+    };
+    if timeout(LEAVE, all).await.is_err() {
+        tracing::warn!("some HTTP answers did not leave in time");
+    }
+}
+
+/// Answers the requests of one connection.
+async fn attend(stream: UnixStream, peer: Peer, routes: Router, shutdown: CancellationToken) {
+    let routes = TowerToHyperService::new(routes);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        routes.call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+fn told(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "an answer failed");
     }
 }
 

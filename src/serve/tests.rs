@@ -2,8 +2,10 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::domain::automation::Overrides;
 use crate::domain::command::{Command, NewProcess, Origin, Outcome, PromptOverride, Refusal};
@@ -663,4 +665,20 @@ async fn waits_end_with_the_instance() {
         (answer.0, &answer.1["error"]["kind"]),
         (503, &json!("gone"))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_does_not_come_whole_is_not_waited_for() {
+    let served = Scripted::silent(company());
+    for (half, says) in [
+        ("GET /api/status HTTP/1.1\r\nHost: loc", None),
+        (
+            "POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+            Some("408"),
+        ),
+    ] {
+        let answer = timeout(Duration::from_secs(3600), served.send(half)).await;
+        let answer = answer.expect("the connection is closed");
+        assert_eq!(answer.split(' ').nth(1), says, "{answer}");
+    }
 }
