@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::domain::secret::Secrets;
+
 const MASK: &str = "***";
 
 /// Words in the name of a variable or an option whose value is never shown.
 const SECRET: [&str; 4] = ["KEY", "TOKEN", "SECRET", "PASSWORD"];
-
-/// Shorter values say nothing about a secret and would mask half of the line.
-const SHORTEST_SECRET: usize = 4;
 
 /// Writes a command line without its secrets: the values of options and variables with a secret's
 /// name, and every secret of the environment wherever it stands.
@@ -19,11 +18,7 @@ pub(super) fn command(
     args: &[String],
     environment: &BTreeMap<String, String>,
 ) -> String {
-    let secrets: Vec<&str> = environment
-        .iter()
-        .filter(|(name, value)| is_secret(name) && value.len() >= SHORTEST_SECRET)
-        .map(|(_, value)| value.as_str())
-        .collect();
+    let secrets = Secrets::of(environment, []);
     let mut line = quoted(&program.to_string_lossy()).into_owned();
     let mut hide_next = false;
     for arg in args {
@@ -31,17 +26,12 @@ pub(super) fn command(
         let text = if std::mem::take(&mut hide_next) && !arg.starts_with('-') {
             MASK.to_owned()
         } else {
-            let mut text = match arg.split_once('=') {
+            let text = match arg.split_once('=') {
                 Some((name, _)) if is_secret(name) => format!("{name}={MASK}"),
                 _ => arg.clone(),
             };
             hide_next = arg.starts_with('-') && !arg.contains('=') && is_secret(arg);
-            for secret in &secrets {
-                if text.contains(secret) {
-                    text = text.replace(secret, MASK);
-                }
-            }
-            text
+            secrets.hidden(&text, MASK).into_owned()
         };
         line.push_str(&quoted(&text));
     }

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Source;
+use crate::config::environment::Variables;
 use crate::domain::event::Event;
 use crate::domain::id::ProcessId;
 use crate::domain::role::Catalogue;
+use crate::domain::secret::Secrets;
 use crate::os::cgroup::Cgroups;
 use crate::os::orphans::Children;
 use crate::os::scarcity::Starts;
@@ -143,6 +145,11 @@ impl Context {
             versions: &self.versions,
             children: &self.children,
         }
+    }
+
+    /// What is not shown of a process with these variables, nor of what was made of them.
+    pub(crate) fn secrets(&self, variables: &Variables) -> Secrets {
+        Secrets::of(variables, &self.environment)
     }
 
     /// Puts another configuration in force.

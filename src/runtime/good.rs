@@ -29,13 +29,13 @@ pub(crate) struct Good {
 }
 
 impl Good {
-    /// What a plan came to, without what the instance only passes on and without secrets.
+    /// What a plan came to, without variables that are kept back: what the instance only passes on, and secrets.
     pub(crate) fn of(
         plan: &LaunchPlan,
         prompt: Option<&str>,
         tools: &AgentTools,
         variables: &Variables,
-        passed_on: impl Fn(&str, &str) -> bool,
+        kept_back: impl Fn(&str, &str) -> bool,
     ) -> Self {
         let mut role = plan.role.clone();
         let mut agent = plan.agent.clone();
@@ -43,7 +43,7 @@ impl Good {
         agent.environment.retain(|name, _| !is_secret(name));
         let variables = variables
             .iter()
-            .filter(|(name, value)| !is_secret(name) && !passed_on(name, value))
+            .filter(|(name, value)| !kept_back(name, value))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         Self {

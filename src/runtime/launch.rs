@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::agent::driver::Driver;
+use crate::config::environment::Variables;
 use crate::domain::effect::LaunchPlan;
 use crate::domain::event::{Event, LaunchFailure, Mark, RunDetails};
 use crate::domain::fault::{Fault, FaultCode};
@@ -136,6 +137,7 @@ impl Actor {
             put_back: prepared.put_back,
             sandbox: prepared.sandbox.clone(),
         });
+        run.secrets = prepared.secrets.clone();
         run.good = Some(Box::new(prepared.good.clone()));
         run.tell(ToShim::Launch(Box::new(spec))).await;
         self.begin(run);
@@ -267,6 +269,7 @@ impl Actor {
         let driver = Driver::from(adoption.protocol);
         let mut run = Run::new(adoption.run, driver, folder, adoption.mark);
         run.ready = adoption.ready;
+        run.secrets = self.context.secrets(&Variables::new());
         run.details = (!adoption.launched).then(|| RunDetails {
             pid: 0,
             program: PathBuf::new(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::agent::driver::{Driver, Stdio};
 use crate::agent::find::find;
 use crate::agent::launch::{CommandLine, Conversation, LaunchRequest, PromptText};
-use crate::config::environment::{self, Facts, Variables, mask};
+use crate::config::environment::{self, Facts, MASK, Variables, mask};
 use crate::config::prompt::{self, Prompt};
 use crate::config::tools::{self, AgentTools};
 use crate::domain::command::PromptOverride;
@@ -18,6 +18,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::nearest::nearest;
 use crate::domain::role::{PromptMode, Protocol};
 use crate::domain::sandbox::{Sandbox, SandboxLevel, SandboxRule};
+use crate::domain::secret::Secrets;
 use crate::domain::updates::Fingerprint;
 use crate::os::sandbox::Walls;
 use crate::os::spec::{self, Keep, LaunchSpec, Stderr};
@@ -36,6 +37,7 @@ pub(crate) struct Prepared {
     pub(crate) line: CommandLine,
     pub(crate) prompt_hash: Option<String>,
     pub(crate) environment: Vec<(String, String)>,
+    pub(crate) secrets: Secrets,
     pub(crate) fingerprint: Fingerprint,
     /// What it comes to, to be kept when the run is up.
     pub(crate) good: Good,
@@ -117,17 +119,20 @@ pub(crate) fn prepare(
     let gathered = Gathered::of(sight).map_err(permanent)?;
     let plan = &plan;
     let fingerprint = fingerprint(context, plan, &gathered);
+    let secrets = context.secrets(&gathered.variables);
+    let passed_on = |name: &str, value: &str| {
+        let own = context.environment.get(name);
+        own.is_some_and(|own| own == value)
+    };
+    let kept_back = |name: &str, value: &str| {
+        environment::is_secret(name) || secrets.are_in(value) || passed_on(name, value)
+    };
     let good = Good::of(
         plan,
         gathered.prompt(),
         &gathered.tools,
         &gathered.variables,
-        |name, value| {
-            context
-                .environment
-                .get(name)
-                .is_some_and(|one| one == value)
-        },
+        kept_back,
     );
     let Gathered {
         driver,
@@ -188,7 +193,7 @@ pub(crate) fn prepare(
     let environment = line
         .environment
         .iter()
-        .map(|(name, value)| (name.clone(), mask(name, value).into_owned()))
+        .map(|(name, value)| (name.clone(), shown(&secrets, name, value)))
         .collect();
     let mut steps = vec![
         prompt_step,
@@ -206,6 +211,7 @@ pub(crate) fn prepare(
         line,
         prompt_hash,
         environment,
+        secrets,
         fingerprint,
         good,
         put_back,
@@ -213,6 +219,11 @@ pub(crate) fn prepare(
         sandbox,
         steps,
     })
+}
+
+/// A value as it may be shown: nothing of one that is a secret by its name, and no such value within another.
+pub(crate) fn shown(secrets: &Secrets, name: &str, value: &str) -> String {
+    secrets.hidden(&mask(name, value), MASK).into_owned()
 }
 
 /// How a sandbox is told in a log.
@@ -298,6 +309,7 @@ pub(crate) fn fingerprint(
     gathered: &Gathered,
 ) -> Fingerprint {
     let mut fingerprint = Fingerprint::default();
+    let secrets = context.secrets(&gathered.variables);
     let mode = match prompt_mode(plan) {
         PromptMode::Append => "added to the agent's own",
         PromptMode::Replace => "in place of the agent's own",
@@ -324,7 +336,7 @@ pub(crate) fn fingerprint(
         if context.environment.get(name) == Some(value) {
             continue;
         }
-        let shown = if environment::is_secret(name) {
+        let shown = if environment::is_secret(name) || secrets.are_in(value) {
             format!("secret {}", short_hash(&Prompt::new("", value.as_str())))
         } else {
             value.clone()

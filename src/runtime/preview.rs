@@ -1,11 +1,10 @@
 //! Reads what would be launched, and launches nothing: all that is wrong is said at once.
 
-use crate::config::environment::mask;
 use crate::domain::effect::LaunchPlan;
 use crate::domain::preview::{Preview, PromptSeen};
 use crate::runtime::context::Context;
 use crate::runtime::preflight;
-use crate::runtime::prepare::short_hash;
+use crate::runtime::prepare::{short_hash, shown};
 
 /// Looks at one plan.
 pub(crate) fn preview(context: &Context, plan: &LaunchPlan) -> Preview {
@@ -15,6 +14,7 @@ pub(crate) fn preview(context: &Context, plan: &LaunchPlan) -> Preview {
         sight.warnings().cloned().collect(),
     );
     let variables = sight.variables.unwrap_or_default();
+    let secrets = context.secrets(&variables);
     Preview {
         role: plan.role.key.clone(),
         program: sight.program.map(|(program, _)| program),
@@ -27,7 +27,7 @@ pub(crate) fn preview(context: &Context, plan: &LaunchPlan) -> Preview {
         environment: variables
             .iter()
             .filter(|(name, value)| context.environment.get(*name) != Some(*value))
-            .map(|(name, value)| (name.clone(), mask(name, value).into_owned()))
+            .map(|(name, value)| (name.clone(), shown(&secrets, name, value)))
             .collect(),
         faults,
         warnings,

@@ -3,6 +3,7 @@
 use jiff::Zoned;
 use tokio::time::Instant;
 
+use crate::config::environment::MASK;
 use crate::domain::event::{Event, Fact, Mark};
 use crate::domain::exit::Exit;
 use crate::domain::id::RunId;
@@ -195,6 +196,7 @@ impl Actor {
         let Some(run) = &mut self.run else { return };
         run.over = true;
         let tail = exits::stderr_tail(&run.folder, run.is_read());
+        let tail = run.secrets.hidden(&tail, MASK).into_owned();
         let memory = exits::memory_kill(run, exit.status);
         let failure = exits::failure(run.driver, exit.status, &tail, run.ready)
             .map(|failure| exits::for_memory(failure, exit.status, memory.as_ref()));

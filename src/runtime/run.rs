@@ -11,6 +11,7 @@ use crate::domain::event::{Fact, Mark, RunDetails};
 use crate::domain::health::Pulse;
 use crate::domain::id::RunId;
 use crate::domain::log::LogKind;
+use crate::domain::secret::Secrets;
 use crate::os::link::{LinkError, LinkReceiver, LinkSender, Shim};
 use crate::os::run_folder::RunFolder;
 use crate::os::segments::{SegmentError, SegmentReader, Stream};
@@ -43,6 +44,8 @@ pub(crate) struct Run {
     pub(crate) details: Option<RunDetails>,
     /// What it runs with, as it is kept once it is up.
     pub(crate) good: Option<Box<Good>>,
+    /// What is not shown of what it says at its end.
+    pub(crate) secrets: Secrets,
     /// Orders that the shim has not confirmed, as they go over the wire.
     pub(crate) unsent: VecDeque<(u64, String)>,
     pub(crate) output: Option<Output>,
@@ -79,6 +82,7 @@ impl Run {
             receiver: None,
             details: None,
             good: None,
+            secrets: Secrets::default(),
             unsent: VecDeque::new(),
             out: 0,
             err: 0,

@@ -285,3 +285,57 @@ fn read_only() -> Option<std::path::PathBuf> {
     let mode = fs::metadata(folder).ok()?.permissions().mode();
     (mode & 0o002 == 0).then(|| folder.to_owned())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_shows_nowhere_whatever_it_stands_in() -> Done {
+    let company = Company::with(Setup {
+        roles: scripted::ROLES.to_owned(),
+        demo: false,
+        environment: HashMap::from([("SECRETX_TOKEN".to_owned(), "planted-token".to_owned())]),
+    });
+    scripted::put(company.folder.path(), "", "");
+    let mut new = worker();
+    new.environment = [
+        ("API_TOKEN", "${SECRETX_TOKEN}"),
+        ("URL", "http://u:${SECRETX_TOKEN}@h/"),
+        ("PLAIN", "as it is"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let shown = [
+        ("API_TOKEN", "********"),
+        ("PLAIN", "as it is"),
+        ("URL", "http://u:********@h/"),
+    ];
+    let seen = look(&company, &new).await.environment;
+    let hire = Command::Create(Box::new(new.clone()));
+    let Outcome::Created(ada) = company.order(hire).await? else {
+        panic!("not hired");
+    };
+    let view = company.view(ada);
+    for environment in [&seen, &view.environment] {
+        for (name, value) in shown {
+            let found = environment.iter().find(|(known, _)| known == name);
+            assert_eq!(found.map(|(_, value)| value.as_str()), Some(value));
+        }
+        assert!(!format!("{environment:?}").contains("planted"));
+    }
+    let snapshot = format!("{:?}", company.handle.snapshot());
+    assert!(!snapshot.contains("planted"), "{snapshot}");
+    // Nor is it kept, and what it says at its end says it neither.
+    let good = fs::read_to_string(company.folder.path().join("state/good/proc_001.json"))?;
+    assert!(
+        good.contains("as it is") && !good.contains("planted"),
+        "{good}"
+    );
+    let fails = "[ \"$1\" = --version ] || { echo \"no $URL\" >&2; exit 3; }";
+    scripted::put(company.folder.path(), fails, "");
+    let Err(Refusal::Fault { process, .. }) = company.order(Command::Create(Box::new(new))).await
+    else {
+        panic!("it started");
+    };
+    let last = company.view(process).last_exit.clone().expect("an exit");
+    assert_eq!(last.stderr_tail.trim(), "no http://u:********@h/");
+    company.close().await;
+    Ok(())
+}
