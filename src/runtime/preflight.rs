@@ -108,6 +108,13 @@ impl Sight {
         self.program = program.and_then(|program| self.keep(Subject::Agent, program));
     }
 
+    /// The number in what the program said: `2.1.330` of `2.1.330 (Claude Code)`.
+    pub(crate) fn number_of_version(&self) -> Option<String> {
+        let number = self.version.as_deref()?.split_whitespace().next()?;
+        let begins = number.starts_with(|char: char| char.is_ascii_digit());
+        begins.then(|| number.to_owned())
+    }
+
     /// What keeps it from starting.
     pub(crate) fn obstacles(&self) -> impl Iterator<Item = &Fault> {
         self.weighing(|weight| weight == Weight::Obstacle)

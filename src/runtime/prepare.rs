@@ -116,6 +116,7 @@ pub(crate) fn prepare(
         None => (plan.clone(), preflight::look(&scene, plan)),
     };
     let mut warnings: Vec<String> = sight.warnings().map(warning).collect();
+    let version = sight.number_of_version();
     let gathered = Gathered::of(sight).map_err(permanent)?;
     let plan = &plan;
     let fingerprint = fingerprint(context, plan, &gathered);
@@ -138,10 +139,15 @@ pub(crate) fn prepare(
         driver,
         prompt,
         tools,
-        variables,
+        mut variables,
         program,
         prefix,
     } = gathered;
+    if let Some(version) = version {
+        // Not in the fingerprint: a new version alone is nothing that a role changed.
+        let known = variables.entry("CLAUDE_VERSION".to_owned());
+        known.or_insert(version);
+    }
     let prompt_hash = prompt.as_ref().map(short_hash);
     let prompt_step = prompt_hash.as_ref().map_or_else(
         || "no prompt: the agent takes none".to_owned(),

@@ -339,3 +339,22 @@ async fn a_secret_shows_nowhere_whatever_it_stands_in() -> Done {
     company.close().await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_knows_the_version_of_its_agent() -> Done {
+    let company = open(same);
+    let mut own = worker();
+    own.environment = [("CLAUDE_VERSION".to_owned(), "mine".to_owned())].into();
+    for (new, version) in [(worker(), "2.1.330"), (own, "mine")] {
+        let hire = Command::Create(Box::new(new));
+        let Outcome::Created(id) = company.order(hire).await? else {
+            panic!("not hired");
+        };
+        let view = company.view(id);
+        let mut known = view.environment.iter();
+        let known = known.find(|(name, _)| name == "CLAUDE_VERSION");
+        assert_eq!(known.map(|(_, value)| value.as_str()), Some(version));
+    }
+    company.close().await;
+    Ok(())
+}
