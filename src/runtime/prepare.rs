@@ -279,8 +279,10 @@ pub(crate) fn read_variables(scene: &Scene<'_>, plan: &LaunchPlan) -> Result<Var
     )
     .map_err(|error| Fault::from(&error))?;
     if plan.simulated {
-        // It needs no login, and must not write where the real one keeps its conversations.
-        variables.retain(|name, _| !environment::is_secret(name));
+        // It needs no login, and must not write where the real one keeps its conversations. What was given for it alone
+        // is for its tools.
+        let given = &plan.spec.environment;
+        variables.retain(|name, _| !environment::is_secret(name) || given.contains_key(name));
         let folder = scene.state.join("simulated");
         variables.insert(
             "CLAUDE_CONFIG_DIR".to_owned(),

@@ -510,3 +510,31 @@ async fn the_processes_of_a_tree_are_seen_while_somebody_looks_at_it() -> Done {
     company.close().await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_the_secrets_a_simulated_one_gets_those_that_it_was_hired_with() -> Done {
+    let company = Company::with(Setup {
+        environment: [("OTHER_TOKEN".to_owned(), "planted-token".to_owned())].into(),
+        roles: headcount::config::ROLES.replacen(
+            "NODE_ENV = \"development\"",
+            "ROLES_TOKEN = \"${OTHER_TOKEN}\", PLAIN = \"1\"",
+            1,
+        ),
+        ..Setup::default()
+    });
+    let new = NewProcess {
+        role: "senior_developer".to_owned(),
+        environment: [("API_TOKEN".to_owned(), "of-its-own".to_owned())].into(),
+        ..NewProcess::default()
+    };
+    let Outcome::Created(ada) = company.order(Command::Create(Box::new(new))).await? else {
+        panic!("not hired");
+    };
+    let task = "TOOL Bash echo $API_TOKEN,$ROLES_TOKEN,$PLAIN > said.txt ;; SAY done";
+    let task = company.add(task, ada).await;
+    assert_eq!(company.done(task).await.state, TaskState::Succeeded);
+    let said = std::fs::read_to_string(company.folder.path().join("said.txt"))?;
+    assert_eq!(said, "of-its-own,,1\n");
+    company.close().await;
+    Ok(())
+}
