@@ -14,8 +14,8 @@ use crate::os::orphans::Children;
 /// No more than this is kept of either stream.
 const MOST: usize = 256 << 20;
 
-/// How long a program that has ended is listened to if somebody else holds its output: all that it said itself is
-/// there by then.
+/// How long a program that has ended is listened to if somebody else holds its output, all that it said itself being
+/// there by then; and how long the end of one that was killed is awaited.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a program said.
@@ -144,8 +144,9 @@ pub(crate) async fn run(
         Ok(Ok(status)) => status,
         Ok(Err(source)) => return Err(ChildError::Read { program, source }),
         Err(_) => {
-            // Here, and not when it is dropped: until it is reaped it is known.
-            drop(child.kill().await);
+            // Here, and not when it is dropped: until it is reaped it is known. One that the kernel does not let go is
+            // left to that.
+            drop(timeout(LAST_WORDS, child.kill()).await);
             return Err(ChildError::Late { program, limit });
         }
     };
