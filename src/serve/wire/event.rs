@@ -10,6 +10,7 @@ use crate::domain::digest::{
 use crate::domain::fault::FaultCode;
 use crate::domain::id::{ProcessId, RequestId, TaskId};
 use crate::domain::snapshot::Status;
+use crate::serve::wire::usd;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ impl From<&Entry> for EntryDoc {
             request: entry.request,
             by: entry.by.clone(),
             code: entry.code,
-            cost_usd: entry.cost_usd,
+            cost_usd: entry.cost_usd.map(usd),
             text: entry.text.clone(),
         }
     }
@@ -87,7 +88,7 @@ impl From<&TaskNote> for TaskNoteDoc {
             what: note.what,
             at: note.at,
             text: note.text.clone(),
-            cost_usd: note.cost_usd,
+            cost_usd: usd(note.cost_usd),
         }
     }
 }
@@ -300,7 +301,7 @@ impl From<&Digest> for DigestDoc {
             waits: digest.waits.iter().map(Into::into).collect(),
             stuck: digest.stuck.iter().map(Into::into).collect(),
             alerts: digest.alerts.iter().map(Into::into).collect(),
-            cost_usd: digest.cost_usd,
+            cost_usd: usd(digest.cost_usd),
         }
     }
 }

@@ -41,17 +41,43 @@ pub use requests::{
 };
 pub use role::RoleDoc;
 pub use status::{InstanceDoc, ProcessCounts, StatusDoc, TaskCountsDoc};
-pub use task::{AttemptDoc, FileChangeDoc, SaidDoc, TaskDoc, TaskResultDoc, TurnMessageDoc};
+pub use task::{
+    AttemptDoc, CheckedDoc, FileChangeDoc, SaidDoc, TaskDoc, TaskResultDoc, TurnMessageDoc,
+};
 pub use why::{ChangeDoc, ExitNoteDoc, FigureDoc, FlightDoc, SentDoc, SessionDoc, WhyDoc};
 pub use worktree::{
     ChangesDoc, DiffDoc, FileDoc, MergeDoc, MergeRequest, RestoreRequest, SavedDoc, SavedQuery,
     WorkDoc, WorktreeDoc,
 };
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use serde::Serializer;
 
 /// What the command line calls itself, so that the record can tell it from other clients.
 pub const CLI_AGENT: &str = concat!("headcount-cli/", env!("CARGO_PKG_VERSION"));
+
+/// The longest request that is read, in bytes: room for a task of 1 MiB however its JSON is escaped.
+pub const LONGEST: usize = 8 * 1024 * 1024;
+
+/// Writes a path as text, whatever bytes it has: a document that tells of it must not fail for it.
+pub fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+/// [`lossy`] of a path that may not be there.
+fn maybe_lossy<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => lossy(path, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// US dollars to the millionth: sums of fractions have more digits than sense.
+pub(super) fn usd(dollars: f64) -> f64 {
+    (dollars * 1e6).round() / 1e6
+}
 
 /// Seconds of a time.
 pub(super) const fn seconds(time: Duration) -> f64 {

@@ -17,6 +17,7 @@ use crate::domain::snapshot::{Activity, Evidence, Health, ProcessView, Status};
 use crate::domain::task::Tokens;
 use crate::serve::wire::health::ConditionDoc;
 use crate::serve::wire::worktree::{SavedDoc, WorkDoc, WorktreeDoc};
+use crate::serve::wire::{lossy, maybe_lossy, usd};
 
 /// A fault: code, cause and remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -263,6 +264,7 @@ pub struct ProcessDoc {
     /// Turns that a task may take.
     pub max_turns: Option<u32>,
     /// The role's prompt file.
+    #[serde(serialize_with = "maybe_lossy")]
     pub prompt_file: Option<PathBuf>,
     /// The first digits of the hash of the prompt that runs.
     pub prompt_hash: Option<String>,
@@ -275,6 +277,7 @@ pub struct ProcessDoc {
     /// Permission rules that a person allowed for this process.
     pub allowed_rules: Vec<String>,
     /// Where it works.
+    #[serde(serialize_with = "lossy")]
     pub working_directory: PathBuf,
     /// The git worktree of its own; `null` where it works in a folder that others may use as well.
     #[serde(default)]
@@ -366,7 +369,7 @@ impl ProcessDoc {
             tasks_failed: view.tasks_failed,
             current_task: view.task,
             last_tasks: view.last_tasks.clone(),
-            cost_usd: view.cost_usd,
+            cost_usd: usd(view.cost_usd),
             usage: view.tokens.into(),
             restarts: view.restarts,
             fault: view.fault.as_ref().map(FaultDoc::from),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::role::{Kind, PromptMode, Role};
+use crate::serve::wire::maybe_lossy;
 use crate::serve::wire::process::{LimitsDoc, SandboxDoc};
 
 /// One role.
@@ -21,6 +22,7 @@ pub struct RoleDoc {
     /// The agent's key in `[agents]`.
     pub agent: String,
     /// The prompt file, relative to the folder of `roles.toml`.
+    #[serde(serialize_with = "maybe_lossy")]
     pub prompt_file: Option<PathBuf>,
     /// `append` or `replace`.
     pub prompt_mode: PromptMode,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::snapshot::{Activity, Machine, Snapshot, Status};
 use crate::serve::wire::cluster::ScalingDoc;
 use crate::serve::wire::process::FaultDoc;
+use crate::serve::wire::{lossy, usd};
 
 /// The instance that answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,7 @@ pub struct InstanceDoc {
     /// The version of its build.
     pub version: String,
     /// The folder of the workspace.
+    #[serde(serialize_with = "lossy")]
     pub workspace: PathBuf,
     /// Where `roles.toml` comes from: a path, or `built in`.
     pub configuration: String,
@@ -117,7 +119,7 @@ impl StatusDoc {
                 failed: snapshot.counts.failed,
             },
             inbox: u32::try_from(open.count()).unwrap_or(u32::MAX),
-            cost_today_usd: snapshot.cost_today_usd,
+            cost_today_usd: usd(snapshot.cost_today_usd),
             machine: snapshot.machine,
             scaling: snapshot
                 .scaling

@@ -13,7 +13,7 @@ use crate::domain::task::{
     Attempt, AttemptEnd, Priority, Task, TaskResult, TaskState, TurnMessageState,
 };
 use crate::serve::wire::process::TokensDoc;
-use crate::serve::wire::seconds;
+use crate::serve::wire::{seconds, usd};
 
 /// What a task brought.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,11 +38,18 @@ impl From<&TaskResult> for TaskResultDoc {
             text: result.text.clone(),
             duration_ms: u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
             turns: result.turns,
-            cost_usd: result.cost_usd,
+            cost_usd: usd(result.cost_usd),
             usage: result.tokens.into(),
             denials: result.denials.clone(),
         }
     }
+}
+
+/// Tasks that were looked at would be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedDoc {
+    /// Always true: else there is an error.
+    pub ok: bool,
 }
 
 /// One try at a task.

@@ -11,17 +11,20 @@ use crate::domain::worktree::{
     ChangedFile, Changes, FileChange, MergeMode, Merged, SavedWork, WorkSummary, Worktree,
     uncommitted,
 };
+use crate::serve::wire::lossy;
 
 /// The worktree of a process, as its document has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorktreeDoc {
     /// Its folder.
+    #[serde(serialize_with = "lossy")]
     pub folder: PathBuf,
     /// Its branch.
     pub branch: String,
     /// The branch, or the commit, that it began from.
     pub base: String,
     /// The checkout that it was made from.
+    #[serde(serialize_with = "lossy")]
     pub repository: PathBuf,
     /// The task whose own branch is checked out; `null` for the branch of the process.
     #[serde(default)]
