@@ -1,10 +1,11 @@
 //! The client of the instance's HTTP interface, on its unix socket.
 
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Frame, Incoming};
@@ -13,9 +14,10 @@ use hyper::{Method, Request, Response, header};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
-use crate::serve::wire::{CLI_AGENT, ErrorBody, ErrorDoc, ErrorKind};
+use crate::serve::wire::{CLI_AGENT, ErrorBody, ErrorDoc, ErrorKind, LONGEST};
 
 /// How often a request is made again while a new build takes over, and how long after the last.
 const TRIES: u32 = 100;
@@ -45,9 +47,18 @@ pub(super) enum ClientError {
     /// The answer is not what this build understands.
     #[error("the answer cannot be read; is the instance of another version?")]
     Answer(#[source] serde_json::Error),
+    /// What is to be sent cannot be put into words.
+    #[error("the request cannot be written")]
+    Unwritable(#[source] serde_json::Error),
     /// A request could not be put together: a bug of ours.
     #[error("the request cannot be written")]
     Request(#[source] hyper::http::Error),
+    /// More than the instance reads at once: it was not sent.
+    #[error("the request is longer than 8 MiB: {bytes} bytes")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
     /// The instance said no.
     #[error("{}", .0.message)]
     Refused(Box<ErrorBody>),
@@ -202,19 +213,22 @@ impl Client {
         path: &str,
         document: Option<&impl Serialize>,
     ) -> Result<Answer, ClientError> {
+        let bytes = match document {
+            Some(document) => serde_json::to_vec(document).map_err(ClientError::Unwritable)?,
+            None => Vec::new(),
+        };
+        if bytes.len() > LONGEST {
+            return Err(ClientError::TooLong { bytes: bytes.len() });
+        }
         let kept = self.kept().take();
         let stream = match kept {
             Some(stream) => stream,
             None => self.connect().await?,
         };
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        let (mut sender, connection) = http1::handshake(TokioIo::new(Patient(stream)))
             .await
             .map_err(ClientError::Http)?;
         let mut line = Line(Some(connection));
-        let bytes = match document {
-            Some(document) => serde_json::to_vec(document).map_err(ClientError::Answer)?,
-            None => Vec::new(),
-        };
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -237,10 +251,76 @@ impl Client {
     }
 }
 
+/// A stream that takes what is written also when nobody reads it any more: whoever refuses a request may answer and go
+/// before all of it has come, and the answer says why.
+#[derive(Debug)]
+struct Patient(UnixStream);
+
+impl Patient {
+    fn patient(written: io::Result<usize>, all: usize) -> io::Result<usize> {
+        match written {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                Ok(all)
+            }
+            written => written,
+        }
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.0).poll_write(context, bytes));
+        Poll::Ready(Self::patient(written, bytes.len()))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.0).poll_write_vectored(context, parts));
+        Poll::Ready(Self::patient(
+            written,
+            parts.iter().map(|part| part.len()).sum(),
+        ))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
 /// The connection of one request. It is driven while something is waited for, not by a task of its own: most
 /// calls wait for one answer, and are over sooner without.
 #[derive(Debug)]
-struct Line(Option<Connection<TokioIo<UnixStream>, Full<Bytes>>>);
+struct Line(Option<Connection<TokioIo<Patient>, Full<Bytes>>>);
 
 impl Line {
     async fn during<F: Future>(&mut self, wanted: F) -> F::Output {
@@ -309,5 +389,52 @@ impl Lines {
                 None => return Ok(None),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_refuses_before_all_has_come_is_understood() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("api.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let refuse = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let body = r#"{"error": {"kind": "forbidden", "message": "not you"}}"#;
+            let head = format!(
+                "HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            stream.write_all((head + body).as_bytes()).await.unwrap();
+        };
+        let client = Client::new(&socket, folder.path());
+        let long = "x".repeat(LONGEST - 2);
+        let asked = client.post::<serde_json::Value>("/", &long);
+        let answer = tokio::time::timeout(Duration::from_secs(20), async {
+            tokio::join!(asked, refuse).0
+        });
+        match answer.await.unwrap() {
+            Err(ClientError::Refused(body)) => assert_eq!(body.message, "not you"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_longer_than_is_read_is_not_sent() {
+        let client = Client::new(Path::new("/nowhere"), Path::new("/nowhere"));
+        let long = "x".repeat(LONGEST);
+        let answer = client.post::<serde_json::Value>("/", &long).await;
+        assert!(
+            matches!(answer, Err(ClientError::TooLong { .. })),
+            "{answer:?}"
+        );
     }
 }

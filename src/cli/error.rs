@@ -74,12 +74,24 @@ pub(super) enum CliError {
     /// A name fits nothing.
     #[error("there is no {what} `{text}`")]
     Unknown {
-        /// `process`, `task`, `request`, `role` or `template`.
+        /// `process`, `task`, `request`, `alert`, `role`, `department`, `cluster` or `template`.
         what: &'static str,
         /// What was given.
         text: String,
         /// What is close to it.
         near: Vec<String>,
+    },
+    /// A cluster has no such role.
+    #[error("the cluster {cluster} has no role `{text}`")]
+    NotOfCluster {
+        /// Its key.
+        cluster: String,
+        /// What was given.
+        text: String,
+        /// The role of it that is close.
+        near: Option<String>,
+        /// The roles that it has.
+        roles: Vec<String>,
     },
     /// The arguments contradict each other or cannot be read.
     #[error("{0}")]
@@ -96,6 +108,12 @@ pub(super) enum CliError {
     /// A file of tasks has mistakes; they are drawn as they are.
     #[error("{} has {}; nothing was added", .0.path().display(), count(.0.len()))]
     TaskFile(Box<Mistakes>),
+    /// A file of tasks is more than is taken at once.
+    #[error("the tasks of the file are {bytes} bytes; at most 8 MiB are taken at once")]
+    LongFile {
+        /// How long they are.
+        bytes: usize,
+    },
     /// A shipped file cannot be written.
     #[error(transparent)]
     Init(#[from] InitError),
@@ -163,8 +181,12 @@ impl CliError {
                 ErrorKind::Fault | ErrorKind::NotStored => Code::Failed,
                 ErrorKind::Gone | ErrorKind::Again => Code::NoInstance,
             },
-            Self::Ambiguous { .. } | Self::Usage(_) | Self::TaskFile(_) => Code::Usage,
-            Self::Unknown { .. } => Code::NotFound,
+            Self::Ambiguous { .. }
+            | Self::Usage(_)
+            | Self::TaskFile(_)
+            | Self::LongFile { .. }
+            | Self::Client(ClientError::TooLong { .. } | ClientError::Unwritable(_)) => Code::Usage,
+            Self::Unknown { .. } | Self::NotOfCluster { .. } => Code::NotFound,
             Self::TimedOut(_) => Code::TimedOut,
             Self::Place(error) if error.is_refusal() => Code::Refused,
             Self::Said(code) => *code,
@@ -209,13 +231,22 @@ impl CliError {
             Self::Unknown { what, near, .. } => Some(match (near.first(), *what) {
                 (Some(near), _) => format!("the nearest is `{near}`"),
                 (None, "role") => "list the roles with `headcount roles`".to_owned(),
+                (None, "department") => {
+                    "list the roles and their departments with `headcount roles`".to_owned()
+                }
+                (None, "cluster") => "list the clusters with `headcount cluster ls`".to_owned(),
                 (None, "task") => "list the tasks with `headcount task ls`".to_owned(),
                 (None, "template") => {
                     "list the templates with `headcount task templates`".to_owned()
                 }
                 (None, "request") => "list what waits with `headcount inbox`".to_owned(),
+                (None, "alert") => "list the alerts with `headcount alerts`".to_owned(),
                 (None, _) => "list the processes with `headcount ps`".to_owned(),
             }),
+            Self::NotOfCluster {
+                near: Some(near), ..
+            } => Some(format!("the nearest is `{near}`")),
+            Self::NotOfCluster { roles, .. } => Some(format!("its roles are {}", roles.join(", "))),
             Self::CannotTakeOver(error) => error.remedy().map(ToOwned::to_owned),
             Self::NotTakenOver => Some(
                 "look into headcount.log in the state folder, then run `headcount up`, with the \
@@ -228,6 +259,10 @@ impl CliError {
                 Some("mend the file; `headcount doctor` checks it again".to_owned())
             }
             Self::TaskFile(_) => Some("mend the file and add it again".to_owned()),
+            Self::LongFile { .. } => Some(
+                "nothing was added; divide the file, those that wait for each other together"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

@@ -23,13 +23,17 @@ use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::role::Template;
 use crate::domain::task::Priority;
 use crate::domain::template::Unfit;
-use crate::serve::wire::{ProcessDoc, RoleDoc, TaskDoc, TaskRequest};
+use crate::serve::wire::{CheckedDoc, ProcessDoc, RoleDoc, TaskDoc, TaskRequest};
 
 pub(super) async fn add(
     args: &TaskAddArgs,
     place: &Place,
     output: &mut Output,
 ) -> Result<(), CliError> {
+    if args.template.is_none() && !args.set.is_empty() {
+        let text = "--set fills in a template: name it with --template";
+        return Err(CliError::Usage(text.to_owned()));
+    }
     if let Some(path) = &args.file {
         return add_file(path, args, place, output).await;
     }
@@ -125,6 +129,12 @@ async fn add_file(
     };
     let wrong = |mistakes| CliError::TaskFile(Box::new(mistakes));
     let file = TaskFile::read(path, text).map_err(wrong)?;
+    if file.tasks.is_empty() {
+        return Err(file.mistakes().map_or_else(
+            || CliError::Usage(format!("{} holds no task", path.display())),
+            wrong,
+        ));
+    }
     let templated = file.tasks.iter().any(|task| task.template.is_some());
     let templates = if templated {
         read_templates(place)?
@@ -148,26 +158,47 @@ async fn add_file(
         templates,
         processes,
     };
-    let mut mistakes = Vec::new();
     let mut requests = Vec::new();
     for (index, task) in file.tasks.iter().enumerate() {
-        match everyone.request(task) {
-            Ok(request) => requests.push(with_arguments(request, args)),
-            Err(words) => mistakes.push((index, words)),
-        }
+        let request = everyone.request(task, |key, words| file.find(index, Some(key), words));
+        requests.push(with_arguments(request, args));
     }
-    file.judged(&mistakes).map_err(wrong)?;
-    let tasks: Vec<TaskDoc> = match client.post("/api/tasks", &requests).await {
-        Ok(tasks) => tasks,
-        Err(ClientError::Refused(body)) if !body.tasks.is_empty() => {
-            let told = body.tasks.iter().map(|one| (one.index, one.text.clone()));
-            let told: Vec<(usize, String)> = told.collect();
-            file.judged(&told).map_err(wrong)?;
-            return Err(CliError::Api(*body));
+    let answer: Result<Vec<TaskDoc>, ClientError> = if file.is_good() {
+        client.post("/api/tasks", &requests).await
+    } else {
+        for request in &mut requests {
+            // That it has none is told already.
+            if request.text.is_empty() {
+                "?".clone_into(&mut request.text);
+            }
         }
-        Err(error) => return Err(error.into()),
+        // Nothing of it is added: what else is wrong is to be told at once.
+        let checked: Result<CheckedDoc, _> = client.post("/api/tasks?check=true", &requests).await;
+        checked.map(|_| Vec::new())
     };
-    if args.json {
+    match answer {
+        Ok(tasks) if file.is_good() => return said(&tasks, args.json, output),
+        Ok(_) => {}
+        Err(ClientError::Refused(body)) if !body.tasks.is_empty() => {
+            for mistake in body.tasks {
+                let key = mistake.key.as_deref();
+                // What is waited for, or mentioned, may stand in a line that could not be read.
+                if file.is_whole() || !matches!(key, Some("after" | "text")) {
+                    file.find(mistake.index, key, mistake.text);
+                }
+            }
+        }
+        Err(ClientError::TooLong { bytes }) => return Err(CliError::LongFile { bytes }),
+        Err(error) => return Err(error.into()),
+    }
+    Err(file.mistakes().map_or_else(
+        || CliError::Usage("the tasks were not accepted".to_owned()),
+        wrong,
+    ))
+}
+
+fn said(tasks: &[TaskDoc], json: bool, output: &mut Output) -> Result<(), CliError> {
+    if json {
         return output.json(&tasks);
     }
     for task in tasks {
@@ -187,20 +218,23 @@ struct Common {
 }
 
 impl Common {
-    fn request(&self, task: &FileTask) -> Result<TaskRequest, String> {
+    /// The request of a task, as far as it can be made; what is wrong with it is told key by key.
+    fn request(&self, task: &FileTask, wrong: impl Fn(&'static str, String)) -> TaskRequest {
         let request = match &task.template {
-            Some(key) => {
-                let template = self.templates.iter().find(|one| one.key == *key);
-                let template = template.ok_or_else(|| unknown_template(key, &self.templates))?;
-                from_template(template, &task.set)?
-            }
+            Some(key) => self.templated(key, task).unwrap_or_else(|(key, words)| {
+                wrong(key, words);
+                TaskRequest::default()
+            }),
             None => of_text(task.text.as_deref().unwrap_or_default().trim()),
         };
         let process = match &task.process {
-            Some(text) => {
-                let found = one(text, &self.processes).map_err(|error| error.to_string());
-                Some(found?.id)
-            }
+            Some(text) => match one(text, &self.processes) {
+                Ok(found) => Some(found.id),
+                Err(error) => {
+                    wrong("process", in_a_line(&error));
+                    None
+                }
+            },
             None => self.process,
         };
         let skills = if task.skills.is_empty() {
@@ -208,7 +242,7 @@ impl Common {
         } else {
             task.skills.clone()
         };
-        Ok(TaskRequest {
+        TaskRequest {
             text: request.text,
             priority: task.priority.unwrap_or(request.priority),
             role: task
@@ -230,7 +264,30 @@ impl Common {
             name: task.name.clone(),
             held: task.held,
             own_branch: task.own_branch,
-        })
+        }
+    }
+
+    fn templated(&self, key: &str, task: &FileTask) -> Result<TaskRequest, (&'static str, String)> {
+        let template = self.templates.iter().find(|one| one.key == key);
+        let template =
+            template.ok_or_else(|| ("template", unknown_template(key, &self.templates)))?;
+        let place = if task.set.is_empty() {
+            "template"
+        } else {
+            "set"
+        };
+        from_template(template, &task.set).map_err(|words| (place, words))
+    }
+}
+
+/// An error where there is room for a line: with the name that is near.
+fn in_a_line(error: &CliError) -> String {
+    match error {
+        CliError::Unknown { near, .. } => match near.first() {
+            Some(near) => format!("{error}; the nearest is `{near}`"),
+            None => error.to_string(),
+        },
+        error => error.to_string(),
     }
 }
 

@@ -107,6 +107,11 @@ impl Report {
         }
     }
 
+    /// Whether nothing is wrong so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// Ends the reading: nothing, or all mistakes in the order of the file.
     pub(super) fn finish(self, path: &Path, text: &str) -> Result<(), Mistakes> {
         let mut list = self.0.into_inner();

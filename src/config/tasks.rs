@@ -1,11 +1,14 @@
 //! A file of tasks: TOML, JSON lines, or plain text. Every mistake is reported at once, with its place.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use toml::Spanned;
 
 use crate::domain::task::Priority;
@@ -14,14 +17,36 @@ use crate::domain::written;
 use super::document::priority;
 use super::layer;
 use super::mistakes::{Mistake, Mistakes, Report};
+use super::nearest::meant;
 use super::parse::parse;
 use super::reader::{Table, Value};
 
-/// A file of tasks that could be read.
+/// What may be said of a task.
+const KEYS: [&str; 15] = [
+    "text",
+    "template",
+    "set",
+    "role",
+    "process",
+    "skills",
+    "cluster",
+    "priority",
+    "timeout",
+    "retries",
+    "key",
+    "name",
+    "after",
+    "held",
+    "own_branch",
+];
+
+/// A file of tasks, and what is wrong with it so far.
 #[derive(Debug)]
 pub struct TaskFile {
     path: PathBuf,
     text: String,
+    report: Report,
+    is_whole: bool,
     /// Its tasks, in the order of the file.
     pub tasks: Vec<FileTask>,
 }
@@ -31,6 +56,8 @@ pub struct TaskFile {
 pub struct FileTask {
     /// Where it stands in the file.
     pub span: Range<usize>,
+    /// Where the values of its keys stand; those of plain text have none.
+    pub places: BTreeMap<&'static str, Range<usize>>,
     /// What to do.
     pub text: Option<String>,
     /// A template of `roles.toml` in place of a text.
@@ -67,41 +94,61 @@ impl TaskFile {
     /// Reads a file by its ending, or by how it begins: `[[task]]` tables of TOML, JSON lines, or text:
     /// one task a line, or what stands between lines that are `---`.
     ///
+    /// What is wrong with single tasks is kept, so that others can add what they find: see [`TaskFile::mistakes`].
+    ///
     /// # Errors
-    /// All mistakes at once, in the order of the file.
+    /// What is wrong with a file that cannot be taken apart.
     pub fn read(path: &Path, text: String) -> Result<Self, Mistakes> {
         let report = Report::default();
-        let tasks = match Form::of(path, &text) {
-            Form::Toml => tables(path, &text, &report)?,
+        let (tasks, is_whole) = match Form::of(path, &text) {
+            Form::Toml => (tables(path, &text, &report)?, true),
             Form::Json => lines(&text, &report),
-            Form::Text => texts(&text),
+            Form::Text => (texts(&text), true),
         };
-        if tasks.is_empty() {
+        if tasks.is_empty() && report.is_empty() {
             let help = "write one task a line, [[task]] tables, or a JSON object a line";
             report.add(Mistake::of_the_file("holds no task").help(help));
         }
         for task in &tasks {
             check(task, &report);
         }
-        report.finish(path, &text)?;
         Ok(Self {
             path: path.to_owned(),
             text,
+            report,
+            is_whole,
             tasks,
         })
     }
 
-    /// What is wrong with some of its tasks by somebody else's judgement: the place of each, and words.
-    ///
-    /// # Errors
-    /// All of them, in the order of the file; nothing if there is none.
-    pub fn judged(&self, mistakes: &[(usize, String)]) -> Result<(), Mistakes> {
-        let report = Report::default();
-        for (index, words) in mistakes {
-            let task = self.tasks.get(*index).map(|task| task.span.clone());
-            report.add(Mistake::at(task.unwrap_or_default(), words.clone()).label("this task"));
-        }
-        report.finish(&self.path, &self.text)
+    /// Whether every task of it could be read: else others may seem to wait for what is not there.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Whether nothing is wrong with it so far.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.report.is_empty()
+    }
+
+    /// Adds what somebody else finds wrong with a task: under which of its keys, if it is one, and words.
+    pub fn find(&self, index: usize, key: Option<&str>, words: impl Into<String>) {
+        let task = self.tasks.get(index);
+        let place = task
+            .zip(key)
+            .and_then(|(task, key)| task.places.get(key).cloned());
+        let label = if place.is_some() { "here" } else { "this task" };
+        let whole = || task.map(|task| task.span.clone()).unwrap_or_default();
+        let mistake = Mistake::at(place.unwrap_or_else(whole), words);
+        self.report.add(mistake.label(label));
+    }
+
+    /// All that is wrong with it, in the order of the file; nothing if there is nothing.
+    #[must_use]
+    pub fn mistakes(self) -> Option<Mistakes> {
+        self.report.finish(&self.path, &self.text).err()
     }
 }
 
@@ -130,24 +177,32 @@ impl Form {
 }
 
 fn check(task: &FileTask, report: &Report) {
-    let wrong = |message: &str, help: &str| {
-        report.add(
-            Mistake::at(task.span.clone(), message)
-                .label("this task")
-                .help(help),
-        );
+    let wrong = |key: &str, message: &str, help: &str| {
+        let place = task.places.get(key);
+        let label = if place.is_some() { "here" } else { "this task" };
+        let place = place.unwrap_or(&task.span).clone();
+        report.add(Mistake::at(place, message).label(label).help(help));
     };
     let has_text = task
         .text
         .as_ref()
         .is_some_and(|text| !text.trim().is_empty());
+    let is_told = task.text.is_none() && task.places.contains_key("text");
     match (&task.template, has_text) {
-        (None, false) => wrong("the task has no text", "add `text` or `template`"),
-        (Some(_), true) => wrong("the task has a text and a template", "keep one of the two"),
+        (None, false) if !is_told => {
+            wrong("text", "the task has no text", "add `text` or `template`");
+        }
+        (Some(_), true) => wrong(
+            "template",
+            "the task has a text and a template",
+            "keep one of the two",
+        ),
         _ => {}
     }
-    if task.template.is_none() && !task.set.is_empty() {
+    let has_template = task.template.is_some() || task.places.contains_key("template");
+    if !has_template && !task.set.is_empty() {
         wrong(
+            "set",
             "`set` without a template",
             "add `template`, or take `set` out",
         );
@@ -171,9 +226,16 @@ fn table(value: &Value<'_>) -> Option<FileTask> {
         let texts = layer::texts(&table, key).unwrap_or_default();
         texts.into_iter().map(Spanned::into_inner).collect()
     };
+    let mut places = BTreeMap::new();
+    for key in KEYS {
+        if let Some(value) = table.get(key) {
+            places.insert(key, value.span());
+        }
+    }
     let text = table.read("text", Value::any_text);
     let task = FileTask {
         span: text.as_ref().map_or_else(|| value.span(), Spanned::span),
+        places,
         text: text.map(Spanned::into_inner),
         template: plain("template"),
         set: table
@@ -208,34 +270,10 @@ fn table(value: &Value<'_>) -> Option<FileTask> {
     Some(task)
 }
 
-/// One object of a JSON-lines file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Object {
-    text: Option<String>,
-    template: Option<String>,
-    #[serde(default)]
-    set: BTreeMap<String, String>,
-    role: Option<String>,
-    process: Option<String>,
-    #[serde(default)]
-    skills: Vec<String>,
-    cluster: Option<String>,
-    priority: Option<Priority>,
-    timeout: Option<String>,
-    retries: Option<u32>,
-    key: Option<String>,
-    name: Option<String>,
-    #[serde(default)]
-    after: Vec<String>,
-    #[serde(default)]
-    held: bool,
-    #[serde(default)]
-    own_branch: bool,
-}
-
-fn lines(text: &str, report: &Report) -> Vec<FileTask> {
+/// Reads a line each; and whether each could be read.
+fn lines(text: &str, report: &Report) -> (Vec<FileTask>, bool) {
     let mut tasks = Vec::new();
+    let mut is_whole = true;
     let mut begin = 0;
     for line in text.split_inclusive('\n') {
         let span = begin..begin + line.trim_end().len();
@@ -243,53 +281,142 @@ fn lines(text: &str, report: &Report) -> Vec<FileTask> {
         if line.trim().is_empty() {
             continue;
         }
-        match serde_json::from_str::<Object>(line) {
-            Ok(object) => tasks.push(object.task(span, report)),
+        match serde_json::from_str::<Object<'_>>(line) {
+            Ok(object) => tasks.push(object.task(line, span, report)),
             Err(error) => {
+                is_whole = false;
                 let at = span.start + error.column().saturating_sub(1);
-                let words = error.to_string();
-                let words = words.split(" at line ").next().unwrap_or(&words).to_owned();
                 let at = at.min(span.end.saturating_sub(1)).max(span.start);
-                report.add(Mistake::at(at..span.end, words).label("from here"));
+                report.add(Mistake::at(at..span.end, words(&error)).label("from here"));
             }
         }
     }
-    tasks
+    (tasks, is_whole)
 }
 
-impl Object {
-    fn task(self, span: Range<usize>, report: &Report) -> FileTask {
-        let read = self.timeout.as_deref().map(written::duration);
-        let timeout = read.and_then(|read| {
-            let wrong = |message: &str, help: &str| {
-                let mistake = Mistake::at(span.clone(), format!("`timeout`: {message}"));
-                report.add(mistake.label("this task").help(help));
-            };
-            match read {
-                Ok(time) if time.is_zero() => wrong("no time at all", "write for example \"30m\""),
-                Ok(time) => return Some(time),
-                Err(unreadable) => wrong(unreadable.why, &unreadable.help),
+/// What is wrong, without the line and column of a text that is a part of the file.
+fn words(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    words.split(" at line ").next().unwrap_or(&words).to_owned()
+}
+
+/// One object of a JSON-lines file: its values as they stand there, so that each is read for itself.
+#[derive(Debug)]
+struct Object<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
             }
-            None
-        });
-        FileTask {
-            span,
-            text: self.text,
-            template: self.template,
-            set: self.set,
-            role: self.role,
-            process: self.process,
-            skills: self.skills,
-            cluster: self.cluster,
-            priority: self.priority,
-            timeout,
-            retries: self.retries,
-            key: self.key,
-            name: self.name,
-            after: self.after,
-            held: self.held,
-            own_branch: self.own_branch,
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Object(entries))
+            }
         }
+
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+impl Object<'_> {
+    fn task(self, line: &str, span: Range<usize>, report: &Report) -> FileTask {
+        let mut task = FileTask {
+            span: span.clone(),
+            ..FileTask::default()
+        };
+        for (key, raw) in self.0 {
+            if raw.get() == "null" {
+                continue;
+            }
+            // The value is a part of the line.
+            let begin = (raw.get().as_ptr() as usize).saturating_sub(line.as_ptr() as usize);
+            let place = span.start + begin..span.start + begin + raw.get().len();
+            let Some(known) = KEYS.into_iter().find(|known| *known == key) else {
+                let quoted = format!("\"{key}\"");
+                let before = line.get(..begin).and_then(|before| before.rfind(&quoted));
+                let place =
+                    before.map_or(place, |at| span.start + at..span.start + at + quoted.len());
+                let mistake = Mistake::at(place, format!("unknown key `{key}`"))
+                    .label("not a key here")
+                    .help(format!("the keys here are {}", KEYS.join(", ")));
+                report.add(mistake.maybe_help(meant(&key, KEYS)));
+                continue;
+            };
+            if task.places.insert(known, place.clone()).is_some() {
+                report.add(Mistake::at(
+                    place.clone(),
+                    format!("`{key}` stands here twice"),
+                ));
+            }
+            let one = Entry {
+                key: known,
+                text: raw.get(),
+                place,
+                report,
+            };
+            match known {
+                "text" => task.text = one.read(),
+                "template" => task.template = one.read(),
+                "set" => task.set = one.read().unwrap_or_default(),
+                "role" => task.role = one.read(),
+                "process" => task.process = one.read(),
+                "skills" => task.skills = one.read().unwrap_or_default(),
+                "cluster" => task.cluster = one.read(),
+                "priority" => task.priority = one.read(),
+                "timeout" => task.timeout = one.time(),
+                "retries" => task.retries = one.read(),
+                "key" => task.key = one.read(),
+                "name" => task.name = one.read(),
+                "after" => task.after = one.read().unwrap_or_default(),
+                "held" => task.held = one.read().unwrap_or_default(),
+                _ => task.own_branch = one.read().unwrap_or_default(),
+            }
+        }
+        task
+    }
+}
+
+/// A value of one key of an object.
+struct Entry<'a> {
+    key: &'static str,
+    text: &'a str,
+    place: Range<usize>,
+    report: &'a Report,
+}
+
+impl Entry<'_> {
+    /// The value; `None` if it is wrong.
+    fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        let read = serde_json::from_str(self.text);
+        read.map_err(|error| {
+            let text = format!("`{}`: {}", self.key, words(&error));
+            self.report.add(Mistake::at(self.place.clone(), text));
+        })
+        .ok()
+    }
+
+    fn time(&self) -> Option<Duration> {
+        let wrong = |message: &str, help: &str| {
+            let text = format!("`{}`: {message}", self.key);
+            let mistake = Mistake::at(self.place.clone(), text);
+            self.report.add(mistake.help(help));
+        };
+        match written::duration(&self.read::<String>()?) {
+            Ok(time) if time.is_zero() => wrong("no time at all", "write for example \"30m\""),
+            Ok(time) => return Some(time),
+            Err(unreadable) => wrong(unreadable.why, &unreadable.help),
+        }
+        None
     }
 }
 
@@ -333,7 +460,9 @@ mod tests {
     }
 
     fn told(name: &str, text: &str) -> Vec<(usize, String)> {
-        let list = read(name, text).map_or_else(|mistakes| mistakes.list(), |_| Vec::new());
+        let read = read(name, text);
+        let mistakes = read.map_or_else(Some, TaskFile::mistakes);
+        let list = mistakes.map_or_else(Vec::new, |mistakes| mistakes.list());
         let entry = |entry: super::super::MistakeEntry| (entry.line.unwrap_or(0), entry.message);
         list.into_iter().map(entry).collect()
     }
@@ -377,7 +506,11 @@ mod tests {
             r#"{"text": "Do it: {{result:plan}}", "after": ["plan"], "timeout": "30m", "retries": 1, "held": true}"#,
         );
         let plain = |file: TaskFile| -> Vec<FileTask> {
-            let bare = |task| FileTask { span: 0..0, ..task };
+            let bare = |task| FileTask {
+                span: 0..0,
+                places: BTreeMap::new(),
+                ..task
+            };
             file.tasks.into_iter().map(bare).collect()
         };
         let tables = plain(read("a.toml", toml).unwrap());
@@ -398,19 +531,57 @@ mod tests {
                 (6, "`task.priority` cannot be `soon`".to_owned()),
             ]
         );
-        let json = "{\"text\": \"a\"}\n{\"txt\": 1}\n{\"text\": \"b\", \"timeout\": \"5\"}\n{\n";
-        let lines: Vec<usize> = told("a.jsonl", json)
-            .iter()
-            .map(|(line, _)| *line)
-            .collect();
-        assert_eq!(lines, [2, 3, 4]);
+        let json = concat!(
+            r#"{"text": "a", "rol": "sre", "retries": "two"}"#,
+            "\n",
+            r#"{"text": ""}"#,
+            "\n",
+            r#"{"text": "b", "timeout": "5", "held": 1}"#,
+            "\n{\n",
+            r#"{"text": "c", "text": "d"}"#,
+        );
+        assert_eq!(
+            told("a.jsonl", json),
+            [
+                (1, "unknown key `rol`"),
+                (1, "`retries`: invalid type: string \"two\", expected u32"),
+                (2, "the task has no text"),
+                (3, "`timeout`: a duration needs a unit"),
+                (3, "`held`: invalid type: integer `1`, expected a boolean"),
+                (4, "EOF while parsing an object"),
+                (5, "`text` stands here twice"),
+            ]
+            .map(|(line, words)| (line, words.to_owned()))
+        );
     }
 
     #[test]
-    fn what_the_instance_finds_wrong_is_told_at_its_line() {
+    fn what_others_find_wrong_is_told_at_its_line_and_key_with_all_the_rest() {
         let file = read("tasks", "one\ntwo\nthree\n").unwrap();
-        let mistakes = file.judged(&[(2, "no".to_owned())]).unwrap_err();
-        assert_eq!(mistakes.list()[0].line, Some(3));
-        assert!(file.judged(&[]).is_ok());
+        assert!(file.is_good());
+        file.find(2, Some("text"), "no");
+        assert_eq!(file.mistakes().unwrap().list()[0].line, Some(3));
+        let toml = "[[task]]\ntext = \"a\"\nrole = \"sre\"\n[[task]]\ntext = \"\"\n";
+        for (name, text, place) in [
+            ("a.toml", toml, (3, 8)),
+            (
+                "a.jsonl",
+                "{\"text\": \"a\", \"role\": \"sre\"}\n{\"text\": \"\"}\n",
+                (1, 23),
+            ),
+        ] {
+            let file = read(name, text).unwrap();
+            assert!(!file.is_good());
+            file.find(0, Some("role"), "no such role");
+            let list = file.mistakes().unwrap().list();
+            let first = &list[0];
+            assert_eq!(list.len(), 2, "{list:?}");
+            assert_eq!((first.line.unwrap(), first.column.unwrap()), place);
+        }
+        assert!(
+            !read("a.jsonl", "{\"text\": \"a\"}\n{\n")
+                .unwrap()
+                .is_whole()
+        );
     }
 }

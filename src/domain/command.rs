@@ -1,5 +1,6 @@
 //! What people, scripts and agents order, and what they are answered.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -90,6 +91,9 @@ pub struct NewProcess {
     pub automation: Overrides,
 }
 
+/// The longest prompt, in bytes.
+pub const LONGEST_PROMPT: usize = 1_000_000;
+
 /// A prompt of one process in place of its role's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,6 +144,8 @@ pub enum Command {
     AddTask(Box<NewTask>),
     /// Accepts several tasks, all of them or none: answered when they are on disk.
     AddTasks(Vec<NewTask>),
+    /// Looks whether a list of tasks would be accepted, and accepts none.
+    CheckTasks(Vec<NewTask>),
     /// Changes a task that waits.
     EditTask {
         /// Which one.
@@ -279,6 +285,9 @@ pub enum Refusal {
     /// No task of that id.
     #[error("there is no task {0}")]
     UnknownTask(TaskId),
+    /// No tasks that are called so, to be waited for.
+    #[error("{}", unmet(.0))]
+    NoParents(Vec<String>),
     /// No request of that id.
     #[error("there is no request {0}")]
     UnknownRequest(RequestId),
@@ -332,6 +341,9 @@ pub enum Refusal {
     /// It could not be written to disk; nothing was changed.
     #[error("cannot write to the state folder: {0}")]
     NotStored(String),
+    /// The instance is on its way down and begins nothing more.
+    #[error("the instance is shutting down")]
+    Ending,
     /// The instance ended before it was answered.
     #[error("the instance ended")]
     Gone,
@@ -345,6 +357,9 @@ pub enum Refusal {
 pub struct TaskMistake {
     /// Which one, the first being 0.
     pub index: usize,
+    /// Which key of it, as it is written in a file of tasks; none for the task as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Cow<'static, str>>,
     /// What is wrong.
     pub text: String,
 }
@@ -355,6 +370,14 @@ fn mistaken(mistakes: &[TaskMistake]) -> String {
         .map(|mistake| format!("task {}: {}", mistake.index + 1, mistake.text))
         .collect();
     lines.join("; ")
+}
+
+fn unmet(names: &[String]) -> String {
+    let texts: Vec<String> = names
+        .iter()
+        .map(|name| format!("there is no task `{name}` to wait for"))
+        .collect();
+    texts.join("; ")
 }
 
 fn nearest(near: &[String]) -> String {
@@ -380,6 +403,11 @@ impl Refusal {
                     .to_owned(),
             ),
             Self::UnknownRole { near, .. } | Self::UnknownCluster { near, .. } => near.first().map(|key| format!("use `{key}`")),
+            Self::NoParents(_) => Some("list the tasks with `headcount task ls`".to_owned()),
+            Self::Ending => Some(
+                "`headcount up` waits until it is gone and starts another; then try again"
+                    .to_owned(),
+            ),
             Self::NotStored(_) => {
                 Some("make room on the disk or mend its permissions, then try again".to_owned())
             }

@@ -13,9 +13,6 @@ use tokio::time::timeout;
 
 use crate::serve::error::ApiError;
 
-/// The longest body that is read, in bytes: room for a task of 1 MiB however its JSON is escaped.
-pub(super) const LONGEST: usize = 8 * 1024 * 1024;
-
 /// How long the whole of it may take to come.
 const WHOLE: Duration = Duration::from_secs(60);
 

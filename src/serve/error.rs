@@ -84,6 +84,7 @@ impl ApiError {
             Self::Refusal(refusal) => match refusal {
                 Refusal::UnknownProcess(_)
                 | Refusal::UnknownTask(_)
+                | Refusal::NoParents(_)
                 | Refusal::UnknownRequest(_)
                 | Refusal::UnknownAlert(_)
                 | Refusal::UnknownRole { .. }
@@ -93,7 +94,7 @@ impl ApiError {
                 Refusal::Invalid(_) | Refusal::Tasks(_) => ErrorKind::Invalid,
                 Refusal::Fault { .. } => ErrorKind::Fault,
                 Refusal::NotStored(_) => ErrorKind::NotStored,
-                Refusal::Gone => ErrorKind::Gone,
+                Refusal::Ending | Refusal::Gone => ErrorKind::Gone,
                 Refusal::Again => ErrorKind::Again,
             },
             Self::Log(LogError::NoTimes) => ErrorKind::Invalid,

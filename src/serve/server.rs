@@ -25,7 +25,7 @@ use crate::serve::door::{Door, Judge};
 use crate::serve::error::ApiError;
 use crate::serve::instance::Trial;
 use crate::serve::{
-    alerts, approvals, body, clusters, events, gate, instance, logs, processes, roles, tasks, why,
+    alerts, approvals, clusters, events, gate, instance, logs, processes, roles, tasks, why, wire,
     worktrees,
 };
 
@@ -205,7 +205,7 @@ fn router(handle: Handle, trial: Trial, shutdown: CancellationToken) -> Router {
         .route("/api/digest", get(events::digest))
         .fallback(async || ApiError::NoPath)
         .method_not_allowed_fallback(async || ApiError::WrongMethod)
-        .layer(DefaultBodyLimit::max(body::LONGEST))
+        .layer(DefaultBodyLimit::max(wire::LONGEST))
         // Outermost, so that nothing is read from a caller that may not call.
         .layer(gate)
         .with_state(Shared {

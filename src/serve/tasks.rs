@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::command::{Command, Origin, Outcome, Refusal};
 use crate::domain::id::TaskId;
 use crate::domain::snapshot::Snapshot;
-use crate::domain::task::{Move, NewTask, Target, Task, TaskChange};
+use crate::domain::task::{Move, NewTask, Target, Task, TaskChange, TaskState};
 use crate::runtime::handle::Handle;
 use crate::serve::body::{self, Body, Id, OneOrMany, Params};
 use crate::serve::error::ApiError;
 use crate::serve::processes::unexpected;
 use crate::serve::server::Shared;
-use crate::serve::wire::{EditRequest, MoveRequest, TaskDoc, TaskRequest};
+use crate::serve::wire::{CheckedDoc, EditRequest, MoveRequest, TaskDoc, TaskRequest};
 
 /// Which tasks are listed.
 #[derive(Debug, Deserialize)]
@@ -51,10 +51,19 @@ fn says(task: &Task, words: &[String]) -> bool {
         .all(|word| parts.iter().any(|part| part.contains(word)))
 }
 
+/// Those that were begun or are over by id, then those that wait in the order of the queue.
 pub(super) async fn list(
     State(handle): State<Handle>,
     Params(query): Params<ListQuery>,
-) -> Json<Vec<TaskDoc>> {
+) -> Result<Json<Vec<TaskDoc>>, ApiError> {
+    let wanted = query.state.as_deref().filter(|state| *state != "open");
+    if let Some(state) = wanted
+        && serde_json::from_value::<TaskState>(state.into()).is_err()
+    {
+        return Err(ApiError::Invalid(format!(
+            "`{state}` is no state of a task"
+        )));
+    }
     let snapshot = handle.snapshot();
     let words: Vec<String> = query
         .search
@@ -74,12 +83,12 @@ pub(super) async fn list(
     let skip = query
         .limit
         .map_or(0, |limit| fitting.len().saturating_sub(limit));
-    let documents = fitting.into_iter().skip(skip);
-    Json(
-        documents
-            .map(|task| TaskDoc::new(task, &snapshot))
-            .collect(),
-    )
+    let listed = fitting.into_iter().skip(skip);
+    let (mut waiting, mut tasks): (Vec<_>, Vec<_>) = listed.partition(|task| task.is_waiting());
+    waiting.sort_by_key(|task| (task.place(), task.id));
+    tasks.append(&mut waiting);
+    let documents = tasks.into_iter().map(|task| TaskDoc::new(task, &snapshot));
+    Ok(Json(documents.collect()))
 }
 
 pub(super) async fn show(
@@ -89,13 +98,33 @@ pub(super) async fn show(
     document(&handle.snapshot(), id).map(Json)
 }
 
+/// What is done with the tasks that are sent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AddQuery {
+    /// Look whether they would be accepted, and accept none.
+    #[serde(default)]
+    check: bool,
+}
+
 /// Adds one or several: 201 for a new task, 200 for one whose key was known.
 pub(super) async fn add(
     State(handle): State<Handle>,
     Extension(origin): Extension<Origin>,
+    Params(query): Params<AddQuery>,
     Body(bytes): Body,
 ) -> Result<Response, ApiError> {
-    match body::read_some::<TaskRequest>(&bytes)? {
+    let some = body::read_some::<TaskRequest>(&bytes)?;
+    if query.check {
+        let requests = match some {
+            OneOrMany::One(request) => vec![request],
+            OneOrMany::Many(requests) => requests,
+        };
+        let tasks: Result<Vec<NewTask>, ApiError> = requests.into_iter().map(new_task).collect();
+        handle.order(origin, Command::CheckTasks(tasks?)).await?;
+        return Ok(Json(CheckedDoc { ok: true }).into_response());
+    }
+    match some {
         OneOrMany::One(request) if request.text.trim().is_empty() => {
             Err(ApiError::Invalid("the task has no text".to_owned()))
         }

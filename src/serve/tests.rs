@@ -57,7 +57,7 @@ async fn what_is_there_can_be_read() {
             "/fault/code",
             json!("PROC_001"),
         ),
-        ("/api/tasks", "/2/result/turns", json!(9)),
+        ("/api/tasks", "/1/result/turns", json!(9)),
         ("/api/tasks?state=open&limit=1", "/0/id", json!("task_0002")),
         (
             "/api/tasks/task_0002",
@@ -126,6 +126,7 @@ async fn what_is_wrong_is_answered_with_kind_and_message() {
             422,
             "fault",
         ),
+        ("GET /api/tasks?state=foo", "", 400, "invalid"),
         ("POST /api/tasks", r#"{"text":"  "}"#, 400, "invalid"),
         (
             "POST /api/tasks",

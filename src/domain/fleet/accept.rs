@@ -1,5 +1,6 @@
 //! Orders about tasks: add one or several, take back, try again, release.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -9,16 +10,62 @@ use crate::domain::fleet::waiting::Misfit;
 use crate::domain::fleet::writing::Undo;
 use crate::domain::fleet::{Fleet, graph};
 use crate::domain::id::TaskId;
-use crate::domain::nearest::{nearest, owned};
 use crate::domain::process::Turn;
 use crate::domain::task::{AttemptEnd, Continued, NewTask, Task, TaskState};
 
 /// A task's text is a message to an agent, not a file transfer.
 const TEXT: usize = 1024 * 1024;
 
+/// What is accepted of a list: the id of each, whether it was known by its key, and those that are new.
+#[derive(Debug)]
+struct Judged {
+    ids: Vec<(TaskId, bool)>,
+    new: Vec<Accepted>,
+}
+
+#[derive(Debug)]
+struct Accepted {
+    index: usize,
+    id: TaskId,
+    after: Vec<TaskId>,
+    task: NewTask,
+    continues: Option<Continued>,
+    text: String,
+}
+
+/// A mistake in one task of a list.
+fn mistake(index: usize, key: Option<&'static str>, text: String) -> TaskMistake {
+    TaskMistake {
+        index,
+        key: key.map(Cow::Borrowed),
+        text,
+    }
+}
+
+/// Tasks to wait for that are not there, as the answer to one who names them.
+pub(super) fn no_parents(missing: &[graph::NoParent]) -> Refusal {
+    let names = missing.iter().map(|missing| missing.name.clone());
+    Refusal::NoParents(names.collect())
+}
+
+/// Refuses what cannot be the name or the key of a task: it could not be told from nothing, or from an id.
+fn check_name(what: &str, name: &str) -> Result<(), Refusal> {
+    if name.trim().is_empty() {
+        return Err(Refusal::Invalid(format!("the {what} of the task is empty")));
+    }
+    if name.trim() != name || name.parse::<TaskId>().is_ok() {
+        let text = format!("`{name}` cannot be the {what} of a task");
+        return Err(Refusal::Invalid(text));
+    }
+    Ok(())
+}
+
 impl Fleet {
     pub(super) fn add_task(&mut self, reply: ReplyId, mut new: NewTask) -> Result<(), Refusal> {
         self.check_open()?;
+        if let Some(key) = &new.key {
+            check_name("key", key)?;
+        }
         if let Some(known) = new.key.as_ref().and_then(|key| self.keys.get(key)) {
             let known = *known;
             self.reply_known(reply, known);
@@ -27,10 +74,9 @@ impl Fleet {
         self.check_task(&new)?;
         let continues = self.continued(&mut new)?;
         let id = TaskId(self.meta.task + 1);
-        let (after, text) = match self.parents(&new.after, &new.text, &HashMap::new()) {
-            Ok(parents) => parents,
-            Err(mistakes) => return Err(Refusal::Invalid(mistakes.join("; "))),
-        };
+        let (after, text) = self
+            .parents(&new.after, &new.text, &HashMap::new())
+            .map_err(|missing| no_parents(&missing))?;
         self.take_in(id, new, continues, after, text);
         self.undo.push(Undo::Task(id, reply));
         self.reply_durably(reply, Ok(Outcome::TaskAdded(id)));
@@ -39,6 +85,26 @@ impl Fleet {
 
     /// Accepts several at once, all of them or none; they may wait for each other in any order.
     pub(super) fn add_tasks(&mut self, reply: ReplyId, new: Vec<NewTask>) -> Result<(), Refusal> {
+        let judged = self.judged(&new)?;
+        let mut added = Vec::new();
+        for one in judged.new {
+            self.take_in(one.id, one.task, one.continues, one.after, one.text);
+            added.push(one.id);
+        }
+        self.undo.push(Undo::Tasks(added, reply));
+        self.reply_durably(reply, Ok(Outcome::TasksAdded(judged.ids)));
+        Ok(())
+    }
+
+    /// Looks whether a list would be accepted.
+    pub(super) fn check_tasks(&mut self, reply: ReplyId, new: &[NewTask]) -> Result<(), Refusal> {
+        self.judged(new)?;
+        self.reply(reply, Ok(Outcome::Done));
+        Ok(())
+    }
+
+    /// What would be accepted of a list; else all that is wrong with it.
+    fn judged(&self, new: &[NewTask]) -> Result<Judged, Refusal> {
         self.check_open()?;
         if new.is_empty() {
             return Err(Refusal::Invalid("the list of tasks is empty".to_owned()));
@@ -48,7 +114,6 @@ impl Fleet {
         let mut names: HashMap<&str, TaskId> = HashMap::new();
         let mut next = self.meta.task;
         for (index, task) in new.iter().enumerate() {
-            let mut wrong = |text: String| mistakes.push(TaskMistake { index, text });
             let known = task
                 .key
                 .as_ref()
@@ -60,20 +125,21 @@ impl Fleet {
             });
             let stored = |id| self.tasks.get(&id).is_some_and(|task| task.stored);
             if known.is_some_and(|known| !stored(known)) {
-                wrong("its key is being written for another task; try again".to_owned());
+                let text = "its key is being written for another task; try again".to_owned();
+                mistakes.push(mistake(index, Some("key"), text));
             }
             ids.push((id, known.is_some()));
             let name = task
                 .name
                 .as_deref()
                 .filter(|name| task.key.as_deref() != Some(*name));
-            for name in task.key.as_deref().into_iter().chain(name) {
-                if name.trim() != name || name.is_empty() || name.parse::<TaskId>().is_ok() {
-                    wrong(format!("`{name}` cannot be the name of a task"));
+            let key = task.key.as_deref().map(|key| ("key", key));
+            for (what, name) in key.into_iter().chain(name.map(|name| ("name", name))) {
+                if let Err(refusal) = check_name(what, name) {
+                    mistakes.push(mistake(index, Some(what), refusal.to_string()));
                 } else if names.insert(name, id).is_some() {
-                    wrong(format!(
-                        "another task of the list is called `{name}` as well"
-                    ));
+                    let text = format!("another task of the list is called `{name}` as well");
+                    mistakes.push(mistake(index, Some(what), text));
                 }
             }
         }
@@ -82,32 +148,41 @@ impl Fleet {
             if *known {
                 continue;
             }
-            let mut wrong = |text: String| mistakes.push(TaskMistake { index, text });
-            if let Err(refusal) = self.check_task(task) {
-                wrong(refusal.to_string());
-            }
+            let wrong = self.wrong_in(task).into_iter();
+            mistakes
+                .extend(wrong.map(|(key, refusal)| mistake(index, Some(key), refusal.to_string())));
             let mut one = task.clone();
             let continues = self.continued(&mut one).unwrap_or_else(|refusal| {
-                wrong(refusal.to_string());
+                mistakes.push(mistake(index, None, refusal.to_string()));
                 None
             });
             match self.parents(&task.after, &task.text, &names) {
-                Ok((after, text)) => accepted.push((index, *id, after, (one, continues, text))),
-                Err(texts) => texts.into_iter().for_each(wrong),
+                Ok((after, text)) => accepted.push(Accepted {
+                    index,
+                    id: *id,
+                    after,
+                    task: one,
+                    continues,
+                    text,
+                }),
+                Err(missing) => mistakes.extend(missing.iter().map(|one| {
+                    let key = if one.mentioned { "text" } else { "after" };
+                    mistake(index, Some(key), one.text())
+                })),
             }
         }
         let parents: HashMap<TaskId, &[TaskId]> = accepted
             .iter()
-            .map(|(_, id, after, _)| (*id, after.as_slice()))
+            .map(|one| (one.id, one.after.as_slice()))
             .collect();
         // A known task waits for none of these, so a circle lies among the new ones.
         let after = |id: TaskId| parents.get(&id).copied().unwrap_or_default();
         let knotted = graph::knotted(&parents);
         let mut told = BTreeSet::new();
-        for (index, id, first, _) in &accepted {
-            if knotted.contains(id)
-                && !told.contains(id)
-                && let Some(way) = graph::circle(*id, first, after)
+        for one in &accepted {
+            if knotted.contains(&one.id)
+                && !told.contains(&one.id)
+                && let Some(way) = graph::circle(one.id, &one.after, after)
             {
                 let called = |one: &TaskId| {
                     let at = ids.iter().position(|(id, _)| id == one).unwrap_or(0);
@@ -121,29 +196,19 @@ impl Fleet {
                 let words: Vec<String> = way.iter().map(called).collect();
                 told.extend(way);
                 let text = format!("they would wait for each other: {}", words.join(" after "));
-                mistakes.push(TaskMistake {
-                    index: *index,
-                    text,
-                });
+                mistakes.push(mistake(one.index, Some("after"), text));
             }
         }
         if !mistakes.is_empty() {
             mistakes.sort_by_key(|mistake| mistake.index);
             return Err(Refusal::Tasks(mistakes));
         }
-        let mut added = Vec::new();
-        for (_, id, after, (task, continues, text)) in accepted {
-            self.take_in(id, task, continues, after, text);
-            added.push(id);
-        }
-        self.undo.push(Undo::Tasks(added, reply));
-        self.reply_durably(reply, Ok(Outcome::TasksAdded(ids)));
-        Ok(())
+        Ok(Judged { ids, new: accepted })
     }
 
     fn check_open(&self) -> Result<(), Refusal> {
         if self.shutdown.is_some() {
-            return Err(Refusal::State("headcount is shutting down".to_owned()));
+            return Err(Refusal::Ending);
         }
         Ok(())
     }
@@ -197,61 +262,81 @@ impl Fleet {
         self.enter_new_task(id);
     }
 
+    /// Refuses a task for the first thing that is wrong with it.
     pub(super) fn check_task(&self, new: &NewTask) -> Result<(), Refusal> {
+        let wrong = self.wrong_in(new).into_iter().next();
+        wrong.map_or(Ok(()), |(_, refusal)| Err(refusal))
+    }
+
+    /// All that is wrong with a task by itself, each with the key that it stands under.
+    fn wrong_in(&self, new: &NewTask) -> Vec<(&'static str, Refusal)> {
+        let mut wrong = Vec::new();
+        let mut invalid = |key, text: &str| wrong.push((key, Refusal::Invalid(text.to_owned())));
         if new.text.trim().is_empty() {
-            return Err(Refusal::Invalid("the task has no text".to_owned()));
+            invalid("text", "the task has no text");
         }
         if new.text.len() > TEXT {
             let text = "the task's text is over 1 MiB; put it into a file and name the file";
-            return Err(Refusal::Invalid(text.to_owned()));
+            invalid("text", text);
         }
         if new.text.contains('\0') {
-            return Err(Refusal::Invalid(
-                "the task's text has a NUL character".to_owned(),
-            ));
+            invalid("text", "the task's text has a NUL character");
         }
-        if let Some(process) = new.target.process
-            && !self.processes.contains_key(&process)
+        if new
+            .target
+            .skills
+            .iter()
+            .any(|skill| skill.trim().is_empty())
         {
-            return Err(Refusal::UnknownProcess(process));
+            invalid("skills", "a skill of the task has no name");
+        }
+        if new.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            invalid("timeout", "the time-out is zero");
+        }
+        let known = new.target.process.map(|id| (id, self.processes.get(&id)));
+        if let Some((id, None)) = known {
+            wrong.push(("process", Refusal::UnknownProcess(id)));
         }
         if let Some(role) = &new.target.role
             && self.catalogue.role(role).is_none()
         {
-            let keys = self.catalogue.roles.iter().map(|role| role.key.as_str());
-            return Err(Refusal::UnknownRole {
-                near: owned(nearest(role, keys)),
-                name: role.clone(),
-            });
+            wrong.push(("role", self.unknown_role(role.clone())));
         }
         if let Some(cluster) = &new.target.cluster
             && !self.is_cluster(cluster)
         {
-            return Err(self.unknown_cluster(cluster));
+            wrong.push(("cluster", self.unknown_cluster(cluster)));
         }
         let role = new.target.role.as_deref();
         if let Some(role) = role.and_then(|key| self.catalogue.role(key))
             && !self.protocol_of(&role.agent).is_read()
         {
             let text = format!("{} is a role whose command takes no tasks", role.key);
-            return Err(Refusal::Invalid(text));
+            wrong.push(("role", Refusal::Invalid(text)));
         }
-        if let Some(process) = new.target.process.and_then(|id| self.processes.get(&id)) {
+        if let Some((_, Some(process))) = known {
             let misfit = if self.standing_text(process).is_some() {
                 Some(Misfit::Standing)
             } else {
                 self.misfit(&new.target, process)
             };
-            // Whoever is not started yet may come to have a worktree.
-            if let Some(misfit) = misfit.filter(|misfit| *misfit != Misfit::OwnBranch) {
+            // Whoever is not started yet may come to have a worktree; a role that is not there is told as such.
+            let told = new
+                .target
+                .role
+                .as_ref()
+                .is_some_and(|role| self.catalogue.role(role).is_none());
+            let misfit = misfit.filter(|misfit| match misfit {
+                Misfit::OwnBranch => false,
+                Misfit::Role => !told,
+                _ => true,
+            });
+            if let Some(misfit) = misfit {
                 let text = format!("{} {}", process.name, misfit.words(&new.target, process));
-                return Err(Refusal::Invalid(text));
+                wrong.push(("process", Refusal::Invalid(text)));
             }
         }
-        if new.timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return Err(Refusal::Invalid("the time-out is zero".to_owned()));
-        }
-        Ok(())
+        wrong
     }
 
     pub(super) fn cancel_task(&mut self, reply: ReplyId, id: TaskId) -> Result<(), Refusal> {

@@ -63,6 +63,21 @@ impl Graph {
     }
 }
 
+/// A task to wait for that is not there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoParent {
+    /// What it was called.
+    pub(super) name: String,
+    /// Whether the text mentions it; else it stands under `after`.
+    pub(super) mentioned: bool,
+}
+
+impl NoParent {
+    pub(super) fn text(&self) -> String {
+        format!("there is no task `{}` to wait for", self.name)
+    }
+}
+
 impl Fleet {
     /// Lets go what waited for tasks that have succeeded, and holds back what may not go yet.
     pub(super) fn settle_dependents(&mut self) {
@@ -99,19 +114,16 @@ impl Fleet {
         &self,
         reference: &str,
         names: &HashMap<&str, TaskId>,
-    ) -> Result<TaskId, String> {
+    ) -> Option<TaskId> {
         let reference = reference.trim();
         if let Some(id) = names.get(reference) {
-            return Ok(*id);
+            return Some(*id);
         }
         let by_id = reference.parse::<TaskId>().ok();
         if let Some(id) = by_id.filter(|id| self.tasks.contains_key(id)) {
-            return Ok(id);
+            return Some(id);
         }
-        self.keys
-            .get(reference)
-            .copied()
-            .ok_or_else(|| format!("there is no task `{reference}` to wait for"))
+        self.keys.get(reference).copied()
     }
 
     /// Those that a task waits for, the ones included whose result its text mentions, and its text
@@ -121,23 +133,28 @@ impl Fleet {
         after: &[String],
         text: &str,
         names: &HashMap<&str, TaskId>,
-    ) -> Result<(Vec<TaskId>, String), Vec<String>> {
-        let mut mistakes = Vec::new();
+    ) -> Result<(Vec<TaskId>, String), Vec<NoParent>> {
+        let mut missing: Vec<NoParent> = Vec::new();
         let mut parents = Vec::new();
-        let mentioned = mention::mentioned(text);
-        for reference in after.iter().map(String::as_str).chain(mentioned) {
-            match self.referred(reference, names) {
-                Ok(id) if !parents.contains(&id) => parents.push(id),
-                Ok(_) => {}
-                Err(mistake) if !mistakes.contains(&mistake) => mistakes.push(mistake),
-                Err(_) => {}
+        let listed = after.iter().map(|name| (name.as_str(), false));
+        let mentioned = mention::mentioned(text).map(|name| (name, true));
+        for (reference, mentioned) in listed.chain(mentioned) {
+            let name = reference.trim();
+            match self.referred(name, names) {
+                Some(id) if !parents.contains(&id) => parents.push(id),
+                Some(_) => {}
+                None if missing.iter().any(|known| known.name == name) => {}
+                None => missing.push(NoParent {
+                    name: name.to_owned(),
+                    mentioned,
+                }),
             }
         }
-        if !mistakes.is_empty() {
-            return Err(mistakes);
+        if !missing.is_empty() {
+            return Err(missing);
         }
         let text = mention::replaced(text, |name| {
-            let id = self.referred(name, names).ok()?;
+            let id = self.referred(name, names)?;
             Some(mention::mention(&id.to_string()))
         });
         Ok((parents, text))

@@ -35,6 +35,7 @@ impl Fleet {
             Command::Remove(id) => self.remove(reply, id),
             Command::AddTask(new) => self.add_task(reply, *new),
             Command::AddTasks(new) => self.add_tasks(reply, new),
+            Command::CheckTasks(new) => self.check_tasks(reply, &new),
             Command::EditTask { task, change } => self.edit_task(reply, task, *change),
             Command::MoveTask { task, to } => self.move_task(reply, task, to),
             Command::HoldTask(id) => self.hold_task(reply, id),

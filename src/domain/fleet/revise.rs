@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::domain::command::{Outcome, Refusal};
 use crate::domain::effect::ReplyId;
 use crate::domain::fleet::Fleet;
+use crate::domain::fleet::accept::no_parents;
 use crate::domain::id::{ProcessId, RequestId, RunId, TaskId};
 use crate::domain::inbox::{Answer, Ask, Choice, Question, Request};
 use crate::domain::mention;
@@ -102,7 +103,7 @@ impl Fleet {
             after.into_iter().partition(|name| gone(name).is_some());
         let (mut after, text) = self
             .parents(&after, &text, &HashMap::new())
-            .map_err(|mistakes| Refusal::Invalid(mistakes.join("; ")))?;
+            .map_err(|missing| no_parents(&missing))?;
         after.extend(kept.iter().filter_map(gone));
         Ok((after, text))
     }

@@ -350,7 +350,7 @@ impl Fleet {
 
     pub(super) fn refuse_in_shutdown(&self) -> Result<(), Refusal> {
         match self.shutdown {
-            Some(_) => Err(Refusal::State("headcount is shutting down".to_owned())),
+            Some(_) => Err(Refusal::Ending),
             None => Ok(()),
         }
     }

@@ -251,6 +251,68 @@ fn f4_circles_are_refused_and_a_list_is_accepted_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_key_that_is_empty_or_an_id_is_refused_and_loses_no_task() {
+    let mut rig = Rig::new();
+    for key in ["", "  ", " k", "task_0001"] {
+        let keyed = |text: &str| NewTask {
+            key: Some(key.to_owned()),
+            ..new(text, &[])
+        };
+        for text in ["one", "two"] {
+            let reply = rig.order(Command::AddTask(Box::new(keyed(text))));
+            assert!(
+                matches!(rig.answer(reply), Some(Err(Refusal::Invalid(_)))),
+                "{key:?}"
+            );
+        }
+        let reply = rig.order(Command::AddTasks(vec![keyed("one")]));
+        assert!(matches!(rig.answer(reply), Some(Err(Refusal::Tasks(_)))));
+    }
+    assert!(rig.snapshot().tasks.is_empty());
+}
+
+#[test]
+fn a_list_is_looked_at_without_being_accepted_and_each_mistake_has_its_key() {
+    let mut rig = Rig::new();
+    let reply = rig.order(Command::CheckTasks(vec![new("a", &[])]));
+    assert!(rig.done(reply));
+    let wrong = NewTask {
+        target: Target {
+            role: Some("nobody".to_owned()),
+            cluster: Some("nobody".to_owned()),
+            skills: vec![String::new()],
+            process: Some(crate::domain::id::ProcessId(99)),
+            ..Target::default()
+        },
+        ..new("see {{result:nothing}}", &["nobody"])
+    };
+    let reply = rig.order(Command::CheckTasks(vec![new("a", &[]), wrong]));
+    let Some(Err(Refusal::Tasks(mistakes))) = rig.answer(reply).cloned() else {
+        panic!("{:?}", rig.answer(reply))
+    };
+    let keys: Vec<_> = mistakes
+        .iter()
+        .map(|mistake| (mistake.index, mistake.key.as_deref()))
+        .collect();
+    let wanted = ["skills", "process", "role", "cluster", "after", "text"];
+    assert_eq!(keys, wanted.map(|key| (1, Some(key))));
+    assert!(rig.snapshot().tasks.is_empty());
+}
+
+#[test]
+fn a_task_to_wait_for_that_is_not_there_is_told_as_such() {
+    let mut rig = Rig::new();
+    let reply = rig.order(Command::AddTask(Box::new(new("a", &["task_9999", "b"]))));
+    assert_eq!(
+        rig.answer(reply),
+        Some(&Err(Refusal::NoParents(vec![
+            "task_9999".to_owned(),
+            "b".to_owned()
+        ])))
+    );
+}
+
+#[test]
 fn a_list_that_cannot_be_written_leaves_nothing_behind() {
     let mut rig = Rig::new();
     rig.disk = false;
