@@ -239,6 +239,29 @@ fn a_prompt_that_cannot_be_used_says_why_and_what_to_do() {
 }
 
 #[test]
+fn a_prompt_that_was_named_freely_has_a_cure_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    config::init(folder.path()).unwrap();
+    let source = config::find(folder.path(), None).unwrap();
+    let long = folder.path().join("long.md");
+    fs::write(&long, vec![b'x'; 1_000_001]).unwrap();
+    for (path, cure) in [
+        (folder.path(), "name a file with the text of the prompt"),
+        (
+            Path::new("/zzz/qqq.md"),
+            "create /zzz/qqq.md, or name a file that is there",
+        ),
+        (
+            long.as_path(),
+            "shorten it; what an agent seldom needs may stand in files that the prompt names",
+        ),
+    ] {
+        let error = prompt::read(&source, path).unwrap_err();
+        assert_eq!(error.remedy(), cure, "{}", path.display());
+    }
+}
+
+#[test]
 fn prompts_are_found_by_the_names_that_people_use() {
     let expected = Path::new("corporate-prompts/development/senior-developer.md");
     for source in [embedded(), on_disk()] {

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::domain::command::LONGEST_PROMPT;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::role::Role;
 
@@ -18,7 +19,7 @@ use super::source::{Origin, Source};
 pub const FOLDER: &str = "corporate-prompts";
 
 /// A longer file is no prompt.
-const LARGEST: u64 = 1_000_000;
+const LARGEST: u64 = LONGEST_PROMPT as u64;
 
 /// How far below [`FOLDER`] prompts are looked for, and how many are compared.
 const DEEPEST: usize = 4;
@@ -88,14 +89,44 @@ pub enum PromptError {
         #[source]
         source: io::Error,
     },
+    /// What is there is a folder, a pipe or a device.
+    #[error("the prompt file {} is not a regular file", path.display())]
+    NoFile {
+        /// As named.
+        path: PathBuf,
+    },
     /// The file is there and no prompt.
-    #[error("the prompt file {} {what}", path.display())]
+    #[error("the prompt file {} {}", path.display(), what.words())]
     Unfit {
         /// As named.
         path: PathBuf,
         /// What is wrong with its content.
-        what: &'static str,
+        what: Unfit,
     },
+}
+
+/// Why the content of a file is no prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// More than any agent takes.
+    TooLarge,
+    /// With a NUL character.
+    Nul,
+    /// In no encoding that we know.
+    NotText,
+    /// Nothing, or blanks.
+    Empty,
+}
+
+impl Unfit {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::TooLarge => "is larger than 1 MB",
+            Self::Nul => "holds a NUL character",
+            Self::NotText => "is not UTF-8",
+            Self::Empty => "is empty",
+        }
+    }
 }
 
 impl PromptError {
@@ -114,6 +145,12 @@ impl PromptError {
             Self::Missing {
                 path,
                 nearest: None,
+            } if path.is_absolute() => {
+                format!("create {}, or name a file that is there", path.display())
+            }
+            Self::Missing {
+                path,
+                nearest: None,
             } => format!(
                 "create {}, or run `headcount init` for the shipped prompts",
                 path.display()
@@ -122,7 +159,20 @@ impl PromptError {
                 "make {} readable for the user that runs headcount",
                 path.display()
             ),
-            Self::Unfit { path, .. } => format!(
+            Self::NoFile { .. } => "name a file with the text of the prompt".to_owned(),
+            Self::Unfit {
+                what: Unfit::TooLarge,
+                ..
+            } => "shorten it; what an agent seldom needs may stand in files that the prompt names"
+                .to_owned(),
+            Self::Unfit {
+                path,
+                what: Unfit::Empty,
+            } => format!("write the prompt into {}", path.display()),
+            Self::Unfit {
+                path,
+                what: Unfit::Nul | Unfit::NotText,
+            } => format!(
                 "write the prompt into {} as plain UTF-8 text",
                 path.display()
             ),
@@ -164,6 +214,9 @@ pub fn read(source: &Source, path: &Path) -> Result<Prompt, PromptError> {
     }
     let bytes = read_bytes(&source.folder().join(path)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => missing(source, path),
+        io::ErrorKind::InvalidInput => PromptError::NoFile {
+            path: path.to_owned(),
+        },
         _ => PromptError::Read {
             path: path.to_owned(),
             source: error,
@@ -174,14 +227,14 @@ pub fn read(source: &Source, path: &Path) -> Result<Prompt, PromptError> {
         what,
     };
     if bytes.len() as u64 > LARGEST {
-        return Err(unfit("is larger than 1 MB"));
+        return Err(unfit(Unfit::TooLarge));
     }
     if bytes.contains(&0) {
-        return Err(unfit("holds a NUL character"));
+        return Err(unfit(Unfit::Nul));
     }
-    let text = String::from_utf8(bytes).map_err(|_| unfit("is not UTF-8"))?;
+    let text = String::from_utf8(bytes).map_err(|_| unfit(Unfit::NotText))?;
     if text.trim().is_empty() {
-        return Err(unfit("is empty"));
+        return Err(unfit(Unfit::Empty));
     }
     Ok(Prompt::new(path, text))
 }

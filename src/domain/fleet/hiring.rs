@@ -6,7 +6,7 @@ use crate::domain::automation::{Rest, Upkeep};
 use crate::domain::chronicle::What;
 use crate::domain::command::{NewProcess, Outcome, Refusal};
 use crate::domain::effect::{Effect, ReplyId};
-use crate::domain::fleet::preview::check_limits;
+use crate::domain::fleet::preview::check_new;
 use crate::domain::fleet::worktree::handled;
 use crate::domain::fleet::writing::Undo;
 use crate::domain::fleet::{Fleet, Until};
@@ -35,7 +35,7 @@ impl Fleet {
 
     /// Hires, and leaves it to others to start.
     pub(super) fn take_on(&mut self, new: NewProcess) -> Result<ProcessId, Refusal> {
-        check_limits(&new)?;
+        check_new(&new)?;
         let Some(role) = self.catalogue.role_for(&new) else {
             return Err(self.unknown_role(new.role));
         };
@@ -193,6 +193,10 @@ impl Fleet {
             let text = "a name has 1 to 32 letters, digits, spaces or -_.'";
             return Err(Refusal::Invalid(text.to_owned()));
         }
+        if is_like_an_id(name) {
+            let text = format!("{name} looks like an id: another could not be told from it");
+            return Err(Refusal::Invalid(text));
+        }
         if self.has_name(name) {
             return Err(Refusal::Invalid(format!(
                 "there is an employee named {name} already"
@@ -200,4 +204,13 @@ impl Fleet {
         }
         Ok(name.to_owned())
     }
+}
+
+/// Whether a name could be taken for an id, of whatever that is.
+fn is_like_an_id(name: &str) -> bool {
+    let name = name.to_lowercase().replace(['-', ' '], "_");
+    name.rsplit_once('_').is_some_and(|(kind, digits)| {
+        matches!(kind, "proc" | "emp" | "task" | "run" | "req" | "alert")
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }

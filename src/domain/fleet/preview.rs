@@ -1,6 +1,8 @@
 //! Looks at what would be hired, and hires nobody.
 
-use crate::domain::command::{NewProcess, Refusal};
+use std::path::Path;
+
+use crate::domain::command::{LONGEST_PROMPT, NewProcess, PromptOverride, Refusal};
 use crate::domain::effect::{Effect, LaunchPlan, ReplyId};
 use crate::domain::fleet::Fleet;
 use crate::domain::limits::is_range;
@@ -11,7 +13,7 @@ impl Fleet {
     pub(super) fn preview(&mut self, reply: ReplyId, news: Vec<NewProcess>) -> Result<(), Refusal> {
         let mut plans = Vec::new();
         for new in news {
-            check_limits(&new)?;
+            check_new(&new)?;
             let Some(role) = self.catalogue.role_for(&new) else {
                 return Err(self.unknown_role(new.role));
             };
@@ -41,8 +43,8 @@ impl Fleet {
     }
 }
 
-/// Refuses limits that are none.
-pub(super) fn check_limits(new: &NewProcess) -> Result<(), Refusal> {
+/// Refuses what no start could make anything of.
+pub(super) fn check_new(new: &NewProcess) -> Result<(), Refusal> {
     let crossed = |what: &str| Refusal::Invalid(format!("the {what} limits are not a range"));
     if new.cpu.is_some_and(|cpu| !is_range(cpu)) {
         return Err(crossed("CPU"));
@@ -52,6 +54,52 @@ pub(super) fn check_limits(new: &NewProcess) -> Result<(), Refusal> {
         .is_some_and(|memory| memory.min > memory.max || memory.max == 0)
     {
         return Err(crossed("memory"));
+    }
+    let has_nul = |path: &Path| path.as_os_str().as_encoded_bytes().contains(&0);
+    let is_blank = |text: &String| text.trim().is_empty();
+    let wrong = match &new.prompt {
+        Some(PromptOverride::Text(text)) if is_blank(text) => {
+            Some("the prompt is empty: leave it out for that of the role")
+        }
+        Some(PromptOverride::Text(text)) if text.contains('\0') => {
+            Some("the prompt has a NUL character: take it out")
+        }
+        Some(PromptOverride::Text(text)) if text.len() > LONGEST_PROMPT => {
+            Some("the prompt is larger than 1 MB: shorten it, or name files in it")
+        }
+        Some(PromptOverride::File(path)) if has_nul(path) => {
+            Some("the path of the prompt has a NUL character: take it out")
+        }
+        _ if new.max_turns == Some(0) => {
+            Some("a task may take no turn at all: write a number from 1, or leave it out")
+        }
+        _ if new.working_directory.as_deref().is_some_and(has_nul) => {
+            Some("the working directory has a NUL character: take it out")
+        }
+        _ if new.model.as_ref().is_some_and(is_blank) => {
+            Some("the model is empty: leave it out for that of the role")
+        }
+        _ if new.model.as_ref().is_some_and(|model| model.contains('\0')) => {
+            Some("the model has a NUL character: take it out")
+        }
+        _ if new.tools.iter().flatten().any(is_blank) => {
+            Some("a tool has no name: leave the tools out for those of the role")
+        }
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
+        return Err(Refusal::Invalid(wrong.to_owned()));
+    }
+    for (name, value) in &new.environment {
+        if is_blank(name) || name.contains(['=', '\0']) {
+            let text =
+                format!("`{name}` cannot be the name of a variable: it needs one, without `=`");
+            return Err(Refusal::Invalid(text.replace('\0', "?")));
+        }
+        if value.contains('\0') {
+            let text = format!("the variable {name} has a NUL character: take it out");
+            return Err(Refusal::Invalid(text));
+        }
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Hiring with settings of one's own, and the look before it.
 
-use crate::domain::command::{Command, NewProcess, Outcome, PromptOverride, Refusal};
+use crate::domain::command::{
+    Command, LONGEST_PROMPT, NewProcess, Outcome, PromptOverride, Refusal,
+};
 use crate::domain::fleet::tests::rig::Rig;
 use crate::domain::role::{PromptMode, Range};
 
@@ -71,6 +73,14 @@ fn a_look_refuses_what_hiring_refuses() {
         name: Some(name.to_owned()),
         ..new()
     };
+    let prompt = |text: &str| NewProcess {
+        prompt: Some(PromptOverride::Text(text.to_owned())),
+        ..new()
+    };
+    let variable = |name: &str, value: &str| NewProcess {
+        environment: [(name.to_owned(), value.to_owned())].into(),
+        ..new()
+    };
     let cases = [
         (
             NewProcess {
@@ -107,6 +117,73 @@ fn a_look_refuses_what_hiring_refuses() {
                 ..new()
             },
             "the memory limits are not a range",
+        ),
+        (
+            named("emp_001"),
+            "emp_001 looks like an id: another could not be told from it",
+        ),
+        (
+            named("Task-1"),
+            "Task-1 looks like an id: another could not be told from it",
+        ),
+        (
+            NewProcess {
+                max_turns: Some(0),
+                ..new()
+            },
+            "a task may take no turn at all: write a number from 1, or leave it out",
+        ),
+        (
+            prompt(" "),
+            "the prompt is empty: leave it out for that of the role",
+        ),
+        (
+            prompt("a\0b"),
+            "the prompt has a NUL character: take it out",
+        ),
+        (
+            prompt(&"x".repeat(LONGEST_PROMPT + 1)),
+            "the prompt is larger than 1 MB: shorten it, or name files in it",
+        ),
+        (
+            NewProcess {
+                working_directory: Some("/a\0b".into()),
+                ..new()
+            },
+            "the working directory has a NUL character: take it out",
+        ),
+        (
+            NewProcess {
+                model: Some(String::new()),
+                ..new()
+            },
+            "the model is empty: leave it out for that of the role",
+        ),
+        (
+            NewProcess {
+                model: Some("a\0b".to_owned()),
+                ..new()
+            },
+            "the model has a NUL character: take it out",
+        ),
+        (
+            NewProcess {
+                tools: Some(vec![String::new()]),
+                ..new()
+            },
+            "a tool has no name: leave the tools out for those of the role",
+        ),
+        (
+            variable("", "x"),
+            "`` cannot be the name of a variable: it needs one, without `=`",
+        ),
+        (
+            variable("A=B", "x"),
+            "`A=B` cannot be the name of a variable: it needs one, without `=`",
+        ),
+        (
+            variable("A", "x\0"),
+            "the variable A has a NUL character: take it out",
         ),
     ];
     let mut rig = Rig::new();
