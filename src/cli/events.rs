@@ -11,7 +11,7 @@ use crate::cli::format::{dollars, moment, safe, since};
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::process::one;
-use crate::cli::table::{Align, Table};
+use crate::cli::table::{Align, Table, cut};
 use crate::cli::task::task_id;
 use crate::domain::id::ProcessId;
 use crate::serve::wire::{DigestDoc, EntryDoc, ErrorKind, ProcessDoc, TaskNoteDoc};
@@ -20,6 +20,10 @@ use crate::serve::wire::{DigestDoc, EntryDoc, ErrorKind, ProcessDoc, TaskNoteDoc
 const LINES: usize = 50;
 /// Entries that are asked for at once.
 const PAGE: usize = 2_000;
+/// How much of a task's title stands before its result.
+const TITLE: usize = 60;
+/// How much of an entry's text is printed.
+const TEXT: usize = 200;
 /// How long after a stream was cut off it is asked for again.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
@@ -156,7 +160,7 @@ fn line(entry: &EntryDoc, zone: &TimeZone) -> String {
         rest.push(request.to_string());
     }
     if !entry.text.is_empty() {
-        rest.push(entry.text.clone());
+        rest.push(cut(&safe(&entry.text), TEXT));
     }
     if let Some(cost) = entry.cost_usd {
         rest.push(format!("({})", cents(cost)));
@@ -386,7 +390,7 @@ fn tasks(
             note.name.clone().unwrap_or_else(|| "-".to_owned()),
             moment(note.at, now),
             dollars(note.cost_usd),
-            note.title.clone(),
+            cut(&safe(&note.title), TITLE),
             note.text.clone(),
         ]);
     }

@@ -73,12 +73,14 @@ pub(super) fn took(milliseconds: u64) -> String {
     }
 }
 
-/// US dollars as `$1.20`, `-` for none.
+/// US dollars as `$1.20`, `-` for none: as on the screen.
 pub(super) fn dollars(usd: f64) -> String {
-    if usd > 0.0 {
-        format!("${usd:.2}")
-    } else {
+    if usd <= 0.0 {
         "-".to_owned()
+    } else if usd < 0.01 {
+        "<$0.01".to_owned()
+    } else {
+        format!("${usd:.2}")
     }
 }
 
@@ -135,10 +137,14 @@ mod tests {
         ] {
             assert_eq!(took(value), text, "{value}");
         }
-        assert_eq!(
-            (dollars(1.204), dollars(0.0)),
-            ("$1.20".to_owned(), "-".to_owned())
-        );
+        for (value, text) in [
+            (1.204, "$1.20"),
+            (0.01, "$0.01"),
+            (0.004, "<$0.01"),
+            (0.0, "-"),
+        ] {
+            assert_eq!(dollars(value), text, "{value}");
+        }
     }
 
     #[test]

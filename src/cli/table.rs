@@ -11,6 +11,10 @@ pub(super) enum Align {
     Right,
 }
 
+/// More columns than this no cell takes, so that one long text does not push all others out of sight; the whole is in the
+/// JSON document.
+const WIDEST: usize = 100;
+
 /// A table that is put together row by row.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -31,7 +35,7 @@ impl Table {
         let cells = cells.into_iter();
         self.rows.push(
             cells
-                .map(|cell| super::format::safe(&cell.replace('\n', " ")))
+                .map(|cell| cut(&super::format::safe(&cell.replace('\n', " ")), WIDEST))
                 .collect(),
         );
     }
@@ -92,8 +96,9 @@ impl Table {
 }
 
 /// The text in so many columns, with `…` where it was cut.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
+pub(super) fn cut(text: &str, width: usize) -> String {
+    // No character takes more columns than bytes.
+    if text.len() <= width || text.width() <= width {
         return text.to_owned();
     }
     let mut short = String::new();
@@ -113,6 +118,17 @@ fn cut(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_takes_no_more_than_its_share() {
+        let mut table = Table::new(&[("TITLE", Align::Left), ("N", Align::Left)]);
+        table.row(["x".repeat(63_000), "1".to_owned()]);
+        table.row(["王".repeat(60), "2".to_owned()]);
+        let drawn = table.draw(false, None);
+        let lines: Vec<&str> = drawn.lines().collect();
+        assert_eq!(lines[1], format!("{}…  1", "x".repeat(WIDEST - 1)));
+        assert_eq!(lines[2], format!("{}…   2", "王".repeat(49)));
+    }
 
     #[test]
     fn columns_align_by_display_width_and_rows_end_at_the_edge() {
