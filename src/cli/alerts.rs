@@ -29,41 +29,56 @@ pub(super) async fn health(
     if args.all {
         chosen.extend(&processes);
     }
+    let mut worst: Option<Code> = None;
     for text in &args.processes {
-        let process = one(text, &processes)?;
-        if !chosen.contains(&process) {
-            chosen.push(process);
+        match one(text, &processes) {
+            Ok(process) if !chosen.contains(&process) => chosen.push(process),
+            Ok(_) => {}
+            Err(error) => {
+                worst.get_or_insert(error.code());
+                output.error(&error);
+            }
         }
     }
     let client = &client;
-    let answers = chosen.iter().map(|process| async move {
+    let asked = chosen.iter().map(|process| async move {
         let path = format!("/api/processes/{}/health", process.id);
         client
             .post::<HealthDoc>(&path, &serde_json::json!({}))
             .await
     });
-    let answers: Vec<HealthDoc> = join_all(answers)
-        .await
-        .into_iter()
-        .collect::<Result<_, _>>()?;
+    let mut answers: Vec<HealthDoc> = Vec::new();
+    let mut is_ill = false;
+    for (process, answer) in chosen.iter().zip(join_all(asked).await) {
+        match answer {
+            Ok(answer) => {
+                is_ill |= matches!(answer.health, Health::Critical | Health::Offline)
+                    && process.status != Status::Stopped;
+                answers.push(answer);
+            }
+            Err(error) => {
+                let error = CliError::from(error);
+                worst.get_or_insert(error.code());
+                output.error(&error);
+            }
+        }
+    }
     if args.json {
+        let single = !args.all && args.processes.len() == 1;
         match answers.as_slice() {
-            [one] if !args.all => output.json(one)?,
+            [one] if single => output.json(one)?,
+            [] if single => {}
             several => output.json(&several)?,
         }
-    } else if answers.is_empty() {
-        output.note("there is no process to ask");
-    } else {
+    } else if !answers.is_empty() {
         output.table(&condition_table(&answers, Timestamp::now()))?;
+    } else if worst.is_none() {
+        output.note("there is no process to ask");
     }
-    let is_ill = |(process, answer): (&&ProcessDoc, &HealthDoc)| {
-        matches!(answer.health, Health::Critical | Health::Offline)
-            && process.status != Status::Stopped
-    };
-    if chosen.iter().zip(&answers).any(is_ill) {
-        return Err(CliError::Said(Code::Failed));
+    match worst.or(is_ill.then_some(Code::Failed)) {
+        Some(code) => Err(CliError::Said(code)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn condition_table(answers: &[HealthDoc], now: Timestamp) -> Table {
@@ -139,22 +154,35 @@ pub(super) async fn acknowledge(
 ) -> Result<(), CliError> {
     let client = place.client().await;
     let mut documents = Vec::new();
+    let mut worst: Option<Code> = None;
     for text in ids {
-        let id = alert_id(text, &client).await?;
-        let path = format!("/api/alerts/{id}/ack");
-        let alert: AlertDoc = client.post(&path, &serde_json::json!({})).await?;
-        if !json.json {
-            output.line(format_args!("{id} acknowledged: {}", alert.text))?;
+        match acknowledged(text, &client).await {
+            Ok(alert) => {
+                if !json.json {
+                    output.line(format_args!("{} acknowledged: {}", alert.id, alert.text))?;
+                }
+                documents.push(alert);
+            }
+            Err(error) => {
+                worst.get_or_insert(error.code());
+                output.error(&error);
+            }
         }
-        documents.push(alert);
     }
     if json.json {
         match documents.as_slice() {
-            [one] => output.json(one)?,
+            [one] if ids.len() == 1 => output.json(one)?,
+            [] if ids.len() == 1 => {}
             several => output.json(&several)?,
         }
     }
-    Ok(())
+    worst.map_or(Ok(()), |code| Err(CliError::Said(code)))
+}
+
+async fn acknowledged(text: &str, client: &Client) -> Result<AlertDoc, CliError> {
+    let id = alert_id(text, client).await?;
+    let path = format!("/api/alerts/{id}/ack");
+    Ok(client.post(&path, &serde_json::json!({})).await?)
 }
 
 async fn alert_id(text: &str, client: &Client) -> Result<AlertId, CliError> {

@@ -54,7 +54,9 @@ pub(super) async fn run(
                 cluster.roles.iter().map(|role| bare(&role.role)).collect();
             let mut roles = BTreeMap::new();
             for (role, count) in sizes {
-                let role = resolve("role of this cluster", &role, &candidates)?
+                let found = resolve("role", &role, &candidates);
+                let role = found
+                    .map_err(|error| of_cluster(error, &cluster))?
                     .id
                     .clone();
                 if roles.insert(role.clone(), count).is_some() {
@@ -67,6 +69,19 @@ pub(super) async fn run(
             };
             act(("scale", &cluster.name), &request, json, &client, output).await
         }
+    }
+}
+
+/// A role that is none of a cluster's may be one all the same.
+fn of_cluster(error: CliError, cluster: &ClusterDoc) -> CliError {
+    match error {
+        CliError::Unknown { text, near, .. } => CliError::NotOfCluster {
+            cluster: cluster.name.clone(),
+            text,
+            near: near.into_iter().next(),
+            roles: cluster.roles.iter().map(|role| role.role.clone()).collect(),
+        },
+        error => error,
     }
 }
 

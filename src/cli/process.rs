@@ -266,8 +266,16 @@ pub(super) async fn act(
     if args.all {
         chosen.extend(processes.iter().filter(|process| act.fits(process)));
     }
+    let mut worst: Option<Code> = None;
     for text in &args.processes {
-        let process = one(text, &processes)?;
+        let process = match one(text, &processes) {
+            Ok(process) => process,
+            Err(error) => {
+                worst.get_or_insert(error.code());
+                output.error(&error);
+                continue;
+            }
+        };
         // Named ones are taken at their word, but for those that have nothing to renew.
         let fits = !matches!(act, Act::Renew(_)) || act.fits(process);
         if fits && !chosen.contains(&process) {
@@ -279,7 +287,6 @@ pub(super) async fn act(
         .map(|process| carry_out(act, &client, process));
     let answers = futures::future::join_all(answers).await;
     let mut documents = Vec::new();
-    let mut worst: Option<Code> = None;
     for (process, answer) in chosen.iter().zip(answers) {
         let error = match answer {
             Ok(acted) => {
@@ -302,13 +309,14 @@ pub(super) async fn act(
         }
     }
     if args.json {
+        let single = !args.all && args.processes.len() == 1;
         match documents.as_slice() {
-            [one] if !args.all && chosen.len() == 1 => output.json(one)?,
+            [one] if single => output.json(one)?,
             // A single one that failed has no document; its error is on standard error.
-            [] if !args.all && chosen.len() == 1 => {}
+            [] if single => {}
             several => output.json(&several)?,
         }
-    } else if chosen.is_empty() {
+    } else if chosen.is_empty() && worst.is_none() {
         output.note(if matches!(act, Act::Renew(_)) {
             "nobody runs on anything old"
         } else {

@@ -11,7 +11,7 @@ pub(super) struct Candidate {
     pub(super) id: String,
     /// What a person calls it, for messages.
     pub(super) label: String,
-    /// Words that mean only it.
+    /// Words that mean only it, in lower case.
     pub(super) names: Vec<String>,
     /// Words that may mean several.
     pub(super) groups: Vec<String>,
@@ -51,23 +51,27 @@ pub(super) fn bare(id: impl ToString) -> Candidate {
 }
 
 /// Finds the one that is meant: by id, then by name, then by what several may share, then by the
-/// beginning of any of these. `what` is the word for messages.
+/// beginning of any of these. `-`, `_` and a space are one, unless that would mean several names. `what` is the word for
+/// messages.
 pub(super) fn resolve<'a>(
     what: &'static str,
     text: &str,
     candidates: &'a [Candidate],
 ) -> Result<&'a Candidate, CliError> {
+    let typed = text.trim().to_lowercase();
     let wanted = plain(text);
-    let steps: [&dyn Fn(&Candidate) -> bool; 4] = [
-        &|candidate| same_id(&candidate.id, &wanted),
-        &|candidate| candidate.names.contains(&wanted),
-        &|candidate| candidate.groups.contains(&wanted),
+    let is_wanted = |name: &String| plain(name) == wanted;
+    let steps: [&dyn Fn(&Candidate) -> bool; 5] = [
+        &|candidate| same_id(&candidate.id, &wanted) || is_wanted(&candidate.id),
+        &|candidate| candidate.names.contains(&typed),
+        &|candidate| candidate.names.iter().any(is_wanted),
+        &|candidate| candidate.groups.iter().any(is_wanted),
         &|candidate| {
             let names = candidate.names.iter().chain(&candidate.groups);
             !wanted.is_empty()
                 && names
                     .chain([&candidate.id])
-                    .any(|name| name.starts_with(&wanted))
+                    .any(|name| plain(name).starts_with(&wanted))
         },
     ];
     for fits in steps {
@@ -168,6 +172,38 @@ mod tests {
                 Err(error) => panic!("{text}: {error}"),
             }
         }
+    }
+
+    #[test]
+    fn a_name_of_several_words_is_found_however_it_is_typed() {
+        let named = |id: &str, name: &str| Candidate {
+            names: vec![name.to_lowercase()],
+            ..bare(id)
+        };
+        let company = [
+            named("proc_001", "Ada"),
+            named("proc_002", "Ada 2"),
+            named("proc_003", "Jean-Luc Picard"),
+            named("proc_004", "Jean_Luc Picard"),
+            named("proc_005", "Ünal-Öz"),
+        ];
+        for (text, id) in [
+            ("Ada", "proc_001"),
+            ("Ada 2", "proc_002"),
+            ("ada-2", "proc_002"),
+            ("ada_2", "proc_002"),
+            ("Jean-Luc Picard", "proc_003"),
+            ("jean_luc picard", "proc_004"),
+            ("ÜNAL ÖZ", "proc_005"),
+            ("ünal-", "proc_005"),
+        ] {
+            match resolve("process", text, &company) {
+                Ok(found) => assert_eq!(found.id, id, "{text}"),
+                Err(error) => panic!("{text}: {error}"),
+            }
+        }
+        let several = resolve("process", "jean luc picard", &company).unwrap_err();
+        assert_eq!(several.code(), Code::Usage);
     }
 
     #[test]

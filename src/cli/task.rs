@@ -12,11 +12,14 @@ use crate::cli::format::{counted, dollars, first_line, moment, or_dash, safe, si
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::resolve::{Candidate, bare, resolve};
-use crate::cli::table::{Align, Table};
+use crate::cli::table::{Align, Table, cut};
 use crate::cli::{logs, task_add};
 use crate::domain::id::TaskId;
 use crate::domain::task::TaskState;
 use crate::serve::wire::{EditRequest, MoveRequest, TaskDoc};
+
+/// How much of a task's text stands before why it waits.
+const TITLE: usize = 60;
 
 pub(super) async fn run(
     verb: TaskVerb,
@@ -116,7 +119,7 @@ fn list(tasks: &[TaskDoc], now: Timestamp) -> Table {
     for task in tasks {
         let text = first_line(&task.text);
         let text = match &task.waits_because {
-            Some(why) => format!("{text} ({why})"),
+            Some(why) => format!("{} ({why})", cut(&text, TITLE)),
             None => text,
         };
         table.row([
@@ -237,9 +240,16 @@ fn details(task: &TaskDoc, now: Timestamp) -> Fields {
 
 async fn wait(args: &TaskWaitArgs, place: &Place, output: &mut Output) -> Result<(), CliError> {
     let client = place.client().await;
+    let mut worst: Option<Code> = None;
     let mut ids = Vec::new();
     for task in &args.tasks {
-        ids.push(task_id(task, &client).await?);
+        match task_id(task, &client).await {
+            Ok(id) => ids.push(id),
+            Err(error) => {
+                worst.get_or_insert(error.code());
+                output.error(&error);
+            }
+        }
     }
     let waits = ids.iter().map(|id| {
         let time = args
@@ -251,24 +261,32 @@ async fn wait(args: &TaskWaitArgs, place: &Place, output: &mut Output) -> Result
     });
     let mut over = Vec::new();
     for task in futures::future::join_all(waits).await {
-        over.push(task?);
+        match task {
+            Ok(task) => over.push(task),
+            Err(error) => {
+                let error = CliError::from(error);
+                worst.get_or_insert(error.code());
+                output.error(&error);
+            }
+        }
     }
+    let single = args.tasks.len() == 1;
     if args.json.json {
         match over.as_slice() {
-            [task] => output.json(task)?,
+            [task] if single => output.json(task)?,
+            [] if single => {}
             tasks => output.json(&tasks)?,
         }
     } else {
         for task in &over {
             if let Some(result) = &task.result {
-                if over.len() > 1 {
+                if !single {
                     output.line(format_args!("{}:", task.id))?;
                 }
                 output.text(&safe(&result.text))?;
             }
         }
     }
-    let mut worst: Option<Code> = None;
     for task in &over {
         if let Some(error) = unsuccessful(task) {
             output.error(&error);
@@ -312,19 +330,9 @@ async fn change(
     let mut changed: Vec<TaskDoc> = Vec::new();
     let mut worst: Option<Code> = None;
     for task in &args.tasks {
-        let id = task_id(task, &client).await?;
-        let nothing = serde_json::json!({});
-        let done = match verb {
-            "rm" => client.delete(&format!("/api/tasks/{id}")).await,
-            verb => {
-                let path = format!("/api/tasks/{id}/{verb}");
-                client.post(&path, &nothing).await
-            }
-        };
-        match done {
+        match change_one(verb, task, &client).await {
             Ok(task) => changed.push(task),
             Err(error) => {
-                let error = CliError::from(error);
                 output.error(&error);
                 worst.get_or_insert(error.code());
             }
@@ -351,6 +359,18 @@ async fn change(
         }
     }
     worst.map_or(Ok(()), |code| Err(CliError::Said(code)))
+}
+
+async fn change_one(verb: &str, task: &str, client: &Client) -> Result<TaskDoc, CliError> {
+    let id = task_id(task, client).await?;
+    let done = match verb {
+        "rm" => client.delete(&format!("/api/tasks/{id}")).await,
+        verb => {
+            let path = format!("/api/tasks/{id}/{verb}");
+            client.post(&path, &serde_json::json!({})).await
+        }
+    };
+    Ok(done?)
 }
 
 async fn edit(args: &TaskEditArgs, place: &Place, output: &mut Output) -> Result<(), CliError> {

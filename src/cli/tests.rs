@@ -1,5 +1,9 @@
 //! Commands against the real routes with a scripted hub behind them: what they print, how they end.
 
+mod files;
+mod places;
+mod several;
+
 use std::ffi::OsString;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -101,8 +105,8 @@ async fn lists_are_tables_that_a_person_can_read() {
     insta::assert_snapshot!(tasks, @r#"
     ID STATE PRIORITY ROLE PROCESS FOR TRIES COST TEXT
     task_0001 running high senior_developer proc_001 AGE 1 - Fix the flaky login test
-    task_0002 queued high senior_developer - AGE 0 - Fix the flaky login test (Ada is busy)
     task_0003 succeeded high senior_developer proc_001 AGE 1 $0.11 Fix the flaky login test
+    task_0002 queued high senior_developer - AGE 0 - Fix the flaky login test (Ada is busy)
     [exit 0]
     "#);
     insta::assert_snapshot!(without_ages(&desk.run("inbox").await), @r#"
