@@ -37,7 +37,14 @@ fn exit_codes_tell_wrong_usage_from_no_instance() {
     check(folder, &["--help"], 0, "Usage: headcount", "");
     check(folder, &["--version"], 0, env!("CARGO_PKG_VERSION"), "");
     check(folder, &["dance"], 2, "", "unrecognized subcommand");
-    check(folder, &["create"], 2, "", "<ROLE>");
+    check(folder, &["create"], 2, "", "<ROLE|--department <D>>");
+    check(
+        folder,
+        &["start"],
+        2,
+        "",
+        "Usage: headcount start <PROC|--all>",
+    );
     for (limits, says) in [
         (
             ["--cpu", "2"],

@@ -79,6 +79,7 @@ impl Place {
 
     /// Finds it from the arguments and the current folder.
     pub(super) fn find(args: &PlaceArgs) -> Result<Self, PlaceError> {
+        let args = args.or_else(|name| std::env::var_os(name));
         let here = std::env::current_dir().map_err(PlaceError::Here)?;
         let source = config::find(&here, args.workspace.as_deref())?;
         if source.origin() != Origin::Workspace {

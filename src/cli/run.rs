@@ -133,7 +133,10 @@ async fn restart(args: RestartArgs, place: &Place, output: &mut Output) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use clap::{Command, Subcommand as _};
+
     use super::*;
+    use crate::cli::args::{ClusterVerb, TaskVerb};
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
@@ -266,6 +269,93 @@ mod tests {
                 Err(error) => error.to_string(),
             };
             assert_eq!(said(Cli::read(&words)), said(whole), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_of_each_command_begins_with_what_it_does() {
+        let commands = |command: Command| -> Vec<(String, String)> {
+            let entry = |one: &Command| {
+                let about = one.get_about().map(ToString::to_string);
+                (one.get_name().to_owned(), about.expect("words"))
+            };
+            command.get_subcommands().map(entry).collect()
+        };
+        let mut lines: Vec<(String, String)> = commands(Cli::command());
+        assert!(lines.len() > 30);
+        for (group, verbs) in [
+            (
+                "task",
+                commands(TaskVerb::augment_subcommands(Command::new("task"))),
+            ),
+            (
+                "cluster",
+                commands(ClusterVerb::augment_subcommands(Command::new("cluster"))),
+            ),
+        ] {
+            assert!(verbs.len() > 4);
+            lines.extend(
+                verbs
+                    .into_iter()
+                    .map(|(name, about)| (format!("{group} {name}"), about)),
+            );
+        }
+        for (line, about) in lines {
+            for ask in ["--help", "-h"] {
+                let said = parse(&format!("headcount {line} {ask}"))
+                    .expect_err(&line)
+                    .to_string();
+                assert!(said.starts_with(&about), "{line}: {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_all_that_would_do() {
+        for (line, words) in [
+            ("headcount start", "<PROC|--all>"),
+            ("headcount create", "<ROLE|--department <D>>"),
+            ("headcount restart", "--updates"),
+            ("headcount task add", "<TEXT|--file <F>|--template <T>>"),
+            ("headcount task move task_0001", "--before <TASK>"),
+            (
+                "headcount create sre --department development",
+                "cannot be used with",
+            ),
+            ("headcount task add x --file f", "cannot be used with"),
+            ("headcount restart ada --all", "cannot be used with"),
+            (
+                "headcount task move task_0001 --first --last",
+                "cannot be used with",
+            ),
+        ] {
+            let said = parse(line).expect_err(line).to_string();
+            assert!(said.contains(words), "{line}: {said}");
+            assert!(!said.contains("--workspace"), "{line}: {said}");
+        }
+        assert!(parse("headcount restart ada --updates").is_ok());
+    }
+
+    #[test]
+    fn what_must_say_something_is_not_left_empty() {
+        for words in [
+            &["task", "add", "x", "--key", ""][..],
+            &["task", "add", "x", "--key", "  "],
+            &["task", "add", "x", "--skill", ""],
+            &["create", "sre", "--tools", ""],
+            &["create", "sre", "--tools", "Bash,"],
+            &["create", "sre", "--model", ""],
+            &["create", "sre", "--prompt", " "],
+            &["create", "sre", "--env", "=x"],
+            &["restore", "--to", "x"],
+        ] {
+            let words: Vec<OsString> = ["headcount"]
+                .iter()
+                .chain(words)
+                .map(OsString::from)
+                .collect();
+            let error = Cli::read(&words).expect_err("nothing is said");
+            assert!(error.use_stderr(), "{words:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use clap::builder::{Resettable, StyledStr};
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Subcommand};
 
 /// The arguments or the subcommands of one command, which the others need not pay for: most of what a call of the
@@ -35,9 +36,28 @@ impl<T: FromArgMatches> FromArgMatches for Later<T> {
     }
 }
 
+/// Lays arguments out and leaves what the command says of itself as it is: the words of the struct are for whoever reads
+/// the source.
+fn with_arguments<T: Args>(command: Command) -> Command {
+    let (about, long) = words_of(&command);
+    T::augment_args(command).about(about).long_about(long)
+}
+
+fn with_subcommands<T: Subcommand>(command: Command) -> Command {
+    let (about, long) = words_of(&command);
+    T::augment_subcommands(command)
+        .about(about)
+        .long_about(long)
+}
+
+fn words_of(command: &Command) -> (Resettable<StyledStr>, Resettable<StyledStr>) {
+    let about = command.get_about().cloned();
+    (about.into(), command.get_long_about().cloned().into())
+}
+
 impl<T: Args> Args for Later<T> {
     fn augment_args(command: Command) -> Command {
-        command.defer(T::augment_args)
+        command.defer(with_arguments::<T>)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -47,7 +67,7 @@ impl<T: Args> Args for Later<T> {
 
 impl<T: Subcommand> Subcommand for Later<T> {
     fn augment_subcommands(command: Command) -> Command {
-        command.defer(T::augment_subcommands)
+        command.defer(with_subcommands::<T>)
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {

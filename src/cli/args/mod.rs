@@ -111,15 +111,31 @@ pub struct BaseArgs {
 /// Which company is meant.
 #[derive(Debug, Clone, Args)]
 pub struct PlaceArgs {
-    /// The folder with roles.toml; else the nearest one from here upwards, else your own.
-    #[arg(long, global = true, value_name = "DIR", env = "HEADCOUNT_WORKSPACE")]
+    // The variables are not for clap to read: its errors would name the options that they stand for.
+    /// The folder with roles.toml; else the nearest one from here upwards, else your own [env: HEADCOUNT_WORKSPACE].
+    #[arg(long, global = true, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
-    /// Where logs, queue and sockets are kept.
-    #[arg(long, global = true, value_name = "DIR", env = "HEADCOUNT_STATE")]
+    /// Where logs, queue and sockets are kept [env: HEADCOUNT_STATE].
+    #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Run every role on the simulated agent: no account, no cost.
     #[arg(long, global = true)]
     pub demo: bool,
+}
+
+impl PlaceArgs {
+    /// With the variables of the environment where an option is not given; an empty variable is none.
+    pub(super) fn or_else(&self, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let read = |given: &Option<PathBuf>, name| {
+            let set = || variable(name).filter(|value| !value.is_empty());
+            given.clone().or_else(|| set().map(PathBuf::from))
+        };
+        Self {
+            workspace: read(&self.workspace, "HEADCOUNT_WORKSPACE"),
+            state: read(&self.state, "HEADCOUNT_STATE"),
+            demo: self.demo,
+        }
+    }
 }
 
 /// A command.

@@ -2,23 +2,24 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::cli::args::JsonArg;
 use crate::cli::args::values::{
-    AutostartArg, KindArg, PromptModeArg, Turns, WhenArg, WorktreeArg, variable,
+    AutostartArg, KindArg, PromptModeArg, Turns, WhenArg, WorktreeArg, filled, variable,
 };
 use crate::domain::limits;
 use crate::domain::role::Range;
 
 /// Whom to hire.
 #[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("whom").args(["roles", "department"]).required(true))]
 pub struct CreateArgs {
     /// Which roles.
-    #[arg(value_name = "ROLE", required_unless_present = "department")]
+    #[arg(value_name = "ROLE")]
     pub roles: Vec<String>,
     /// Every role of a department.
-    #[arg(long, value_name = "D", conflicts_with = "roles")]
+    #[arg(long, value_name = "D")]
     pub department: Option<String>,
     /// How many of each.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -36,10 +37,10 @@ pub struct CreateArgs {
     #[arg(long, value_name = "K=V", value_parser = variable)]
     pub env: Vec<(String, String)>,
     /// Tools in place of the role's, divided by commas.
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = filled)]
     pub tools: Option<Vec<String>>,
     /// A prompt in place of the role's.
-    #[arg(long, value_name = "TEXT", conflicts_with = "prompt_file")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "prompt_file", value_parser = filled)]
     pub prompt: Option<String>,
     /// A file with a prompt in place of the role's.
     #[arg(long, value_name = "F")]
@@ -51,7 +52,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "N")]
     pub max_turns: Option<Turns>,
     /// The model.
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_parser = filled)]
     pub model: Option<String>,
     /// Whether they work in git worktrees of their own [default: the role's].
     #[arg(long, value_name = "WHEN")]
@@ -84,9 +85,10 @@ pub struct CreateArgs {
 
 /// Which processes to restart.
 #[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("which").args(["processes", "all", "updates"]).required(true).multiple(true))]
 pub struct RestartArgs {
     /// Which ones.
-    #[arg(value_name = "PROC", required_unless_present_any = ["all", "updates"], conflicts_with = "all")]
+    #[arg(value_name = "PROC", conflicts_with = "all")]
     pub processes: Vec<String>,
     /// All that are up.
     #[arg(long)]
@@ -104,13 +106,10 @@ pub struct RestartArgs {
 
 /// Which processes.
 #[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("which").args(["processes", "all"]).required(true))]
 pub struct ProcArgs {
     /// Which ones.
-    #[arg(
-        value_name = "PROC",
-        required_unless_present = "all",
-        conflicts_with = "all"
-    )]
+    #[arg(value_name = "PROC")]
     pub processes: Vec<String>,
     /// All that this can be done to.
     #[arg(long)]

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use crate::cli::args::JsonArg;
 use crate::cli::args::later::Later;
-use crate::cli::args::values::{PriorityArg, variable};
+use crate::cli::args::values::{PriorityArg, filled, variable};
 use crate::cli::duration;
 
 /// A command about tasks.
@@ -139,18 +139,19 @@ pub struct TaskEditArgs {
 
 /// Where a task is moved.
 #[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("where").args(["first", "last", "before", "priority"]).required(true))]
 pub struct TaskMoveArgs {
     /// Which one.
     #[arg(value_name = "TASK")]
     pub task: String,
     /// Before everything that waits.
-    #[arg(long, required_unless_present_any = ["last", "before", "priority"], conflicts_with_all = ["last", "before", "priority"])]
+    #[arg(long)]
     pub first: bool,
     /// Behind everything that waits.
-    #[arg(long, conflicts_with_all = ["before", "priority"])]
+    #[arg(long)]
     pub last: bool,
     /// Just before another one that waits.
-    #[arg(long, value_name = "TASK", conflicts_with = "priority")]
+    #[arg(long, value_name = "TASK")]
     pub before: Option<String>,
     /// Among those of this priority, by when it came.
     #[arg(long, value_name = "P")]
@@ -173,22 +174,19 @@ pub struct TasksArgs {
 
 /// What is to be done, and by whom.
 #[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("what").args(["text", "file", "template"]).required(true))]
 pub struct TaskAddArgs {
     /// What to do; `-` reads it from standard input.
-    #[arg(
-        value_name = "TEXT",
-        required_unless_present_any = ["file", "template"],
-        conflicts_with_all = ["file", "template"]
-    )]
+    #[arg(value_name = "TEXT")]
     pub text: Option<String>,
     /// A file of tasks: TOML, JSON lines, or text, one a line or with `---` between them; `-` is standard input.
     #[arg(long, value_name = "F")]
     pub file: Option<PathBuf>,
     /// A template of `roles.toml` in place of a text.
-    #[arg(long, value_name = "T", conflicts_with = "file")]
+    #[arg(long, value_name = "T")]
     pub template: Option<String>,
     /// What stands for a name of the template; may be given several times.
-    #[arg(long, value_name = "K=V", value_parser = variable, requires = "template")]
+    #[arg(long, value_name = "K=V", value_parser = variable)]
     pub set: Vec<(String, String)>,
     /// A task that must have succeeded before, by id or key; may be given several times.
     #[arg(long, value_name = "TASK")]
@@ -206,7 +204,7 @@ pub struct TaskAddArgs {
     #[arg(long, value_name = "P")]
     pub process: Option<String>,
     /// Any process whose role has this skill; may be given several times.
-    #[arg(long = "skill", value_name = "S")]
+    #[arg(long = "skill", value_name = "S", value_parser = filled)]
     pub skills: Vec<String>,
     /// Anyone of this cluster.
     #[arg(long, value_name = "C", conflicts_with = "process")]
@@ -224,7 +222,7 @@ pub struct TaskAddArgs {
     #[arg(long, value_name = "N")]
     pub retries: Option<u32>,
     /// An idempotency key: a second task with it is the first one.
-    #[arg(long, value_name = "K", conflicts_with = "file")]
+    #[arg(long, value_name = "K", conflicts_with = "file", value_parser = filled)]
     pub key: Option<String>,
     /// Print one JSON document.
     #[arg(long)]

@@ -158,9 +158,18 @@ impl From<PriorityArg> for Priority {
     }
 }
 
+/// A variable of the environment, or what stands for a name of a template.
 pub(super) fn variable(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=value"),
     }
+}
+
+/// A text that says something.
+pub(super) fn filled(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() {
+        return Err("there is nothing in it");
+    }
+    Ok(text.to_owned())
 }

@@ -50,7 +50,7 @@ pub struct RestoreArgs {
     #[arg(value_name = "SAVED|PROC")]
     pub name: Option<String>,
     /// The new folder [default: `restored-…` in this one].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", requires = "name")]
     pub to: Option<PathBuf>,
     /// A folder of the repository [default: this one].
     #[arg(long, value_name = "DIR")]
