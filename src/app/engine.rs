@@ -71,7 +71,7 @@ fn adopt_within(environment: &HashMap<String, String>) -> Result<Duration, Insta
         .and_then(|wait| Duration::try_from(wait).ok())
         .filter(|wait| !wait.is_zero())
         .ok_or_else(|| {
-            InstanceError::Usage(format!(
+            InstanceError::Variable(format!(
                 "{ADOPT_WITHIN_VARIABLE} is `{text}`; write a time such as 10m or 30s"
             ))
         })
@@ -82,14 +82,14 @@ fn rotation(environment: &HashMap<String, String>) -> Result<Rotation, InstanceE
     if let Some(text) = environment.get(LOG_SIZE_VARIABLE) {
         let size = text.parse::<ByteSize>().ok().map(|size| size.as_u64());
         rotation.size = size.filter(|size| *size >= SMALLEST_LOG).ok_or_else(|| {
-            InstanceError::Usage(format!(
+            InstanceError::Variable(format!(
                 "{LOG_SIZE_VARIABLE} is `{text}`; write a size of at least 4KiB, such as 64MiB"
             ))
         })?;
     }
     if let Some(text) = environment.get(LOG_FILES_VARIABLE) {
         rotation.kept = text.parse().map_err(|_| {
-            InstanceError::Usage(format!(
+            InstanceError::Variable(format!(
                 "{LOG_FILES_VARIABLE} is `{text}`; write a number such as 10"
             ))
         })?;

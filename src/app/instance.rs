@@ -40,6 +40,9 @@ pub enum InstanceError {
     /// It was called in a way that we do not call it.
     #[error("{COMMAND} is for headcount's own use: {0}")]
     Usage(String),
+    /// A variable of its environment says nothing that it understands.
+    #[error("{0}")]
+    Variable(String),
     /// Its state folder cannot be used.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -91,7 +94,7 @@ impl InstanceError {
             Self::Runtime(_) => Some(
                 "nothing was changed; move the state folder aside to begin anew, or use the build that wrote it",
             ),
-            Self::Usage(_) | Self::Setup(_) | Self::Workspace(_) => None,
+            Self::Usage(_) | Self::Variable(_) | Self::Setup(_) | Self::Workspace(_) => None,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::agent::find::find;
 use crate::app::fitness::kernel_sandbox;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::config::{Source, environment};
-use crate::domain::role::{Agent, Catalogue};
+use crate::domain::role::{Agent, Catalogue, Protocol};
 use crate::domain::sandbox::SandboxLevel;
 
 /// Flags of the agent that let it do everything unasked.
@@ -344,7 +344,10 @@ fn flags(catalogue: &Catalogue) -> Check {
     }
     for role in &catalogue.roles {
         let all = |tool: &String| matches!(tool.as_str(), "Bash" | "Bash(*)");
-        if role.tools.iter().any(all) && role.ask.is_empty() && role.deny.is_empty() {
+        // A plain command has no tools that could ask.
+        let agent = catalogue.agents.get(&role.agent);
+        let is_plain = agent.is_some_and(|agent| agent.protocol == Protocol::Plain);
+        if !is_plain && role.tools.iter().any(all) && role.ask.is_empty() && role.deny.is_empty() {
             found.push(format!(
                 "roles.{}: every command runs unasked: `ask` and `deny` are empty",
                 role.key
@@ -596,6 +599,14 @@ mod tests {
             assert_eq!(verdict, Verdict::Fail, "{rest}");
             assert!(said.contains(words), "{said}");
         }
+    }
+
+    #[test]
+    fn a_plain_command_has_no_tools_that_could_ask() {
+        let rest = "[agents.sh]\ncommand = \"sh\"\nprotocol = \"plain\"\n\
+            [roles.two]\ndepartment = \"a\"\nagent = \"sh\"\ntools = [\"Bash\"]";
+        let (verdict, said) = Place::new(&roles(rest)).verdict("dangerous flags");
+        assert_eq!(verdict, Verdict::Ok, "{said}");
     }
 
     #[test]

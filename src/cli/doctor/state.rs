@@ -10,6 +10,8 @@ use crate::cli::doctor::agent;
 use crate::cli::doctor::check::Check;
 use crate::cli::format::bytes;
 
+const NAME: &str = "state folder";
+
 /// File systems whose locks and sockets are shared by machines, by magic number.
 const NETWORK: [(i64, &str); 10] = [
     (0x6969, "NFS"),
@@ -24,13 +26,33 @@ const NETWORK: [(i64, &str); 10] = [
     (0x4750_4653, "GPFS"),
 ];
 
+/// File systems that the kernel makes up, where no file can be made, by magic number.
+const MADE_UP: [(i64, &str); 6] = [
+    (0x9FA0, "proc"),
+    (0x6265_6572, "sysfs"),
+    (0x6367_7270, "cgroup"),
+    (0x0027_E0EB, "cgroup"),
+    (0x1CD1, "devpts"),
+    (0x6462_6720, "debugfs"),
+];
+
 /// Looks at the folder, or at the nearest parent that exists.
 pub(super) fn check(folder: &Path) -> Vec<Check> {
     let there = folder
         .ancestors()
-        .find(|path| path.is_dir())
+        .find(|path| path.exists())
         .unwrap_or(Path::new("/"));
-    let mut checks = vec![writable(folder, there)];
+    if !there.is_dir() {
+        return vec![Check::fail(
+            NAME,
+            format!(
+                "{} cannot be made: {} is not a folder",
+                folder.display(),
+                there.display()
+            ),
+            "choose another folder with --state",
+        )];
+    }
     match statfs(there) {
         Ok(stat) => {
             #[expect(
@@ -38,27 +60,44 @@ pub(super) fn check(folder: &Path) -> Vec<Check> {
                 reason = "the width of the type differs between platforms"
             )]
             let kind = i64::from(stat.filesystem_type().0) & 0xFFFF_FFFF;
-            checks.push(file_system(kind));
+            if let Some(check) = made_up(folder, kind) {
+                return vec![check];
+            }
             let block = u64::try_from(stat.block_size()).unwrap_or(0);
             let free = stat.blocks_available().saturating_mul(block);
-            checks.push(room(there, free));
+            vec![
+                writable(folder, there),
+                file_system(kind),
+                room(there, free),
+            ]
         }
-        Err(error) => checks.push(Check::warn(
-            "file system",
-            format!("{} cannot be looked at: {error}", there.display()),
-            "choose another folder with --state",
-        )),
+        Err(error) => vec![
+            writable(folder, there),
+            Check::warn(
+                "file system",
+                format!("{} cannot be looked at: {error}", there.display()),
+                "choose another folder with --state",
+            ),
+        ],
     }
-    checks
+}
+
+fn made_up(folder: &Path, kind: i64) -> Option<Check> {
+    let (_, name) = MADE_UP.iter().find(|(magic, _)| *magic == kind)?;
+    let text = format!("{} is on {name}, which keeps no files", folder.display());
+    Some(Check::fail(
+        NAME,
+        text,
+        "choose another folder with --state",
+    ))
 }
 
 fn writable(folder: &Path, there: &Path) -> Check {
-    let name = "state folder";
     match access(there, AccessFlags::W_OK | AccessFlags::X_OK) {
-        Ok(()) if folder == there => Check::ok(name, folder.display().to_string()),
-        Ok(()) => Check::ok(name, format!("{}, not made yet", folder.display())),
+        Ok(()) if folder == there => Check::ok(NAME, folder.display().to_string()),
+        Ok(()) => Check::ok(NAME, format!("{}, not made yet", folder.display())),
         Err(error) => Check::fail(
-            name,
+            NAME,
             format!("{} is not writable: {error}", there.display()),
             "mend its permissions, or choose another folder with --state",
         ),
@@ -101,5 +140,20 @@ mod tests {
         let checks = check(&folder.path().join("a/b"));
         assert_eq!(checks[0].verdict, Verdict::Ok);
         assert!(checks[0].detail.ends_with("not made yet"));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        for (path, words) in [
+            (file.join("state"), "is not a folder"),
+            ("/proc/state".into(), "is on proc"),
+        ] {
+            let checks = check(&path);
+            assert_eq!(checks[0].verdict, Verdict::Fail, "{}", path.display());
+            assert!(checks[0].detail.contains(words), "{}", checks[0].detail);
+        }
     }
 }

@@ -69,7 +69,7 @@ impl Unit {
              \n\
              [Install]\n\
              WantedBy=default.target\n",
-            workspace = self.workspace.display().to_string().replace('%', "%%"),
+            workspace = described(&self.workspace),
         )
     }
 
@@ -78,6 +78,12 @@ impl Unit {
         let words: Vec<String> = self.call().iter().map(|word| shell_quoted(word)).collect();
         format!("{} up", words.join(" "))
     }
+}
+
+/// A path where a person reads it: on one line.
+fn described(path: &Path) -> String {
+    let text = path.display().to_string().replace('%', "%%");
+    text.replace(char::is_control, "?")
 }
 
 /// One word of `ExecStart=`: specifiers and variables of systemd are taken as they stand.
@@ -136,6 +142,22 @@ mod tests {
         ] {
             assert_eq!(each_once(path), once);
         }
+    }
+
+    #[test]
+    fn a_path_of_several_lines_stands_on_one() {
+        let unit = Unit {
+            name: "headcount-shop.service".to_owned(),
+            program: "/opt/headcount".into(),
+            workspace: "/home/me/a\nExecStart=/bin/false".into(),
+            state: "/home/me/state".into(),
+            demo: false,
+            environment: Vec::new(),
+        };
+        let text = unit.text();
+        let begin = |line: &&str| line.starts_with("ExecStart=");
+        assert_eq!(text.lines().filter(begin).count(), 1, "{text}");
+        assert!(text.contains("Description=headcount for /home/me/a?ExecStart=/bin/false\n"));
     }
 
     #[test]
