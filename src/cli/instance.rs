@@ -14,10 +14,12 @@ use crate::cli::format::{bytes, dollars, safe};
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::os::{folder_lock, notify};
-use crate::serve::wire::{ChangesDoc, ProcessDoc, ShutdownRequest, StatusDoc};
+use crate::serve::wire::{ChangesDoc, ProcessDoc, ShutdownRequest, StatusDoc, lossy};
 
 /// How often the end of an instance is looked for.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often it is looked whether another instance holds what is waited for.
+const GLANCE: Duration = Duration::from_millis(500);
 /// How long an instance may take to end once everything is killed.
 const LAST: Duration = Duration::from_secs(30);
 
@@ -29,16 +31,34 @@ pub(super) fn screen(args: &PlaceArgs, foreground: bool) -> Result<(), CliError>
 
 /// Starts an instance if none runs, and has one that runs stay.
 pub(super) async fn up(place: &Place, output: &mut Output) -> Result<(), CliError> {
-    let service = match place.start().await? {
-        Found::Started { pid } => Some(pid),
-        // Not the service's: it was started by hand, and ends by hand.
-        Found::AlreadyRunning { .. } => None,
+    let mut is_told = false;
+    let (service, status) = loop {
+        let service = match place.start().await? {
+            Found::Started { pid } => Some(pid),
+            // Not the service's: it was started by hand, and ends by hand.
+            Found::AlreadyRunning { .. } => None,
+        };
+        let ending = match place.own_client().get::<StatusDoc>("/api/status").await {
+            Ok(status) if !status.instance.shutting_down => break (service, status),
+            Ok(status) => Some(status.instance.pid),
+            // It went while it was asked.
+            Err(ClientError::NoInstance { .. } | ClientError::Http(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(pid) = ending {
+            if !std::mem::replace(&mut is_told, true) {
+                output.note(format_args!(
+                    "instance {pid} is shutting down; another one starts when it has ended"
+                ));
+            }
+            gone(pid, place.folder_of(pid)).await;
+        }
+        tokio::time::sleep(LOOK).await;
     };
     if let Err(error) = notify::ready(service) {
         // It runs; that the service does not hear of it is the service's to notice.
         output.note(format_args!("the service manager was not told: {error}"));
     }
-    let status: StatusDoc = place.own_client().get("/api/status").await?;
     let kind = if status.instance.demo {
         ", simulated"
     } else {
@@ -75,7 +95,7 @@ pub(super) async fn down(
     say_what_is_open(&client, output).await;
     let gracefully = async {
         shut(&client, args.force, args.timeout).await?;
-        gone(folder.clone()).await;
+        gone(status.instance.pid, folder.clone()).await;
         Ok::<(), CliError>(())
     };
     match tokio::time::timeout(args.timeout + LOOK, gracefully).await {
@@ -87,7 +107,7 @@ pub(super) async fn down(
                 // The instance may end under the request.
                 drop(tokio::time::timeout(LAST, forced).await);
             }
-            tokio::time::timeout(LAST, gone(folder.clone()))
+            tokio::time::timeout(LAST, gone(status.instance.pid, folder.clone()))
                 .await
                 .map_err(|_| CliError::TimedOut("the instance has not ended".to_owned()))?;
         }
@@ -134,22 +154,29 @@ async fn shut(client: &Client, force: bool, timeout: Duration) -> Result<(), Cli
 }
 
 /// Waits until the process of the instance is gone: its lock goes with it.
-async fn gone(folder: Option<std::path::PathBuf>) {
+async fn gone(instance: u32, folder: Option<std::path::PathBuf>) {
     let Some(folder) = folder else { return };
-    let (ended, end) = tokio::sync::oneshot::channel();
+    let (ended, mut end) = tokio::sync::oneshot::channel();
+    let waited_for = folder.clone();
     // A thread of its own: one that waits for ever must not keep this program from ending.
     std::thread::spawn(move || {
-        folder_lock::wait_until_free(&folder);
+        folder_lock::wait_until_free(&waited_for);
         // Nobody listens any more when the time is over.
         let _ = ended.send(());
     });
-    drop(end.await);
+    while tokio::time::timeout(GLANCE, &mut end).await.is_err() {
+        // The next one may have been quicker to take the lock.
+        if folder_lock::holder(&folder).is_some_and(|holder| holder != instance) {
+            return;
+        }
+    }
 }
 
 /// What `status --json` says where no instance runs.
 #[derive(Debug, Serialize)]
 struct NotRunning<'a> {
     running: bool,
+    #[serde(serialize_with = "lossy")]
     workspace: &'a std::path::Path,
 }
 
