@@ -14,7 +14,7 @@ use crate::domain::id::{AlertId, ProcessId, RequestId, TaskId};
 use crate::domain::inbox::Answer;
 use crate::domain::role::{Kind, PromptMode, Range};
 use crate::domain::snapshot::{Health, Snapshot, Status};
-use crate::domain::task::TaskState;
+use crate::domain::task::{Priority, Task, TaskState};
 use crate::runtime::handle::Caller;
 use crate::serve::fixture::{ada, at, company, exit, fault, ken, request, task};
 use crate::serve::scripted::Scripted;
@@ -79,6 +79,50 @@ async fn what_is_there_can_be_read() {
         );
     }
     assert!(served.end().await);
+}
+
+#[tokio::test]
+async fn waiting_tasks_are_listed_in_the_order_of_the_queue() {
+    let mut snapshot = company();
+    snapshot.tasks.put(Arc::new(Task {
+        priority: Priority::Urgent,
+        ..task(9, TaskState::Queued)
+    }));
+    let served = Scripted::silent(snapshot);
+    let (_, tasks) = served.ask("GET /api/tasks", "").await;
+    let ids: Vec<&Value> = tasks
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| &task["id"])
+        .collect();
+    assert_eq!(ids, ["task_0001", "task_0003", "task_0009", "task_0002"]);
+}
+
+#[tokio::test]
+async fn dollars_have_no_more_digits_than_sense() {
+    let mut snapshot = company();
+    snapshot.cost_today_usd = 0.016_800_000_000_000_002;
+    let served = Scripted::silent(snapshot);
+    let (_, status) = served.ask("GET /api/status", "").await;
+    assert_eq!(status["cost_today_usd"], json!(0.0168));
+}
+
+#[tokio::test]
+async fn tasks_that_are_looked_at_are_not_added() {
+    let served = Scripted::start(Caller::Person, company(), |command, _| {
+        Some(match command {
+            Command::CheckTasks(tasks) if tasks.len() == 2 => Ok(Outcome::Done),
+            _ => Err(Refusal::Tasks(Vec::new())),
+        })
+    });
+    let two = r#"[{"text":"a"},{"text":"b"}]"#;
+    let answer = served.ask("POST /api/tasks?check=true", two).await;
+    assert_eq!(answer, (200, json!({"ok": true})));
+    let (code, _) = served
+        .ask("POST /api/tasks?check=true", r#"{"text":"a"}"#)
+        .await;
+    assert_eq!(code, 400);
 }
 
 #[tokio::test]

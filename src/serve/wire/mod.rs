@@ -62,7 +62,7 @@ pub const CLI_AGENT: &str = concat!("headcount-cli/", env!("CARGO_PKG_VERSION"))
 pub const LONGEST: usize = 8 * 1024 * 1024;
 
 /// Writes a path as text, whatever bytes it has: a document that tells of it must not fail for it.
-pub fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
 }
 
