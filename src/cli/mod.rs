@@ -18,6 +18,7 @@ mod inbox;
 mod init;
 mod instance;
 mod logs;
+mod manual;
 mod output;
 mod place;
 mod process;

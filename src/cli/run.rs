@@ -11,8 +11,8 @@ use crate::cli::exit::Code;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::{
-    alerts, cluster, doctor, events, inbox, init, instance, logs, process, ps, roles, service,
-    task, upgrade, why, work,
+    alerts, cluster, doctor, events, inbox, init, instance, logs, manual, process, ps, roles,
+    service, task, upgrade, why, work,
 };
 
 /// Runs the command line of this process and returns its exit code.
@@ -52,9 +52,13 @@ fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
             "--foreground is for the screen, without a command".to_owned(),
         ));
     }
-    // `init` makes what the others need.
-    if let Verb::Init(args) = &verb {
-        return init::run(&args.folder, output);
+    match &verb {
+        // It makes what the others need.
+        Verb::Init(args) => return init::run(&args.folder, output),
+        // They are about no company.
+        Verb::Completions(args) => return manual::completions(args.shell, output),
+        Verb::Man(args) => return manual::man(args.folder.as_deref(), output),
+        _ => {}
     }
     let place = Place::find(&cli.base.place)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -113,6 +117,8 @@ pub(super) async fn carry_out(
         Verb::Approve(args) => inbox::approve(&args, place, output).await,
         Verb::Deny(args) => inbox::deny(args.0, place, output).await,
         Verb::Answer(args) => inbox::answer(args.0, place, output).await,
+        Verb::Completions(args) => manual::completions(args.shell, output),
+        Verb::Man(args) => manual::man(args.folder.as_deref(), output),
     }
 }
 
@@ -199,6 +205,9 @@ mod tests {
             "headcount approve req_0001 --always",
             "headcount deny req_0001 --reason no",
             "headcount answer req_0001 blue red",
+            "headcount completions bash",
+            "headcount man",
+            "headcount man /usr/share/man/man1",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
         }

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 
 pub(super) use cluster::ClusterVerb;
 pub(super) use later::Later;
@@ -215,6 +216,10 @@ pub enum Verb {
     Deny(Later<DenyArgs>),
     /// Answer an employee's question.
     Answer(Later<AnswerArgs>),
+    /// Print what a shell needs to complete commands and options.
+    Completions(Later<CompletionsArgs>),
+    /// Print the manual page, or write the pages of all commands into a folder.
+    Man(Later<ManArgs>),
 }
 
 /// Whether the answer is JSON.
@@ -231,6 +236,22 @@ pub struct InitArgs {
     /// Where to; made if it is not there.
     #[arg(value_name = "DIR", default_value = ".")]
     pub folder: PathBuf,
+}
+
+/// For which shell.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// Where manual pages are written.
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// Where to, for example ~/.local/share/man/man1; made if it is not there.
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
 }
 
 /// Options of `install`.
