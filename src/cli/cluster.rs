@@ -13,6 +13,7 @@ use crate::cli::format::safe;
 use crate::cli::instance::started;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
+use crate::cli::process::is_text;
 use crate::cli::resolve::{Candidate, bare, resolve};
 use crate::cli::table::{Align, Table};
 use crate::serve::wire::{
@@ -87,10 +88,12 @@ fn of_cluster(error: CliError, cluster: &ClusterDoc) -> CliError {
 
 /// The folder of the caller: there the first of a cluster are hired.
 fn here() -> Result<PathBuf, CliError> {
-    std::env::current_dir().map_err(|source| CliError::Read {
+    let here = std::env::current_dir().map_err(|source| CliError::Read {
         path: PathBuf::from("."),
         source,
-    })
+    })?;
+    is_text(&here)?;
+    Ok(here)
 }
 
 /// The cluster that is meant.

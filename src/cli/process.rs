@@ -190,12 +190,26 @@ fn shape(args: &CreateArgs) -> Result<HireRequest, CliError> {
 /// The path as the instance can find it. One that is not there is the instance's to judge: it knows
 /// the code and the cure.
 fn absolute(path: &Path) -> Result<PathBuf, CliError> {
-    path.canonicalize()
+    let found = path
+        .canonicalize()
         .or_else(|_| std::path::absolute(path))
         .map_err(|source| CliError::Read {
             path: path.to_owned(),
             source,
-        })
+        })?;
+    is_text(&found)?;
+    Ok(found)
+}
+
+/// A path that is no text cannot be asked for: requests are text.
+pub(super) fn is_text(path: &Path) -> Result<(), CliError> {
+    match path.to_str() {
+        Some(_) => Ok(()),
+        None => Err(CliError::Usage(format!(
+            "{} is not UTF-8: nobody can be hired for it; rename it, or name another with --cwd",
+            path.display()
+        ))),
+    }
 }
 
 /// Why a process that was asked to come up is not up.

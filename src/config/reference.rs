@@ -1,13 +1,6 @@
 //! References to variables in values: `${NAME}`.
 
-/// Whether every shell and program can read a variable of this name.
-pub(super) fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    bytes
-        .next()
-        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
+pub(super) use crate::domain::written::is_variable as is_name;
 
 /// Why a value cannot be expanded.
 #[derive(Debug, PartialEq, Eq)]

@@ -57,6 +57,16 @@ pub fn duration(text: &str) -> Result<Duration, Unreadable> {
     Ok(length)
 }
 
+/// Whether a text can be the name of a variable of the environment, for whichever program reads it.
+#[must_use]
+pub fn is_variable(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

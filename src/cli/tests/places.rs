@@ -5,6 +5,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use crate::cli::args::PlaceArgs;
+use crate::cli::exit::Code;
+use crate::cli::process::is_text;
 use crate::cli::tests::{Desk, never};
 use crate::serve::fixture::company;
 
@@ -31,4 +33,6 @@ async fn a_workspace_that_is_no_text_is_told_all_the_same() {
     let said = desk.run("status").await;
     assert!(said.contains("/home/me/caf\u{fffd}"), "{said}");
     assert!(said.ends_with("[exit 0]"), "{said}");
+    let refused = is_text(OsStr::from_bytes(b"/home/me/caf\xe9").as_ref()).unwrap_err();
+    assert_eq!(refused.code(), Code::Usage);
 }

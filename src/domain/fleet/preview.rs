@@ -7,6 +7,7 @@ use crate::domain::effect::{Effect, LaunchPlan, ReplyId};
 use crate::domain::fleet::Fleet;
 use crate::domain::limits::is_range;
 use crate::domain::nearest::{nearest, owned};
+use crate::domain::written::is_variable;
 
 impl Fleet {
     /// Has it read what each would be started with. What hiring would refuse is refused here too.
@@ -91,10 +92,12 @@ pub(super) fn check_new(new: &NewProcess) -> Result<(), Refusal> {
         return Err(Refusal::Invalid(wrong.to_owned()));
     }
     for (name, value) in &new.environment {
-        if is_blank(name) || name.contains(['=', '\0']) {
-            let text =
-                format!("`{name}` cannot be the name of a variable: it needs one, without `=`");
-            return Err(Refusal::Invalid(text.replace('\0', "?")));
+        if !is_variable(name) {
+            let text = format!(
+                "`{}` is not a name for an environment variable: use letters, digits and `_`, and no digit first",
+                name.escape_debug()
+            );
+            return Err(Refusal::Invalid(text));
         }
         if value.contains('\0') {
             let text = format!("the variable {name} has a NUL character: take it out");

@@ -175,11 +175,11 @@ fn a_look_refuses_what_hiring_refuses() {
         ),
         (
             variable("", "x"),
-            "`` cannot be the name of a variable: it needs one, without `=`",
+            "`` is not a name for an environment variable: use letters, digits and `_`, and no digit first",
         ),
         (
             variable("A=B", "x"),
-            "`A=B` cannot be the name of a variable: it needs one, without `=`",
+            "`A=B` is not a name for an environment variable: use letters, digits and `_`, and no digit first",
         ),
         (
             variable("A", "x\0"),
