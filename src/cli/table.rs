@@ -14,6 +14,8 @@ pub(super) enum Align {
 /// More columns than this no cell takes, so that one long text does not push all others out of sight; the whole is in the
 /// JSON document.
 const WIDEST: usize = 100;
+/// The same for what nothing stands behind.
+const WIDEST_LAST: usize = 200;
 
 /// A table that is put together row by row.
 #[derive(Debug)]
@@ -32,12 +34,12 @@ impl Table {
 
     /// Adds a row; a cell is one line.
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cells = cells.into_iter();
-        self.rows.push(
-            cells
-                .map(|cell| cut(&super::format::safe(&cell.replace('\n', " ")), WIDEST))
-                .collect(),
-        );
+        let last = self.columns.len().saturating_sub(1);
+        let cells = cells.into_iter().enumerate().map(|(at, cell)| {
+            let widest = if at == last { WIDEST_LAST } else { WIDEST };
+            cut(&super::format::safe(&cell.replace('\n', " ")), widest)
+        });
+        self.rows.push(cells.collect());
     }
 
     /// The table as text, cut at `width` where there is a terminal.
@@ -123,11 +125,14 @@ mod tests {
     fn a_cell_takes_no_more_than_its_share() {
         let mut table = Table::new(&[("TITLE", Align::Left), ("N", Align::Left)]);
         table.row(["x".repeat(63_000), "1".to_owned()]);
-        table.row(["王".repeat(60), "2".to_owned()]);
+        table.row(["王".repeat(60), "y".repeat(63_000)]);
         let drawn = table.draw(false, None);
         let lines: Vec<&str> = drawn.lines().collect();
         assert_eq!(lines[1], format!("{}…  1", "x".repeat(WIDEST - 1)));
-        assert_eq!(lines[2], format!("{}…   2", "王".repeat(49)));
+        assert_eq!(
+            lines[2],
+            format!("{}…   {}…", "王".repeat(49), "y".repeat(WIDEST_LAST - 1))
+        );
     }
 
     #[test]
