@@ -276,10 +276,10 @@ impl SegmentReader {
                 }
                 Err(source) => return Err(self.fail(start, source)),
             }
-            // The end of this file. If the next segment begins here, what was read was its last
+            // The end of this file, as it is now. If the next segment begins here, what was read was its last
             // byte: the shim never writes to a segment behind which there is another.
             if start == self.offset || !self.open_at(self.offset)? {
-                return self.nothing_unless_gone(start);
+                return self.at_the_end(start, into);
             }
         }
     }
@@ -311,27 +311,35 @@ impl SegmentReader {
         }
     }
 
-    /// Tells the end of the record from a hole in it.
-    fn nothing_unless_gone(&mut self, start: u64) -> Result<usize, SegmentError> {
+    /// Nothing more was in the segment that begins at `start`: tells the end of the record from a hole in it.
+    fn at_the_end(&mut self, start: u64, into: &mut [u8]) -> Result<usize, SegmentError> {
         let later = list(&self.folder, self.stream)?
             .into_iter()
             .map(|segment| segment.start)
             .find(|other| *other > start);
-        match later {
+        let Some(next) = later else { return Ok(0) };
+        let current = self.current.take();
+        if next <= self.offset {
             // Made between the two looks: the next read finds it.
-            Some(next) if next <= self.offset => {
-                self.current = None;
-                Ok(0)
-            }
-            Some(next) => {
-                self.current = None;
-                Err(SegmentError::Gone {
-                    offset: self.offset,
-                    next,
-                })
-            }
-            None => Ok(0),
+            return Ok(0);
         }
+        // It may have grown to its end between the two looks. Now it grows no more.
+        if let Some((start, file)) = current {
+            let read = retry(|| file.read_at(into, self.offset - start));
+            match read {
+                Ok(0) => {}
+                Ok(read) => {
+                    self.offset += read as u64;
+                    self.current = Some((start, file));
+                    return Ok(read);
+                }
+                Err(source) => return Err(self.fail(start, source)),
+            }
+        }
+        Err(SegmentError::Gone {
+            offset: self.offset,
+            next,
+        })
     }
 
     fn fail(&self, start: u64, source: io::Error) -> SegmentError {
@@ -436,6 +444,23 @@ mod tests {
                 next: 10
             })
         ));
+    }
+
+    #[test]
+    fn what_a_segment_grew_by_just_before_the_next_one_began_is_read() {
+        let (_temp, folder) = folder(&[(0, "a")]);
+        let mut reader = folder.reader(Stream::Out, 0);
+        let mut buffer = [0; 16];
+        assert_eq!(reader.read(&mut buffer).expect("reads"), 1);
+        assert_eq!(reader.read(&mut buffer).expect("reads"), 0);
+        // Between the end of the file and the look at what comes after it.
+        for (start, text) in [(0, "abc"), (3, "d")] {
+            fs::write(segment_path(folder.path(), Stream::Out, start), text).expect("is written");
+        }
+        assert_eq!(reader.at_the_end(0, &mut buffer).expect("reads"), 2);
+        assert_eq!(&buffer[..2], b"bc");
+        assert_eq!(reader.read(&mut buffer).expect("reads"), 1);
+        assert_eq!((buffer[0], reader.offset()), (b'd', 4));
     }
 
     #[test]
