@@ -186,15 +186,30 @@ impl Company {
 
     /// The log once it has this text: what the fleet notes is written a moment after it shows.
     pub(crate) async fn logged(&self, process: ProcessId, text: &str) -> Vec<String> {
+        self.log_until(process, text, |line| line.contains(text))
+            .await
+    }
+
+    /// As [`Self::logged`], for a line of its own: a task's text stands in the log too.
+    pub(crate) async fn said(&self, process: ProcessId, text: &str) -> Vec<String> {
+        self.log_until(process, text, |line| line == text).await
+    }
+
+    async fn log_until(
+        &self,
+        process: ProcessId,
+        what: &str,
+        is_it: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
         let mut growth = self.handle.follow_log(process);
         loop {
             let log = self.log(process).await;
-            if log.iter().any(|line| line.contains(text)) {
+            if log.iter().any(|line| is_it(line)) {
                 return log;
             }
             match timeout(LONG, growth.changed()).await {
                 Ok(changed) => changed.expect("the log goes on"),
-                Err(_) => panic!("never logged `{text}`; at last: {log:#?}"),
+                Err(_) => panic!("never logged `{what}`; at last: {log:#?}"),
             }
         }
     }

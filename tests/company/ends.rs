@@ -281,8 +281,10 @@ async fn p5_the_first_stop_waits_the_second_interrupts_the_third_kills() -> Done
 async fn a7_a_force_stop_during_a_graceful_one_gives_one_exit_record() -> Done {
     let company = Company::open();
     let ada = company.hire("senior_developer").await;
-    let task = company.add("FORK double 600 ;; HANG", ada).await;
-    company.until_task(task, TaskState::Running).await;
+    company
+        .add("FORK double 600 ;; SAY forked ;; HANG", ada)
+        .await;
+    company.said(ada, "forked").await;
     let mut stops = JoinSet::new();
     let handle = company.handle.clone();
     stops.spawn(async move { handle.order(Origin::Cli, Command::Stop(ada)).await });
