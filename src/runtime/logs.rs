@@ -135,15 +135,17 @@ impl Logs {
 }
 
 /// One file of a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 struct Segment {
     begin: u64,
     length: u64,
     path: PathBuf,
+    /// The one that grows: its name is given to another when it is rotated.
+    file: Option<File>,
 }
 
 /// The files of a log, in order. Between two of them there is a hole where somebody took of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Segments(Vec<Segment>);
 
 impl Segments {
@@ -160,29 +162,34 @@ impl Segments {
                 )
             }
         };
-        let mut segments = match numbered(folder, &prefix) {
-            Ok(segments) => segments,
-            Err(source) if source.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => {
-                return Err(LogError::Read {
-                    path: folder.to_owned(),
-                    source,
+        let fail = |source| LogError::Read {
+            path: folder.to_owned(),
+            source,
+        };
+        loop {
+            let mut segments = numbered(folder, &prefix).map_err(fail)?;
+            let rotated = segments.last().map(|last| last.begin);
+            let Some(path) = current else {
+                return Ok(Self(segments));
+            };
+            if let Ok(file) = File::open(path)
+                && let Ok(metadata) = file.metadata()
+                && metadata.is_file()
+            {
+                let begin = segments.last().map_or(0, |last| last.begin + last.length);
+                segments.push(Segment {
+                    begin,
+                    length: metadata.len(),
+                    path: path.clone(),
+                    file: Some(file),
                 });
             }
-        };
-        segments.sort_by_key(|segment| segment.begin);
-        if let Some(path) = current
-            && let Ok(metadata) = fs::metadata(path)
-            && metadata.is_file()
-        {
-            let begin = segments.last().map_or(0, |last| last.begin + last.length);
-            segments.push(Segment {
-                begin,
-                length: metadata.len(),
-                path: path.clone(),
-            });
+            // Where it was rotated between the two looks, the file is not the one that came behind those.
+            let again = numbered(folder, &prefix).map_err(fail)?;
+            if again.last().map(|last| last.begin) == rotated {
+                return Ok(Self(segments));
+            }
         }
-        Ok(Self(segments))
     }
 
     /// Where the log begins now.
@@ -242,12 +249,20 @@ impl Segments {
                 break;
             }
             let mut part = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
-            let read = File::open(&segment.path)
-                .and_then(|file| read_full_at(&file, &mut part, start - segment.begin))
-                .map_err(|source| LogError::Read {
-                    path: segment.path.clone(),
-                    source,
-                })?;
+            let at = start - segment.begin;
+            let read = match &segment.file {
+                Some(file) => read_full_at(file, &mut part, at),
+                None => match File::open(&segment.path) {
+                    Ok(file) => read_full_at(&file, &mut part, at),
+                    // Dropped since: a hole.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+                    Err(error) => Err(error),
+                },
+            };
+            let read = read.map_err(|source| LogError::Read {
+                path: segment.path.clone(),
+                source,
+            })?;
             part.truncate(read);
             bytes.append(&mut part);
         }
@@ -354,10 +369,14 @@ impl Segments {
     }
 }
 
-/// Files of a folder named `prefix` and a number.
+/// Files of a folder named `prefix` and a number, in the order of their numbers.
 fn numbered(folder: &Path, prefix: &str) -> io::Result<Vec<Segment>> {
     let mut segments = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(segments),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
         let number = name.to_str().and_then(|name| name.strip_prefix(prefix));
@@ -372,8 +391,10 @@ fn numbered(folder: &Path, prefix: &str) -> io::Result<Vec<Segment>> {
             begin,
             length: metadata.len(),
             path: entry.path(),
+            file: None,
         });
     }
+    segments.sort_by_key(|segment| segment.begin);
     Ok(segments)
 }
 
@@ -500,5 +521,24 @@ mod tests {
         backward.reverse();
         assert_eq!(forward.len(), 5000);
         assert!(forward == backward);
+    }
+
+    #[test]
+    fn what_is_listed_is_read_as_it_was_though_the_log_is_rotated_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proc_001.log");
+        let rotated = folder.path().join("proc_001.log.00000000000000000000");
+        fs::write(&path, "one\ntwo\n").unwrap();
+        let place = Place::File(path.clone());
+        let before = Segments::list(&place).unwrap();
+        fs::rename(&path, &rotated).unwrap();
+        fs::write(&path, "three and more\n").unwrap();
+        assert_eq!(before.read(0, 8).unwrap(), b"one\ntwo\n");
+        let after = Segments::list(&place).unwrap();
+        assert_eq!(after.read(4, 13).unwrap(), b"two\nthree");
+        // What is dropped since the listing is a hole, and no failure.
+        fs::remove_file(&rotated).unwrap();
+        assert_eq!(after.read(0, 13).unwrap(), b"");
+        assert_eq!(after.read(8, 13).unwrap(), b"three");
     }
 }
