@@ -14,7 +14,7 @@ use crate::tui::scene::Scene;
 use crate::tui::task_order::{TaskColumn, TaskOrder};
 use crate::tui::text;
 use crate::tui::widgets::cursor::Cursor;
-use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::pen::{Pen, more, rows_beside_sign};
 use crate::tui::widgets::status;
 use crate::tui::widgets::task_facts;
 
@@ -224,7 +224,12 @@ impl Tasks {
         let row = index + heads(index);
         let above = usize::from(listed.groups.iter().any(|(_, at)| *at == index));
         let total = listed.keys.len() + listed.groups.len();
+        let (whole, height) = (height, rows_beside_sign(total, height));
         let offset = self.cursor.scroll(row, above, total, height);
+        if height < whole {
+            let line = more(offset, total.saturating_sub(offset + height));
+            pen.put(top + height, 1, width, &line, palette.dim);
+        }
         for at in 0..height.min(total.saturating_sub(offset)) {
             let row = offset + at;
             let head = listed
