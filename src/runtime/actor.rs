@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::domain::effect::LaunchPlan;
 use crate::domain::event::{Event, Mark};
@@ -33,6 +34,9 @@ use crate::runtime::run::{ANSWERED, Run};
 
 /// Lines of a task that go into the log; the task itself is kept whole.
 const TASK_LINES: usize = 200;
+
+/// How long the shim of a run that is over may take to end, when the instance ends with it.
+const SHIM_ENDS: Duration = Duration::from_secs(5);
 
 /// What an actor is told, in the order of the fleet's effects.
 #[derive(Debug)]
@@ -237,6 +241,9 @@ impl Actor {
                 () = std::future::ready(()), if *behind => self.read_on().await,
             }
         }
+        // The shims of runs that are over have been told so, and end at once: then nothing is left of them.
+        let ended = async { while self.reapers.join_next().await.is_some() {} };
+        drop(timeout(SHIM_ENDS, ended).await);
     }
 
     async fn told(&mut self, told: Told) {
