@@ -322,7 +322,8 @@ impl View {
             Verb::Kill | Verb::Restart => any(ProcessView::is_up),
             Verb::Remove => any(|process| !process.is_up()),
             Verb::MarkRange => return Some("mark to here"),
-            Verb::Back => return Some("unmark"),
+            // The count of them says that key.
+            Verb::Back => return Some(""),
             Verb::Mark | Verb::Help | Verb::Detach => true,
             _ => false,
         };
