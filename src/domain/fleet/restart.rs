@@ -7,7 +7,7 @@ use crate::domain::fault::Fault;
 use crate::domain::fleet::Fleet;
 use crate::domain::id::{ProcessId, RunId};
 use crate::domain::log::LogKind;
-use crate::domain::process::{After, Phase};
+use crate::domain::process::{After, Phase, Process};
 use crate::domain::restart::{AutoRestart, Backoff, Next, SPACING, free_slot};
 use crate::domain::snapshot::Level;
 use crate::domain::time::Mono;
@@ -104,8 +104,13 @@ impl Fleet {
     /// waits for its turn.
     pub(super) fn start_by_itself(&mut self, id: ProcessId) {
         let now = self.now.mono;
+        let due = self.processes.get(&id).and_then(Process::deadline);
+        // The clock rings a little late, and those that come next keep their times all the same.
+        let turn = due.filter(|at| now.since(*at) < SPACING).unwrap_or(now);
+        let is_clear = self.last_start.is_none_or(|last| last + SPACING <= turn);
         let at = match self.shutdown {
             Some(_) => now + SHUTTING_DOWN,
+            None if is_clear => now,
             None => self.slot(id, now),
         };
         let Some(process) = self.processes.get_mut(&id) else {
@@ -124,7 +129,7 @@ impl Fleet {
         if process.tries > 0 && matches!(process.phase, Phase::Backoff { .. }) {
             process.record.restarts += 1;
         }
-        self.last_start = Some(now);
+        self.last_start = Some(turn);
         self.launch(id);
     }
 

@@ -314,6 +314,27 @@ fn c6_fifty_that_are_overdue_come_back_one_after_the_other() {
 }
 
 #[test]
+fn c6_a_clock_that_rings_late_puts_nobody_off_for_ever() {
+    for late in [1, 3, 100, 260] {
+        let mut rig = Rig::new();
+        fifty(&mut rig);
+        let began = rig.now.mono;
+        while rig.launches.len() < 100 {
+            let at = rig.fleet.next_deadline().unwrap();
+            let wait = at.since(rig.now.mono) + Duration::from_millis(late);
+            rig.now = rig.now + wait;
+            rig.apply(Input::Deadline);
+            let taken = rig.now.mono.since(began);
+            assert!(
+                taken < 120 * SECOND,
+                "{late} ms late: {}",
+                rig.launches.len()
+            );
+        }
+    }
+}
+
+#[test]
 fn a_conversation_that_does_not_come_up_is_left_for_a_fresh_one_and_kept() {
     let mut rig = Rig::new();
     let (id, run) = rig.ready("developer");
