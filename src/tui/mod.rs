@@ -14,6 +14,7 @@ mod filter;
 mod format;
 mod keys;
 mod look;
+mod movement;
 mod notice;
 mod offer;
 mod order;
