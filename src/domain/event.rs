@@ -18,8 +18,9 @@ use crate::domain::inbox::Ask;
 use crate::domain::role::Catalogue;
 use crate::domain::sandbox::Sandbox;
 use crate::domain::snapshot::{Machine, Member, Usage};
-use crate::domain::task::{FileChange, Tokens};
+use crate::domain::task::Tokens;
 use crate::domain::updates::{Fingerprint, Updates};
+use crate::domain::work::FileChange;
 use crate::domain::worktree::{WorkDone, WorkSummary, Worktree};
 
 /// What an agent said, in the words of the domain. Made by the drivers, in the order of its lines.

@@ -43,5 +43,6 @@ pub mod template;
 pub mod time;
 pub mod updates;
 pub mod waits;
+pub mod work;
 pub mod worktree;
 pub mod written;

@@ -21,10 +21,11 @@ use crate::domain::snapshot::{
     Activity, Condition, Evidence, Health, Machine, ProcessView, Snapshot, Status, Usage,
 };
 use crate::domain::task::{
-    Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens, Work,
+    Attempt, AttemptEnd, Priority, Target, Task, TaskResult, TaskState, Tokens,
 };
 use crate::domain::task_list::TaskList;
 use crate::domain::waits::{Reason, Waits};
+use crate::domain::work::Work;
 use crate::domain::worktree::WorktreeRule;
 
 /// 2026-11-23 10:40:00 UTC and so many seconds.

@@ -7,7 +7,7 @@ use crate::agent::stream_json::render::within;
 use crate::agent::stream_json::text::{first_line, readable};
 use crate::agent::stream_json::value::{list, text};
 use crate::domain::event::Fact;
-use crate::domain::task::FileChange;
+use crate::domain::work::FileChange;
 
 /// How much of what a tool acts on is told.
 const MOST_SUBJECT: usize = 120;

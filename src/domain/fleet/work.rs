@@ -12,7 +12,8 @@ use crate::domain::id::{ProcessId, TaskId};
 use crate::domain::log::LogKind;
 use crate::domain::order::Order;
 use crate::domain::process::{Conversation, Ending, Phase, Turn};
-use crate::domain::task::{Attempt, FileChange, Lease, LeasePhase, LogSpan, Task, TaskState, Work};
+use crate::domain::task::{Attempt, Lease, LeasePhase, LogSpan, Task, TaskState};
+use crate::domain::work::{FileChange, Work};
 
 /// How long an agent may take to begin a fresh conversation.
 const CLEAR: Duration = Duration::from_secs(30);

@@ -12,8 +12,9 @@ use crate::domain::id::TaskId;
 use crate::domain::order::Order;
 use crate::domain::role::LoadBalancing;
 use crate::domain::task::{
-    AttemptEnd, FileChange, LogSpan, Move, NewTask, Priority, Target, Task, TaskChange, TaskState,
+    AttemptEnd, LogSpan, Move, NewTask, Priority, Target, Task, TaskChange, TaskState,
 };
+use crate::domain::work::FileChange;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -10,7 +10,8 @@ use crate::domain::exit::ExitStatus;
 use crate::domain::id::{ProcessId, RunId, TaskId};
 use crate::domain::order::Order;
 use crate::domain::snapshot::Status;
-use crate::domain::task::{Attempt, FileChange, NewTask, Target, TaskState, Tokens, Work};
+use crate::domain::task::{Attempt, NewTask, Target, TaskState, Tokens};
+use crate::domain::work::{FileChange, Work};
 use crate::domain::worktree::{
     Aside, MergeMode, Merged, Switch, WorkDone, WorkOf, WorkOrder, WorkSummary, Worktree,
 };

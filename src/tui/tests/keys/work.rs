@@ -14,7 +14,8 @@ use crate::tui::tests::keys::{LINUS, check, orders, screen};
 #[test]
 fn a_task_shows_what_it_waits_for_and_what_was_done_and_opens_its_part_of_the_log() {
     use crate::domain::id::RunId;
-    use crate::domain::task::{Attempt, AttemptEnd, FileChange, LogSpan, TaskState, Work};
+    use crate::domain::task::{Attempt, AttemptEnd, LogSpan, TaskState};
+    use crate::domain::work::{FileChange, Work};
     let mut screen = screen();
     let mut tasks = screen.snapshot.tasks.iter();
     let parent = tasks.next().unwrap().id;
