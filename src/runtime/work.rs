@@ -305,9 +305,3 @@ async fn export(to: PathBuf, patch: Vec<u8>) -> Result<WorkDone, Refusal> {
         Err(error) => Err(failed(std::io::Error::other(error))),
     }
 }
-
-/// Where a restored worktree goes if nobody says.
-#[must_use]
-pub fn restored_folder(beside: &Path, process: ProcessId) -> PathBuf {
-    beside.join(format!("restored-{process}"))
-}

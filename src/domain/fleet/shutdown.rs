@@ -103,10 +103,4 @@ impl Fleet {
     pub fn is_handing_over(&self) -> bool {
         self.successor.is_some()
     }
-
-    /// Whether a shutdown was asked for.
-    #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.shutdown.is_some()
-    }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::domain::secret::is_secret;
+use crate::domain::written::is_variable;
 
 /// Reads `NAME=value NAME=value`; a word without a name goes on with the value before it.
 pub(super) fn variables(typed: &str) -> Result<BTreeMap<String, String>, String> {
     let mut found: Vec<(String, String)> = Vec::new();
     for word in typed.split_whitespace() {
         match (word.split_once('='), found.last_mut()) {
-            (Some((name, value)), _) if is_name(name) => {
+            (Some((name, value)), _) if is_variable(name) => {
                 found.push((name.to_owned(), value.to_owned()));
             }
             (_, Some((_, value))) => {
@@ -20,11 +21,6 @@ pub(super) fn variables(typed: &str) -> Result<BTreeMap<String, String>, String>
         }
     }
     Ok(found.into_iter().collect())
-}
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Variables in one line, secrets masked.
